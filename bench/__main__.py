@@ -1,0 +1,235 @@
+"""All measurements in one run, printed as a table: ``python -m bench [--json FILE]``.
+
+Speeds of this machine mean little by themselves; the ratios, taken side by side
+and in turn, are what to read. Every row gives its n and the spread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+
+import labkit
+from bench import sockets
+
+SCENARIOS = Path(__file__).resolve().parent.parent / "data" / "scenarios"
+
+
+@dataclass
+class Row:
+    """One figure: what, how much, of how many, and what it should be."""
+
+    what: str
+    value: float
+    unit: str
+    n: int
+    wanted: str
+    holds: bool | None
+    spread: str = ""
+
+    def __str__(self) -> str:
+        verdict = {True: "yes", False: "NO", None: "-"}[self.holds]
+        return (
+            f"{self.what:<62} {self.value:>11.4g} {self.unit:<9} n={self.n:<3} "
+            f"{self.wanted:<14} {verdict:<4} {self.spread}"
+        )
+
+
+def spread(values: list[float]) -> str:
+    """The smallest and the largest of them."""
+    return f"{min(values):.4g}..{max(values):.4g}"
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Seconds that a call takes."""
+    gc.collect()
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def chain(requests: int) -> labkit.Scenario:
+    """The reference scenario with so many requests."""
+    scenario = labkit.Scenario.from_toml(SCENARIOS / "alb-envoy-node.toml")
+    return scenario.replace("traffic.requests", requests)
+
+
+def speed(requests: int, trace: bool) -> tuple[float, labkit.Run]:
+    """Requests per second of the virtual engine."""
+    scenario = chain(requests)
+    runs: list[labkit.Run] = []
+    took = timed(lambda: runs.append(labkit.run(scenario, progress=False, trace=trace)))
+    return requests / took, runs[0]
+
+
+def proxies_and_virtual(rounds: int) -> list[Row]:
+    """The bare proxy, ours, Envoy and the virtual chain in turn, round by round."""
+    figures: dict[str, list[float]] = {}
+
+    def note(name: str, value: float) -> None:
+        figures.setdefault(name, []).append(value)
+
+    with sockets.nginx() as upstream:
+        for _ in range(rounds):
+            for which in ("bare", "ours"):
+                with sockets.python_proxy(which, upstream) as port:
+                    sockets.wrk(port, 1)
+                    note(which, sockets.wrk(port, 4))
+            try:
+                with sockets.envoy(upstream) as port:
+                    sockets.wrk(port, 1)
+                    note("envoy", sockets.wrk(port, 4))
+            except ImportError:
+                pass
+            plain, run = speed(3000, trace=False)
+            note("virtual", plain)
+            note("virtual, traced", speed(3000, trace=True)[0])
+            note("clock", run.lab_seconds / run.wall_seconds)
+    return _proxy_rows(figures)
+
+
+def _proxy_rows(figures: dict[str, list[float]]) -> list[Row]:
+    def ratio(what: str, over: str, least: float | None) -> Row:
+        pairs = zip(figures[what], figures[over], strict=True)
+        ratios = [a / b for a, b in pairs]
+        value = median(ratios)
+        wanted = f">= {least}" if least else "reported"
+        holds = value >= least if least else None
+        name = f"{what} / {over}, requests per second"
+        return Row(name, value, "ratio", len(ratios), wanted, holds, spread(ratios))
+
+    rows = [
+        Row(
+            f"{name}: requests per second",
+            median(v),
+            "1/s",
+            len(v),
+            "-",
+            None,
+            spread(v),
+        )
+        for name, v in figures.items()
+        if name != "clock"
+    ]
+    rows.append(ratio("virtual", "bare", 0.30))
+    rows.append(ratio("virtual, traced", "bare", 0.20))
+    rows.append(ratio("ours", "bare", 0.7))
+    if "envoy" in figures:
+        rows.append(ratio("ours", "envoy", None))
+        rows.append(ratio("bare", "envoy", None))
+    clock = figures["clock"]
+    faster = median(clock)
+    rows.append(
+        Row("virtual engine against the clock", faster, "times", len(clock),
+            ">= 10000", faster >= 10_000, spread(clock))
+    )  # fmt: skip
+    return rows
+
+
+def flatness() -> list[Row]:
+    """Cost per request at 1,000 and at 100,000 requests."""
+    small = median(1 / speed(1000, trace=False)[0] for _ in range(5))
+    large = 1 / speed(100_000, trace=False)[0]
+    value = large / small
+    name = "cost per request, 100,000 against 1,000 requests"
+    return [Row(name, value, "ratio", 1, "<= 1.25", value <= 1.25)]
+
+
+def memory(requests: int) -> list[Row]:
+    """Peak resident memory of a process that runs so many requests."""
+    code = (
+        "import labkit, resource, sys;"
+        f"s = labkit.Scenario.from_toml({str(SCENARIOS / 'alb-envoy-node.toml')!r});"
+        f"labkit.run(s.replace('traffic.requests', {requests}), progress=False);"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    peak = float(told.stdout)
+    name = f"peak memory of {requests:,} requests without a trace"
+    return [Row(name, peak, "MB", 1, "<= 300", peak <= 300)]
+
+
+def imports(n: int = 15) -> list[Row]:
+    """What ``import labkit`` adds to a bare interpreter."""
+
+    def start(code: str) -> float:
+        return timed(lambda: subprocess.run([sys.executable, "-c", code], check=True))
+
+    added = [start("import labkit") - start("pass") for _ in range(n)]
+    value = median(added)
+    return [Row("import labkit over the bare interpreter", value, "s", n,
+                "<= 0.15", value <= 0.15, spread(added))]  # fmt: skip
+
+
+def pictures() -> list[Row]:
+    """The slider's way to pixels, and a long diagram on a reused figure."""
+    from labkit.widgets.model import default_panel
+
+    from labkit.figures import png, sequence
+    from labkit.figures.style import figure
+
+    model = default_panel()
+    positions = [3.0, 4.0, 5.0, 6.0, 8.0] * 6
+    path = model.knobs[1].path
+
+    def move(value: float) -> None:
+        model.set(path, value)
+        model.redraw()
+
+    move(4.5)
+    moves = [timed(lambda v=value: move(v)) for value in positions]
+    rows = [Row("slider to new pixels in the kernel", median(moves), "s", len(moves),
+                "<= 0.1", median(moves) <= 0.1, spread(moves))]  # fmt: skip
+    run = labkit.run(chain(60), progress=False)
+    fig = figure()
+    sequence(run, fig.gca())
+    png(fig)
+
+    def draw() -> None:
+        sequence(run, fig.gca())
+        fig.canvas.draw()
+
+    draws = [timed(draw) for _ in range(20)]
+    rows.append(Row("sequence diagram of 60 exchanges, reused figure", median(draws),
+                    "s", len(draws), "<= 0.08", median(draws) <= 0.08,
+                    spread(draws)))  # fmt: skip
+    return rows
+
+
+def main() -> int:
+    """Measure everything, print the table, keep it as JSON if asked."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--million", action="store_true", help="also 10^6 requests")
+    words = parser.parse_args()
+    rows: list[Row] = []
+    for measure in (
+        imports,
+        pictures,
+        flatness,
+        lambda: proxies_and_virtual(words.rounds),
+        lambda: memory(1_000_000 if words.million else 100_000),
+    ):
+        for row in measure():
+            print(row, flush=True)
+            rows.append(row)
+    if words.json:
+        words.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    sys.exit(main())

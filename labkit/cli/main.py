@@ -1,0 +1,109 @@
+"""``labkit``: reads the words, calls the verb, turns bad input into one sentence.
+
+Exit status: 0 done, 2 bad input (one line on stderr, nothing on stdout), 130
+after Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+from labkit import __version__
+
+DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
+
+
+if TYPE_CHECKING:
+    Verbs = argparse._SubParsersAction["_Parser"]
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose complaint is one line."""
+
+    def error(self, message: str) -> NoReturn:
+        sys.stderr.write(f"labkit: {message} (see {self.prog} --help)\n")
+        raise SystemExit(BAD_INPUT)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Carry out one command line; returns the exit status."""
+    arguments, rest = _parser().parse_known_args(words)
+    if rest and not arguments.takes_rest:
+        complaint = f"unknown argument {rest[0]!r} (see labkit --help)"
+        sys.stderr.write(f"labkit: {complaint}\n")
+        return BAD_INPUT
+    arguments.rest = rest
+    return _guarded(arguments.verb, arguments)
+
+
+def _guarded(
+    verb: Callable[[argparse.Namespace], int], arguments: argparse.Namespace
+) -> int:
+    from labkit.clock import Deadlock, HorizonPassed
+    from labkit.settings import SettingsError
+
+    try:
+        return verb(arguments)
+    except KeyboardInterrupt:
+        sys.stderr.write("labkit: interrupted\n")
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return DONE
+    except (SettingsError, HorizonPassed, Deadlock, OSError) as error:
+        sys.stderr.write(f"labkit: {' '.join(str(error).split())}\n")
+        return BAD_INPUT
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="labkit",
+        description="See what HTTP/1.1 connections do behind a proxy.",
+    )
+    parser.add_argument("--version", action="version", version=f"labkit {__version__}")
+    verbs = parser.add_subparsers(required=True, metavar="VERB", parser_class=_Parser)
+    _add_start(verbs)
+    _add_run(verbs)
+    _add_serve(verbs)
+    return parser
+
+
+def _add_start(verbs: Verbs) -> None:
+    from labkit.cli.start import start
+
+    verb = verbs.add_parser("start", help="open JupyterLab at the first notebook")
+    verb.set_defaults(verb=start, takes_rest=True)
+
+
+def _add_run(verbs: Verbs) -> None:
+    from labkit.cli.run import run
+
+    verb = verbs.add_parser("run", help="run a scenario and print what came of it")
+    verb.add_argument("file", metavar="FILE.toml")
+    verb.add_argument("--engine", default="virtual")
+    verb.add_argument("--proxy", default="labkit", metavar="P[,P]")
+    verb.add_argument("--requests", type=int, metavar="N")
+    verb.add_argument("--seed", type=int, metavar="N")
+    verb.add_argument(
+        "--set", action="append", default=[], metavar="PATH=VALUE", dest="changes"
+    )
+    verb.add_argument("--json", action="store_true", help="print one JSON object")
+    verb.add_argument("--trace", metavar="FILE.jsonl", help="write every segment")
+    verb.add_argument("--plot", metavar="FILE.svg", help="draw the sequence diagram")
+    verb.set_defaults(verb=run, takes_rest=False)
+
+
+def _add_serve(verbs: Verbs) -> None:
+    from labkit.cli.serve import serve
+
+    verb = verbs.add_parser("serve", help="leave the live chain running")
+    verb.add_argument("file", metavar="FILE.toml")
+    verb.add_argument("--proxy", default="labkit", metavar="P")
+    verb.add_argument("--port", type=int, default=0, metavar="N")
+    verb.add_argument(
+        "--set", action="append", default=[], metavar="PATH=VALUE", dest="changes"
+    )
+    verb.set_defaults(verb=serve, takes_rest=False)

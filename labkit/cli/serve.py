@@ -1,0 +1,68 @@
+"""``labkit serve``: the live chain left running for other people's clients."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from argparse import Namespace
+from typing import TYPE_CHECKING
+
+from labkit.cli.scenario import read
+from labkit.settings import SettingsError
+
+if TYPE_CHECKING:
+    from labkit.lab import Lab
+
+
+def serve(arguments: Namespace) -> int:
+    """Serve until Ctrl-C or SIGTERM, then print the sums."""
+    from labkit.lab import Lab
+
+    if arguments.proxy != "labkit":
+        raise SettingsError(f"--proxy {arguments.proxy!r}; allowed: labkit")
+    if not 0 <= arguments.port <= 65535:
+        raise SettingsError(f"--port {arguments.port}; allowed: 0 to 65535")
+    ended = threading.Event()
+    lab = Lab(read(arguments), port=arguments.port)
+    lab.on_exchange = lambda number: _log(lab, number)
+    before = [
+        (which, signal.signal(which, lambda *_: ended.set()))
+        for which in (signal.SIGINT, signal.SIGTERM)
+    ]
+    try:
+        with lab:
+            _greet(lab)
+            ended.wait()
+            print(_sums(lab), flush=True)
+    finally:
+        for which, handler in before:
+            signal.signal(which, handler)
+    return 0
+
+
+def _greet(lab: Lab) -> None:
+    for name, url in lab.urls.items():
+        print(f"{name}: {url}", flush=True)
+    print("one line per request follows; Ctrl-C ends", file=sys.stderr, flush=True)
+
+
+def _log(lab: Lab, number: int) -> None:
+    """One access-log line: time, method, status, flags, details, attempts, ms."""
+    one = lab.exchanges[number]
+    took = "-" if one.done is None else f"{(one.done - one.sent) * 1000:.1f}ms"
+    status = "-" if one.status is None else one.status
+    print(
+        f"[{one.sent:.3f}s] #{one.number} {one.method} {status} {one.flags} "
+        f"{one.details} attempts={one.attempts} {took}",
+        flush=True,
+    )
+
+
+def _sums(lab: Lab) -> str:
+    ledger = lab.ledger
+    return (
+        f"{len(ledger.exchanges)} requests, {ledger.failed} failed; "
+        f"answers {dict(ledger.statuses())}, causes {dict(ledger.errors())}, "
+        f"flags {dict(ledger.flags())}"
+    )

@@ -1,0 +1,28 @@
+"""``labkit start``: JupyterLab on the first notebook."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+from labkit.places import notebooks
+from labkit.settings import SettingsError
+
+FIRST = "00-start-here.ipynb"
+
+
+def start(arguments: Namespace) -> int:
+    """Replace this process by JupyterLab; further words are passed on to it."""
+    jupyter = Path(sys.executable).with_name("jupyter-lab")
+    found = str(jupyter) if jupyter.exists() else shutil.which("jupyter-lab")
+    if found is None:
+        raise SettingsError("JupyterLab is not installed: pip install jupyterlab")
+    folder = notebooks()
+    words = [found, str(folder / FIRST), f"--notebook-dir={folder}", *arguments.rest]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        words.append("--allow-root")
+    sys.stdout.flush()
+    os.execv(found, words)

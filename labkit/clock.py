@@ -1,0 +1,362 @@
+"""A virtual-time event loop: when nothing is ready, the clock jumps to the next timer.
+
+``VirtualLoop`` is an ``asyncio.BaseEventLoop`` that is its own selector. It
+never waits and never looks at the machine's clock, so an hour of keep-alive
+costs as long as its callbacks take. Works: tasks, futures, timers, streams,
+locks, queues, timeouts, task groups, asynchronous generators, executors (run
+inline: a blocking call takes no virtual time), ``create_server`` and
+``create_connection`` on the network injected, ``sock_connect`` for clients that
+bring their own socket. Everything else that would touch the machine raises
+:class:`NotSupported`; a world in which nobody can move raises
+:class:`Deadlock`. Nothing hangs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import math
+from asyncio import events, tasks
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from contextvars import Context
+from typing import Any, NoReturn, Protocol, TypeVar, TypeVarTuple, Unpack
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+# So many turns of the loop without a tick of the clock is no program but a spin.
+TURNS_PER_INSTANT = 1_000_000
+
+
+class Deadlock(RuntimeError):
+    """Tasks wait, but no timer and no message is left that could wake them."""
+
+
+class HorizonPassed(RuntimeError):
+    """The world lived longer than its horizon (seconds of virtual time) allows."""
+
+
+class NotSupported(NotImplementedError):
+    """This part of asyncio reaches for the machine, which virtual time has not."""
+
+
+class VirtualNetwork(Protocol):
+    """What the loop asks of a network that lives in it."""
+
+    async def create_server(
+        self, loop: VirtualLoop, factory: Any, host: Any, port: Any, **options: Any
+    ) -> Any: ...
+
+    async def create_connection(
+        self, loop: VirtualLoop, factory: Any, host: Any, port: Any, **options: Any
+    ) -> Any: ...
+
+    async def sock_connect(
+        self, loop: VirtualLoop, sock: Any, address: Any
+    ) -> None: ...
+
+    async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> Any: ...
+
+
+class VirtualLoop(asyncio.BaseEventLoop):
+    """An event loop whose clock starts at 0 s and moves only by jumps.
+
+    ``network`` receives ``create_server`` and ``create_connection``; without
+    one they raise :class:`NotSupported`. ``horizon`` is the virtual time in
+    seconds after which the loop raises :class:`HorizonPassed`. Timers with the
+    same deadline fire in the order in which they were set.
+
+    Use it as ``asyncio.Runner(loop_factory=VirtualLoop)``, or nested in another
+    loop's callback through :func:`run_nested`.
+    """
+
+    def __init__(
+        self, network: VirtualNetwork | None = None, horizon: float = math.inf
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.horizon = horizon
+        self._now = 0.0
+        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._order = itertools.count()
+        self._turns = 0
+        self._slice = math.inf
+
+    def __repr__(self) -> str:
+        state = "running" if self.is_running() else "at rest"
+        timers = sum(not timer.cancelled() for _, _, timer in self._timers)
+        return f"<VirtualLoop {state} at {self._now:.6f} s, {timers} timers>"
+
+    # -- the clock -----------------------------------------------------------------
+
+    def time(self) -> float:
+        """Virtual seconds since the loop was made."""
+        return self._now
+
+    def call_later(
+        self,
+        delay: float,
+        callback: Callable[[Unpack[Ts]], object],
+        *args: Unpack[Ts],
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """Run ``callback`` after ``delay`` virtual seconds (not later than asked)."""
+        return self.call_at(self._now + delay, callback, *args, context=context)
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[Unpack[Ts]], object],
+        *args: Unpack[Ts],
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """Run ``callback`` when the clock shows ``when``; equals keep their order."""
+        if self._closed:  # type: ignore[attr-defined]
+            self._check_closed()  # type: ignore[attr-defined]
+        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        # A timer never fires in the past: a deadline that is due is due now.
+        due = max(when, self._now)
+        heapq.heappush(self._timers, (due, next(self._order), timer))
+        timer._scheduled = True  # type: ignore[attr-defined]
+        return timer
+
+    def run_forever(self) -> None:
+        """Run until stopped, or until :class:`Deadlock` or :class:`HorizonPassed`."""
+        self._turns = 0
+        super().run_forever()
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        """Forget cancelled timers once they are the larger part of the heap."""
+        if not handle._scheduled:  # type: ignore[attr-defined]
+            return
+        self._timer_cancelled_count: int = self._timer_cancelled_count + 1
+        if self._timer_cancelled_count * 2 > len(self._timers) > 1000:
+            self._timers = [t for t in self._timers if not t[2].cancelled()]
+            heapq.heapify(self._timers)
+            self._timer_cancelled_count = 0
+
+    def _run_once(self) -> None:
+        """One turn: whatever is ready now, else jump to the next deadline first."""
+        ready = self._ready  # type: ignore[attr-defined]
+        if not ready:
+            if self._stopping:  # type: ignore[attr-defined]
+                return
+            self._jump()
+        self._turns += 1
+        if self._turns > TURNS_PER_INSTANT:
+            raise Deadlock(
+                f"the world spins: {TURNS_PER_INSTANT} turns at {self._now:.6f} s "
+                "and no timer fires in between; something yields in a loop"
+            )
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if not handle._cancelled:
+                handle._run()
+        self._slice -= 1
+        if self._slice <= 0:
+            self.stop()
+
+    def _jump(self) -> None:
+        timers = self._timers
+        while timers and timers[0][2]._cancelled:
+            heapq.heappop(timers)
+            self._timer_cancelled_count -= 1
+        if not timers:
+            raise Deadlock(self._who_waits())
+        now = timers[0][0]
+        if now > self.horizon:
+            raise HorizonPassed(
+                f"the run is not over at its horizon of {self.horizon:g} s "
+                "of virtual time; raise lab.horizon if it needs longer"
+            )
+        if now > self._now:
+            self._now = now
+            self._turns = 0
+        while timers and timers[0][0] == now:
+            timer = heapq.heappop(timers)[2]
+            timer._scheduled = False  # type: ignore[attr-defined]
+            self._ready.append(timer)  # type: ignore[attr-defined]
+
+    def _who_waits(self) -> str:
+        waiting = sorted(task.get_name() for task in asyncio.all_tasks(self))
+        named = ", ".join(waiting[:5]) + (", ..." if len(waiting) > 5 else "")
+        return (
+            f"nothing can happen any more at {self._now:.6f} s of virtual time: "
+            f"{len(waiting)} tasks wait ({named or 'none'}) and no timer is left"
+        )
+
+    def run_slice(self, turns: int) -> None:
+        """Run for at most so many turns, then return; for callers with a loop."""
+        self._slice = turns
+        try:
+            self.run_forever()
+        finally:
+            self._slice = math.inf
+
+    # -- the loop is its own selector ----------------------------------------------
+
+    def _process_events(self, event_list: object) -> None:
+        """Nothing to do: all that happens is a callback or a timer."""
+
+    def _write_to_self(self) -> None:
+        """Nobody sleeps in a selector, so nobody needs to be woken."""
+
+    def close(self) -> None:
+        """Drop all timers and close; a closed loop cannot run again."""
+        self._timers.clear()
+        super().close()
+
+    # -- the network ---------------------------------------------------------------
+
+    def _wire(self, what: str) -> VirtualNetwork:
+        if self.network is None:
+            raise NotSupported(
+                f"{what} needs a network: make the loop with "
+                "VirtualLoop(labkit.net.memory.MemoryNetwork())"
+            )
+        return self.network
+
+    async def create_server(  # type: ignore[override]
+        self, factory: Any, host: Any = None, port: Any = None, **options: Any
+    ) -> Any:
+        """Listen on the network injected; ``ssl`` is refused."""
+        _refuse_tls(options)
+        network = self._wire("create_server")
+        return await network.create_server(self, factory, host, port, **options)
+
+    async def create_connection(  # type: ignore[override]
+        self, factory: Any, host: Any = None, port: Any = None, **options: Any
+    ) -> Any:
+        """Dial on the network injected; ``ssl`` is refused."""
+        _refuse_tls(options)
+        network = self._wire("create_connection")
+        return await network.create_connection(self, factory, host, port, **options)
+
+    async def sock_connect(self, sock: Any, address: Any) -> None:
+        """Dial for a client that brings a socket; the socket itself stays unused."""
+        await self._wire("sock_connect").sock_connect(self, sock, address)
+
+    async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> Any:
+        """Resolve as the network injected does, never by asking the machine."""
+        return await self._wire("getaddrinfo").getaddrinfo(host, port, **options)
+
+    # -- executors run inline ------------------------------------------------------
+
+    def run_in_executor(
+        self,
+        executor: Executor | None,
+        func: Callable[[Unpack[Ts]], T],
+        *args: Unpack[Ts],
+    ) -> asyncio.Future[T]:
+        """Call at once, in this thread: a blocking call takes no virtual time."""
+        self._check_closed()  # type: ignore[attr-defined]
+        future: asyncio.Future[T] = self.create_future()
+        try:
+            future.set_result(func(*args))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    def set_default_executor(self, executor: Any) -> None:
+        """Accepted and unused: executors run inline."""
+
+
+def _refuse_tls(options: dict[str, Any]) -> None:
+    if options.get("ssl"):
+        raise NotSupported("TLS is not simulated: the lab is about plain HTTP/1.1")
+
+
+def _refusal(name: str) -> Callable[..., NoReturn]:
+    def refuse(self: VirtualLoop, *args: Any, **options: Any) -> NoReturn:
+        raise NotSupported(
+            f"{name} reaches for the machine; a virtual-time loop has no "
+            "file descriptors, signals, processes or TLS"
+        )
+
+    refuse.__name__ = name
+    refuse.__doc__ = f"Refused with NotSupported: {name} reaches for the machine."
+    return refuse
+
+
+for _name in (
+    *("add_reader", "remove_reader", "add_writer", "remove_writer"),
+    *("sock_recv", "sock_recv_into", "sock_recvfrom", "sock_recvfrom_into"),
+    *("sock_sendall", "sock_sendto", "sock_accept", "sock_sendfile"),
+    *("add_signal_handler", "remove_signal_handler"),
+    *("connect_read_pipe", "connect_write_pipe"),
+    *("subprocess_shell", "subprocess_exec"),
+    *("create_unix_connection", "create_unix_server", "create_datagram_endpoint"),
+    *("connect_accepted_socket", "start_tls", "sendfile", "getnameinfo"),
+):
+    setattr(VirtualLoop, _name, _refusal(_name))
+
+
+# -- a loop inside a loop ----------------------------------------------------------
+
+
+@contextmanager
+def outside_the_loop() -> Iterator[None]:
+    """Step out of the running loop and its task for a while, in the same thread.
+
+    asyncio refuses to run a loop inside a loop because both would claim to be
+    the current one. While this context lasts neither is: the outer task is left
+    and the running loop unset, by the calls that asyncio keeps for those who
+    implement loops; afterwards both are entered again.
+    """
+    outer = events._get_running_loop()
+    if outer is None:
+        yield
+        return
+    task = tasks.current_task(outer)
+    if task is not None:
+        tasks._leave_task(outer, task)
+    events._set_running_loop(None)
+    try:
+        yield
+    finally:
+        events._set_running_loop(outer)
+        if task is not None:
+            tasks._enter_task(outer, task)
+
+
+def run_nested(
+    main: Coroutine[Any, Any, T],
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] = VirtualLoop,
+) -> T:
+    """Run ``main`` to its end on a loop of its own, also inside a running loop.
+
+    Whatever ends it (result, exception, Ctrl-C), its tasks are cancelled and
+    awaited, its generators closed and its loop closed.
+    """
+    with outside_the_loop():
+        loop = loop_factory()
+        try:
+            return loop.run_until_complete(main)
+        finally:
+            main.close()
+            wind_up(loop)
+
+
+def wind_up(loop: asyncio.AbstractEventLoop) -> None:
+    """Cancel what is left on a loop that has stopped, let it finish, close it."""
+    try:
+        _cancel_all(loop)
+        loop.run_until_complete(loop.shutdown_asyncgens())
+    finally:
+        loop.close()
+
+
+def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    if left:
+        gathered = asyncio.gather(*left, return_exceptions=True)
+        loop.run_until_complete(_settled(gathered))
+
+
+async def _settled(gathered: asyncio.Future[Any]) -> None:
+    await gathered

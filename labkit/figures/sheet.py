@@ -1,0 +1,137 @@
+"""A sheet of paper in millimetres: strokes, areas and words as plain data.
+
+Layouts fill a sheet, :mod:`labkit.figures.draw` puts it on axes. Words are placed
+one after the other, the important ones first, and a word that would touch an
+earlier one is left out: so no two texts ever overlap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from labkit.figures import textsize
+from labkit.figures.style import INK, LABEL, Dash
+
+Point = tuple[float, float]
+Across = Literal["left", "center", "right"]
+
+# Layers from the bottom of the sheet to its top.
+GROUND, SHADE, LINES, ARROWS, MASKS, HEADS, TOP = range(7)
+
+CLEAR = 0.5  # mm between two words
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A stroke through points; width in typographic points."""
+
+    points: tuple[Point, ...]
+    colour: str
+    width: float
+    dash: Dash = "solid"
+    layer: int = LINES
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A filled polygon; an ``edge`` of "none" has no outline."""
+
+    points: tuple[Point, ...]
+    fill: str
+    edge: str = "none"
+    width: float = 0.0
+    layer: int = SHADE
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle that a word occupies."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def touches(self, other: Box, clear: float = 0.0) -> bool:
+        """Do the two overlap, or come closer than ``clear``?"""
+        return (
+            self.left < other.right + clear
+            and other.left < self.right + clear
+            and self.top < other.bottom + clear
+            and other.top < self.bottom + clear
+        )
+
+    def corners(self, pad: float = 0.0) -> tuple[Point, ...]:
+        """The four corners, for an area."""
+        left, right = self.left - pad, self.right + pad
+        top, bottom = self.top, self.bottom
+        return ((left, top), (right, top), (right, bottom), (left, bottom))
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One line of text, centred in height on ``y``."""
+
+    text: str
+    x: float
+    y: float
+    across: Across = "center"
+    points: float = LABEL
+    weight: str = "normal"
+    ink: str = INK
+    slant: str = "normal"
+
+    def box(self) -> Box:
+        """The room it takes, in mm."""
+        width = textsize.width(self.text, self.points, self.weight)
+        half = textsize.height(self.points) / 2.0
+        shift = {"left": 0.0, "center": 0.5, "right": 1.0}[self.across]
+        left = self.x - width * shift
+        return Box(left, self.y - half, left + width, self.y + half)
+
+
+@dataclass(slots=True)
+class Sheet:
+    """Everything that a figure shows, in mm from its top left corner."""
+
+    width: float
+    height: float = 0.0
+    lines: list[Line] = field(default_factory=list)
+    areas: list[Area] = field(default_factory=list)
+    words: list[Word] = field(default_factory=list)
+    _boxes: list[Box] = field(default_factory=list)
+
+    def write(self, word: Word) -> bool:
+        """Place a word unless it would touch another or leave the sheet."""
+        return self.write_first([word]) is not None
+
+    def write_first(self, candidates: Iterable[Word]) -> Word | None:
+        """Place the first of the candidates for which there is room."""
+        for word in candidates:
+            box = word.box()
+            if word.text and self._has_room(box):
+                self.words.append(word)
+                self._boxes.append(box)
+                return word
+        return None
+
+    def _has_room(self, box: Box) -> bool:
+        inside = box.left >= 0.0 and box.right <= self.width and box.top >= 0.0
+        return inside and not any(box.touches(b, CLEAR) for b in self._boxes)
+
+    def keep_clear(self, box: Box) -> None:
+        """Let no word come here."""
+        self._boxes.append(box)
+
+    def mask(self, word: Word, fill: str) -> None:
+        """Paint the ground behind a word, so that a line stops for it."""
+        self.areas.append(Area(_tight(word).corners(0.7), fill, layer=MASKS))
+
+
+def _tight(word: Word) -> Box:
+    """The letters without their leading, which would cut too much of a line."""
+    box = word.box()
+    trim = (box.bottom - box.top) * 0.12
+    return Box(box.left, box.top + trim, box.right, box.bottom - trim)

@@ -1,0 +1,205 @@
+"""One scenario from its first request to its last outcome, by one engine."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from labkit.clock import VirtualLoop, outside_the_loop, run_nested, wind_up
+from labkit.lab.chain import Chain, LinkedNetwork
+from labkit.lab.progress import Progress
+from labkit.lab.record import Run
+from labkit.ledger import Ledger
+from labkit.net.memory import MemoryNetwork
+from labkit.settings import Link, Scenario, SettingsError
+from labkit.wire import Trace
+
+if TYPE_CHECKING:
+    from labkit.net.jitter import Jitter
+    from labkit.roles.server import Handler
+
+ENGINES = ("virtual", "live")
+TRACED_UP_TO = 10_000
+
+# So many turns of the virtual loop take a few milliseconds: a caller's loop that
+# waits for so long still feels immediate.
+TURNS_PER_SLICE = 500
+
+
+def run(
+    scenario: Scenario,
+    engine: str = "virtual",
+    proxy: str = "labkit",
+    progress: bool = True,
+    trace: bool | None = None,
+    handler: Handler | None = None,
+) -> Run:
+    """Carry out a scenario and return its record.
+
+    Synchronous everywhere: in a script, in a notebook cell, inside a running
+    event loop (which waits meanwhile; see :func:`arun`). ``trace`` None records
+    the wire up to 10,000 requests. ``handler`` is an application in the origin's
+    place. Raises SettingsError for what cannot be run, HorizonPassed for a run
+    that does not end, Deadlock for one that cannot.
+    """
+    _check(scenario, engine, proxy)
+    work = _Work(scenario, engine, progress, trace, handler)
+    if engine == "live":
+        return run_nested(work.live(), asyncio.SelectorEventLoop)
+    loop = VirtualLoop(work.network, horizon=scenario.lab.horizon)
+    return run_nested(work.virtual(), lambda: loop)
+
+
+async def arun(
+    scenario: Scenario,
+    engine: str = "virtual",
+    proxy: str = "labkit",
+    progress: bool = True,
+    trace: bool | None = None,
+    handler: Handler | None = None,
+) -> Run:
+    """The same as :func:`run` for code that must stay responsive.
+
+    A live run takes place on the caller's loop, a virtual one in slices of a
+    few milliseconds between its other callbacks. Cancelling the caller ends the
+    run and everything that it started.
+    """
+    _check(scenario, engine, proxy)
+    work = _Work(scenario, engine, progress, trace, handler)
+    if engine == "live":
+        return await work.live()
+    loop = VirtualLoop(work.network, horizon=scenario.lab.horizon)
+    return await _in_slices(loop, work)
+
+
+def run_many(
+    scenarios: Sequence[Scenario],
+    engine: str = "virtual",
+    at_once: int = 50,
+    progress: bool = True,
+) -> list[Run]:
+    """Carry out independent scenarios and return their records in the same order.
+
+    Live, up to ``at_once`` of them run side by side, each on a chain of its own,
+    so that a hundred trials take little longer than one.
+    """
+    for scenario in scenarios:
+        _check(scenario, engine, "labkit")
+    bar = Progress(len(scenarios), shown=progress, unit="trial")
+    if engine == "virtual":
+        with bar:
+            return [_counted(bar, run(each, progress=False)) for each in scenarios]
+    work = _side_by_side(scenarios, at_once, bar)
+    return run_nested(work, asyncio.SelectorEventLoop)
+
+
+def _counted(bar: Progress, done: Run) -> Run:
+    bar.step()
+    return done
+
+
+async def _side_by_side(
+    scenarios: Sequence[Scenario], at_once: int, bar: Progress
+) -> list[Run]:
+    jitter = await _jitter()
+    room = asyncio.Semaphore(at_once)
+
+    async def one(scenario: Scenario) -> Run:
+        async with room:
+            work = _Work(scenario, "live", progress=False)
+            return _counted(bar, await work.live(jitter))
+
+    with bar:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(each)) for each in scenarios]
+    return [task.result() for task in tasks]
+
+
+async def _jitter() -> Jitter:
+    from labkit.net.jitter import measure_jitter
+
+    return await measure_jitter()
+
+
+async def _in_slices(loop: VirtualLoop, work: _Work) -> Run:
+    with outside_the_loop():
+        task = loop.create_task(work.virtual())
+        task.add_done_callback(lambda done: loop.stop())
+    try:
+        while not task.done():
+            with outside_the_loop():
+                loop.run_slice(TURNS_PER_SLICE)
+            await asyncio.sleep(0)
+        return task.result()
+    finally:
+        with outside_the_loop():
+            wind_up(loop)
+
+
+class _Work:
+    """One run while it goes on."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        engine: str,
+        progress: bool,
+        trace: bool | None = None,
+        handler: Handler | None = None,
+    ) -> None:
+        self._scenario = scenario
+        self._engine = engine
+        self._handler = handler
+        if trace is None:
+            trace = scenario.traffic.requests <= TRACED_UP_TO
+        self.trace = Trace() if trace else None
+        self.network = MemoryNetwork(self._links(), scenario.seed, self.trace)
+        self._progress = Progress(scenario.traffic.requests, shown=progress)
+
+    def _links(self) -> list[Link]:
+        return [hop.link for hop in self._scenario.hops]
+
+    async def virtual(self) -> Run:
+        return await self._drive(self.network, None)
+
+    async def live(self, jitter: Jitter | None = None) -> Run:
+        from labkit.net.loopback import LoopbackNetwork
+
+        jitter = jitter or await _jitter()
+        network = LoopbackNetwork(self._links(), self._scenario.seed, self.trace)
+        return await self._drive(network, jitter)
+
+    async def _drive(self, network: LinkedNetwork, jitter: Jitter | None) -> Run:
+        loop = asyncio.get_running_loop()
+        began, epoch = time.perf_counter(), loop.time()
+        hops = len(self._scenario.hops)
+        ledger = Ledger(hops, keep_lives=self.trace is not None, epoch=epoch)
+        chain = Chain(
+            self._scenario, network, ledger, self._handler, self._progress.step
+        )
+        try:
+            with self._progress:
+                await chain.start()
+                await chain.drive()
+            lab_seconds = loop.time() - epoch
+        finally:
+            await chain.close()
+        return Run(
+            self._scenario,
+            self._engine,
+            ledger,
+            self.trace,
+            lab_seconds,
+            time.perf_counter() - began,
+            jitter,
+        )
+
+
+def _check(scenario: Scenario, engine: str, proxy: str) -> None:
+    if engine not in ENGINES:
+        allowed = ", ".join(ENGINES)
+        raise SettingsError(f"engine is {engine!r}; allowed: {allowed}")
+    if proxy != "labkit":
+        raise SettingsError(f"proxy is {proxy!r}; allowed: labkit")

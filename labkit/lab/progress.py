@@ -1,0 +1,50 @@
+"""A progress bar for runs that take long enough to need one."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any
+
+# A run that is over sooner shows nothing at all.
+SHOWN_AFTER = 1.0
+_STEPS = 200
+
+
+class Progress:
+    """Counts outcomes; shows a bar once the run has lasted a second."""
+
+    def __init__(self, total: int, shown: bool = True, unit: str = "request") -> None:
+        self._total = total
+        self._unit = unit
+        self._shown = shown
+        self._stride = max(1, total // _STEPS)
+        self._count = 0
+        self._bar: Any = None
+
+    def step(self) -> None:
+        """One more outcome."""
+        self._count += 1
+        if self._bar is not None and self._count % self._stride == 0:
+            self._bar.update(self._stride)
+
+    def __enter__(self) -> Progress:
+        if self._shown:
+            self._bar = _bar(self._total, self._unit)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _bar(total: int, unit: str) -> Any:
+    try:
+        from tqdm.auto import tqdm
+    except ImportError:  # in a browser edition nobody may have it
+        return None
+    return tqdm(total=total, unit=unit, delay=SHOWN_AFTER, leave=False)

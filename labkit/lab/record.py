@@ -1,0 +1,187 @@
+"""What a run leaves behind: the record that figures draw and checks read."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from labkit.ledger import Exchanges, HopCount, Ledger
+from labkit.net.jitter import Jitter
+from labkit.settings import Scenario
+from labkit.theory import wilson
+from labkit.wire import ConnectionLife, Exchange, Trace
+
+
+class Run:
+    """One scenario, carried out once by one engine.
+
+    ``lab_seconds`` is how long it took on the clock of the lab, ``wall_seconds``
+    on the clock of the machine; ``jitter`` is known for live runs only.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        engine: str,
+        ledger: Ledger,
+        trace: Trace | None,
+        lab_seconds: float,
+        wall_seconds: float = 0.0,
+        jitter: Jitter | None = None,
+        proxy: str = "labkit",
+    ) -> None:
+        self.scenario = scenario
+        self.engine = engine
+        self.proxy = proxy
+        self.trace = Trace() if trace is None else trace
+        self.lab_seconds = lab_seconds
+        self.wall_seconds = wall_seconds
+        self.jitter = jitter
+        self._ledger = ledger
+
+    @property
+    def exchanges(self) -> Exchanges:
+        """One Exchange per request, in the order sent."""
+        return self._ledger.exchanges
+
+    @property
+    def lives(self) -> list[ConnectionLife]:
+        """One ConnectionLife per connection, hop by hop; empty above 10,000 requests
+        unless a trace was asked for."""
+        return self._ledger.lives
+
+    @property
+    def hops(self) -> tuple[HopCount, ...]:
+        """Opened, reused, races and retries of each hop."""
+        return self._ledger.hops
+
+    @property
+    def ended(self) -> float:
+        """When the last outcome reached its client, in seconds of the lab's clock."""
+        return self.lab_seconds
+
+    @property
+    def requests(self) -> int:
+        """How many requests were sent."""
+        return len(self.exchanges)
+
+    @property
+    def failures(self) -> list[Exchange]:
+        """The requests that failed."""
+        book = self.exchanges
+        return [book[n] for n in range(len(book)) if book.is_failed(n)]
+
+    @property
+    def failed(self) -> int:
+        """How many requests failed."""
+        return self._ledger.failed
+
+    @property
+    def error_rate(self) -> float:
+        """Failed requests per request; nan when nothing was sent."""
+        return self.failed / self.requests if self.requests else math.nan
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson's 95 % interval of the error rate."""
+        return wilson(self.failed, self.requests)
+
+    @property
+    def duplicates(self) -> int:
+        """How many requests the origin executed more than once."""
+        return self._ledger.duplicates
+
+    @property
+    def errors(self) -> Counter[str]:
+        """Causes of the failed requests, counted at the hop where they happened."""
+        return self._ledger.errors()
+
+    @property
+    def statuses(self) -> Counter[int]:
+        """Answers that reached the client, by status."""
+        return self._ledger.statuses()
+
+    @property
+    def flags(self) -> Counter[str]:
+        """Envoy's response flags as logged, "-" left out."""
+        return self._ledger.flags()
+
+    def summary(self) -> str:
+        """The run in one sentence, which is also the alt text of its pictures."""
+        low, high = self.interval
+        chain = " - ".join(self.scenario.parties)
+        name = self.scenario.name or chain
+        causes = ", ".join(f"{n} {what}" for what, n in sorted(self.errors.items()))
+        because = f" ({causes})" if causes else ""
+        twice = f"; {self.duplicates} executed twice" if self.duplicates else ""
+        return (
+            f"{name}, {self.engine} engine: {self.failed} of {self.requests} requests "
+            f"failed{because}, 95 % interval {low:.2%} to {high:.2%}{twice}."
+        )
+
+    def __repr__(self) -> str:
+        return f"<Run: {self.summary()}>"
+
+    def _repr_html_(self) -> str:
+        cells = "".join(
+            f"<tr><th style='text-align:left'>{html.escape(label)}</th>"
+            f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
+            for label, value in self.told().items()
+        )
+        return f"<p>{html.escape(self.summary())}</p><table>{cells}</table>"
+
+    def told(self) -> dict[str, str]:
+        """What a reader asks first, label by label."""
+        told = {
+            "answers": _counted(self.statuses) or "none",
+            "causes of failure": _counted(self.errors) or "none",
+        }
+        names = zip(self.scenario.parties, self.scenario.parties[1:], strict=False)
+        for (near, far), count in zip(names, self.hops, strict=True):
+            told[f"{near} → {far}"] = (
+                f"{count.opened} connections opened, {count.reused} times reused, "
+                f"{count.races} races, {count.retries} retries"
+            )
+        if self.jitter is not None:
+            told["timer jitter"] = f"{self.jitter.p99 * 1000:.2f} ms (99th percentile)"
+        return told
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that ``labkit run --json`` prints."""
+        names = self.scenario.parties
+        report: dict[str, Any] = {
+            "scenario": self.scenario.name,
+            "engine": self.engine,
+            "proxy": self.proxy,
+            "seed": self.scenario.seed,
+            "requests": self.requests,
+            "failed": self.failed,
+            "error_rate": self.error_rate,
+            "interval": list(self.interval),
+            "statuses": {str(k): n for k, n in sorted(self.statuses.items())},
+            "flags": dict(sorted(self.flags.items())),
+            "errors": dict(sorted(self.errors.items())),
+            "hops": [
+                {
+                    "name": name,
+                    "opened": count.opened,
+                    "reused": count.reused,
+                    "races": count.races,
+                    "retries": count.retries,
+                }
+                for name, count in zip(names, self.hops, strict=False)
+            ],
+            "duplicates": self.duplicates,
+            "lab_seconds": self.lab_seconds,
+            "wall_seconds": self.wall_seconds,
+        }
+        if self.jitter is not None:
+            report["jitter"] = self.jitter.p99
+        return report
+
+
+def _counted(counts: Mapping[Any, int]) -> str:
+    return ", ".join(f"{n} × {what}" for what, n in sorted(counts.items()))

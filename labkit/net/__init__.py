@@ -1,0 +1,81 @@
+"""Two networks, one contract: roles speak to this and never know which one it is.
+
+A network carries the connections of each hop over a link that delays bytes,
+FIN and RST and writes them down. Roles use plain asyncio transports and
+protocols on top.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import Callable
+from typing import Literal, Protocol
+
+Address = tuple[str, int]
+Answer = Literal["accept", "refuse", "drop"]
+ProtocolFactory = Callable[[], asyncio.Protocol]
+
+
+class Listening(Protocol):
+    """A server end that is open for connections."""
+
+    @property
+    def address(self) -> Address:
+        """Where a client dials to come in through the hop's link."""
+
+    async def close(self) -> None:
+        """Refuse new connections; those that exist live on. May be called twice."""
+
+
+class Network(Protocol):
+    """What carries the hops of a chain."""
+
+    async def listen(
+        self, hop: int, factory: ProtocolFactory, answer: Answer = "accept"
+    ) -> Listening:
+        """Open the server end of a hop behind its link.
+
+        ``answer`` "refuse" is a host with nobody listening, "drop" one that
+        never answers a SYN.
+        """
+
+    async def connect(
+        self, hop: int, factory: ProtocolFactory
+    ) -> tuple[asyncio.Transport, asyncio.Protocol]:
+        """Dial the server end of a hop; done one round trip after the SYN.
+
+        Raises ConnectionRefusedError a round trip after the SYN; waits for ever
+        when nothing answers (the caller sets the time limit).
+        """
+
+    def number(self, hop: int, transport: asyncio.BaseTransport) -> int:
+        """The connection's number on its hop, from 1; the same at both ends."""
+
+    async def close(self) -> None:
+        """Let what is in flight arrive, then end every connection and listener."""
+
+
+def reset(transport: asyncio.Transport) -> None:
+    """Close a transport with a RST instead of a FIN: linger on, for no time."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None:
+        linger = struct.pack("ii", 1, 0)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    transport.abort()
+
+
+def after_delivery(
+    loop: asyncio.AbstractEventLoop, callback: Callable[[], object], passes: int = 1
+) -> None:
+    """Call back once everything that has already arrived has been delivered.
+
+    A timer that is due now fires after the events that the same poll brings
+    (real loop) and after all that is ready at this instant (virtual loop); a
+    plain ``call_soon`` would come before them. No pass at all calls at once.
+    """
+    if passes == 0:
+        callback()
+    else:
+        loop.call_at(loop.time(), after_delivery, loop, callback, passes - 1)

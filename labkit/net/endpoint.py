@@ -1,0 +1,390 @@
+"""One end of an in-memory connection: an asyncio transport with a kernel's manners.
+
+The upper half behaves as asyncio's own socket transport does (buffering, water
+marks, pausing, when connection_lost is called). The lower half is what the
+kernel would do with the socket: an inbox of received things that nobody has
+read yet, and a socket that is closed or not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from labkit.net import Address
+from labkit.net.link import Lane, Wire
+from labkit.wire import Kind
+
+# How much may be on its way or unread before the sender has to wait.
+WINDOW = 256 * 1024
+SEGMENT = 64 * 1024
+HIGH_WATER = 64 * 1024
+
+
+class VirtualSocket:
+    """Just enough of a socket for servers that set options and ask for names."""
+
+    family = socket.AF_INET
+    type = socket.SOCK_STREAM
+    proto = socket.IPPROTO_TCP
+
+    def __init__(self, name: Address, peer: Address | None) -> None:
+        self._name = name
+        self._peer = peer
+        self.resets_on_close = False
+
+    def getsockname(self) -> Address:
+        """The address of this end."""
+        return self._name
+
+    def getpeername(self) -> Address:
+        """The address of the other end; OSError on a listening socket."""
+        if self._peer is None:
+            raise OSError(107, "not connected")
+        return self._peer
+
+    def setsockopt(self, level: int, option: int, value: int | bytes) -> None:
+        """Only SO_LINGER has an effect: on for no time, close() sends a RST."""
+        if (level, option) == (socket.SOL_SOCKET, socket.SO_LINGER):
+            on, seconds = struct.unpack("ii", value)  # type: ignore[arg-type]
+            self.resets_on_close = bool(on) and seconds == 0
+
+    def getsockopt(self, level: int, option: int, buflen: int = 0) -> int:
+        """Every option reads as 0."""
+        return 0
+
+    def fileno(self) -> int:
+        """No file descriptor stands behind this socket."""
+        return -1
+
+
+class Endpoint(asyncio.Transport):
+    """The transport of one end; ``lane`` carries what it sends."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        lane: Lane,
+        wire: Wire,
+        name: Address,
+        peer: Address,
+    ) -> None:
+        self._socket = VirtualSocket(name, peer)
+        super().__init__(
+            {
+                "socket": self._socket,
+                "sockname": name,
+                "peername": peer,
+                "labkit.connection": wire.connection,
+            }
+        )
+        self._loop = loop
+        self._lane = lane
+        self._wire = wire
+        self._other: Endpoint | None = None
+        self._protocol: Any = None
+        self._own_socket: Any = None
+        self.on_close: Callable[[Endpoint], None] = _ignore
+        # upper half: asyncio's transport
+        self._reading = False
+        self._closing = False
+        self._lost = False
+        self._eof_written = False
+        self._buffer: deque[bytes] = deque()
+        self._buffered = 0
+        self._writing_paused = False
+        self._high, self._low = HIGH_WATER, HIGH_WATER // 4
+        # lower half: the kernel's socket
+        self._inbox: deque[tuple[Kind, bytes]] = deque()
+        self._outstanding = 0
+        self._wake_scheduled = False
+        self._socket_closed = False
+        self._fin_sent = False
+        self._fin_received = False
+        self._reset_received = False
+
+    def __repr__(self) -> str:
+        state = "closing" if self._closing else "open"
+        number = self._wire.connection
+        return f"<Endpoint {self._socket.getsockname()[1]} wire {number} {state}>"
+
+    def start(self, protocol: asyncio.BaseProtocol) -> None:
+        """Give the connection to its program: connection_made, then what waits."""
+        self._protocol = protocol
+        protocol.connection_made(self)
+        self._reading = not self._closing
+        self._drain_inbox()
+
+    def face(self, other: Endpoint) -> None:
+        """Know the end at the far side, for the flow control of both."""
+        self._other, other._other = other, self
+
+    def take_over(self, sock: Any) -> None:
+        """Close a client's own, unused socket together with this connection."""
+        self._own_socket = sock
+
+    # -- reading -------------------------------------------------------------------
+
+    def is_reading(self) -> bool:
+        """Does the program want data?"""
+        return self._reading and not self._closing
+
+    def pause_reading(self) -> None:
+        """Leave what arrives in the kernel's buffer, FIN and RST included."""
+        self._reading = False
+
+    def resume_reading(self) -> None:
+        """Read on, first what has waited."""
+        if not self._closing and not self._reading:
+            self._reading = True
+            if self._inbox:
+                self._loop.call_soon(self._drain_inbox)
+
+    def receive(self, kind: Kind, payload: bytes) -> None:
+        """The kernel gets a segment from the wire."""
+        if self._socket_closed:
+            if kind is Kind.DATA and not self._reset_received:
+                self._lane.send(Kind.RST)
+            self._reset_received |= kind is Kind.RST
+            return
+        if kind is Kind.RST:
+            self._kernel_reset()
+            if self._buffer:
+                # A writer that waits for the window is woken by the error.
+                self._force_close(self._write_error())
+                return
+        if self._reading and not self._inbox and not self._closing:
+            self._read(kind, payload)
+        else:
+            self._inbox.append((kind, payload))
+
+    def _drain_inbox(self) -> None:
+        while self._inbox and self._reading and not self._closing:
+            self._read(*self._inbox.popleft())
+
+    def _read(self, kind: Kind, payload: bytes) -> None:
+        if kind is Kind.DATA:
+            self._consumed(len(payload))
+            self._guard(self._hand_over, payload)
+        elif kind is Kind.FIN:
+            self._fin_received = True
+            self._guard(self._read_eof)
+        elif not self._fin_received:
+            # After a FIN was read nobody reads again: a RST shows on write only.
+            self._force_close(ConnectionResetError(104, "Connection reset by peer"))
+
+    def _hand_over(self, payload: bytes) -> None:
+        protocol = self._protocol
+        if isinstance(protocol, asyncio.BufferedProtocol):
+            while payload:
+                room = protocol.get_buffer(len(payload))
+                size = min(len(room), len(payload))  # type: ignore[arg-type]
+                room[:size] = payload[:size]  # type: ignore[index]
+                protocol.buffer_updated(size)
+                payload = payload[size:]
+        else:
+            protocol.data_received(payload)
+
+    def _read_eof(self) -> None:
+        if not self._protocol.eof_received():
+            self.close()
+
+    def _guard(self, call: Callable[..., None], *args: Any) -> None:
+        """A protocol that raises loses its connection, as with real sockets."""
+        try:
+            call(*args)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            context = {
+                "message": "Fatal error: the protocol raised",
+                "exception": error,
+                "transport": self,
+                "protocol": self._protocol,
+            }
+            self._loop.call_exception_handler(context)
+            self._force_close(error)
+
+    def _consumed(self, size: int) -> None:
+        other = self._other
+        if other is None:
+            return
+        other._outstanding -= size
+        if other._buffer and not other._wake_scheduled:
+            # News of the open window travels back as slowly as anything else.
+            other._wake_scheduled = True
+            delay = self._wire.link.settings.delay
+            self._loop.call_later(delay, other._window_opens)
+
+    # -- writing -------------------------------------------------------------------
+
+    def write(self, data: Any) -> None:
+        """Send, or keep until the window opens; silent once the peer is gone."""
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            kind = type(data).__name__
+            raise TypeError(f"data argument must be a bytes-like object, not {kind!r}")
+        if self._eof_written:
+            raise RuntimeError("Cannot call write() after write_eof()")
+        if not data or self._lost:
+            return
+        if self._reset_received:
+            self._force_close(self._write_error())
+            return
+        self._buffer.append(bytes(data))
+        self._buffered += len(data)
+        self._flush()
+        if self._buffered > self._high and not self._writing_paused:
+            self._writing_paused = True
+            self._protocol.pause_writing()
+
+    def writelines(self, list_of_data: Iterable[Any]) -> None:
+        """Send several pieces as one."""
+        self.write(b"".join(list_of_data))
+
+    def write_eof(self) -> None:
+        """Say "I send no more" after what is buffered; reading goes on."""
+        if self._eof_written or self._closing:
+            return
+        self._eof_written = True
+        if not self._buffer:
+            self._send_fin()
+
+    def can_write_eof(self) -> bool:
+        """TCP can half-close."""
+        return True
+
+    def _flush(self) -> None:
+        buffer = self._buffer
+        while buffer and self._outstanding < WINDOW:
+            piece = buffer.popleft()
+            room = min(SEGMENT, WINDOW - self._outstanding)
+            if len(piece) > room:
+                buffer.appendleft(piece[room:])
+                piece = piece[:room]
+            self._buffered -= len(piece)
+            self._outstanding += len(piece)
+            self._lane.send(Kind.DATA, piece)
+
+    def _window_opens(self) -> None:
+        self._wake_scheduled = False
+        if self._lost and not self._closing:
+            return
+        self._flush()
+        self._maybe_resume_writing()
+        if self._buffer:
+            return
+        if self._eof_written:
+            self._send_fin()
+        if self._closing and not self._lost:
+            self._lose(None)
+
+    def _maybe_resume_writing(self) -> None:
+        if self._writing_paused and self._buffered <= self._low:
+            self._writing_paused = False
+            self._protocol.resume_writing()
+
+    def _send_fin(self) -> None:
+        if not self._fin_sent and not self._reset_received:
+            self._fin_sent = True
+            self._lane.send(Kind.FIN)
+
+    def get_write_buffer_size(self) -> int:
+        """Bytes written and not yet on the wire."""
+        return self._buffered
+
+    def get_write_buffer_limits(self) -> tuple[int, int]:
+        """The low and the high water mark, in bytes."""
+        return self._low, self._high
+
+    def set_write_buffer_limits(
+        self, high: int | None = None, low: int | None = None
+    ) -> None:
+        """Set the water marks; ValueError unless high >= low >= 0."""
+        if high is None:
+            high = HIGH_WATER if low is None else 4 * low
+        if low is None:
+            low = high // 4
+        if not high >= low >= 0:
+            raise ValueError(f"high ({high!r}) must be >= low ({low!r}) must be >= 0")
+        self._high, self._low = high, low
+
+    # -- ending --------------------------------------------------------------------
+
+    def is_closing(self) -> bool:
+        """Has either side ended this connection?"""
+        return self._closing
+
+    def close(self) -> None:
+        """Stop reading, send what is buffered, then close the socket."""
+        if self._closing:
+            return
+        self._closing = True
+        if not self._buffer:
+            self._lose(None)
+
+    def abort(self) -> None:
+        """Drop what is buffered and close the socket."""
+        self._force_close(None)
+
+    def get_protocol(self) -> Any:
+        """The program's protocol."""
+        return self._protocol
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        """Hand the connection to another protocol."""
+        self._protocol = protocol
+
+    def _force_close(self, error: BaseException | None) -> None:
+        self._buffer.clear()
+        self._buffered = 0
+        self._closing = True
+        self._lose(error)
+
+    def _lose(self, error: BaseException | None) -> None:
+        if not self._lost:
+            self._lost = True
+            self._loop.call_soon(self._connection_lost, error)
+
+    def _connection_lost(self, error: BaseException | None) -> None:
+        try:
+            if self._protocol is not None:
+                self._protocol.connection_lost(error)
+        finally:
+            self._close_socket()
+            self._protocol = None
+
+    # -- the kernel's socket -------------------------------------------------------
+
+    def _kernel_reset(self) -> None:
+        self._reset_received = True
+        self._outstanding = 0
+
+    def _write_error(self) -> OSError:
+        had_fin = self._fin_received or any(k is Kind.FIN for k, _ in self._inbox)
+        if had_fin:
+            return BrokenPipeError(32, "Broken pipe")
+        return ConnectionResetError(104, "Connection reset by peer")
+
+    def _close_socket(self) -> None:
+        if self._socket_closed:
+            return
+        self._socket_closed = True
+        unread = any(kind is Kind.DATA for kind, _ in self._inbox)
+        if not self._reset_received:
+            if unread or self._socket.resets_on_close:
+                self._reset_received = True
+                self._lane.send(Kind.RST)
+            else:
+                self._send_fin()
+        self._inbox.clear()
+        if self._own_socket is not None:
+            self._own_socket.close()
+        self.on_close(self)
+
+
+def _ignore(endpoint: Endpoint) -> None:
+    """Nobody wants to know."""

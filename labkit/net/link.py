@@ -1,0 +1,146 @@
+"""The physics that both networks share: what happens to a segment on its way.
+
+A wire is one connection over the link of a hop: two lanes, one per direction,
+and a middlebox that may forget the flow. A lane is one first-in-first-out queue
+for bytes, FIN and RST: nothing overtakes, whatever the jitter. The lane writes
+down what it carried; nobody else does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from labkit.settings import Link
+from labkit.wire import Direction, Kind, Trace
+
+Deliver = Callable[[Kind, bytes], None]
+
+_HTTP_START = re.compile(
+    rb"(?:HTTP/1\.[01] [^\r\n]{0,200}|[A-Z]{1,20} \S{1,2000} HTTP/1\.[01])"
+)
+
+
+@dataclass(slots=True)
+class LinkState:
+    """The link of one hop while a run lasts.
+
+    ``settings`` may be replaced at any time and holds for segments sent from
+    then on. ``epoch`` is the loop's time at which the run's clock shows 0.
+    """
+
+    hop: int
+    settings: Link
+    loop: asyncio.AbstractEventLoop
+    random: random.Random
+    trace: Trace | None = None
+    epoch: float = 0.0
+
+
+class Wire:
+    """One connection over a link: an upstream and a downstream lane."""
+
+    __slots__ = (
+        "connection",
+        "downstream",
+        "forgotten",
+        "last_seen",
+        "link",
+        "upstream",
+    )
+
+    def __init__(self, link: LinkState, connection: int) -> None:
+        self.link = link
+        self.connection = connection
+        self.last_seen = link.loop.time()
+        self.forgotten = False
+        self.upstream = Lane(self, Direction.UPSTREAM)
+        self.downstream = Lane(self, Direction.DOWNSTREAM)
+
+    def __repr__(self) -> str:
+        return f"<Wire {self.connection} of hop {self.link.hop}>"
+
+    def is_forgotten(self, now: float) -> bool:
+        """Has a middlebox dropped this flow, which was idle for too long?"""
+        if now - self.last_seen > self.link.settings.forget_after:
+            self.forgotten = True
+        self.last_seen = now
+        return self.forgotten
+
+
+class Lane:
+    """One direction of a wire; ``deliver`` is called when a segment arrives."""
+
+    __slots__ = ("_direction", "_in_flight", "_last_arrival", "_wire", "deliver")
+
+    def __init__(self, wire: Wire, direction: Direction) -> None:
+        self._wire = wire
+        self._direction = direction
+        self._in_flight: deque[tuple[Kind, bytes, int]] = deque()
+        self._last_arrival = 0.0
+        self.deliver: Deliver = _nobody
+
+    @property
+    def is_empty(self) -> bool:
+        """Is nothing on its way?"""
+        return not self._in_flight
+
+    def send(self, kind: Kind, payload: bytes = b"", at: float | None = None) -> None:
+        """Put a segment on the wire now, or at a later time ``at`` of the loop."""
+        wire = self._wire
+        link = wire.link
+        now = link.loop.time() if at is None else at
+        row = -1
+        if link.trace is not None:
+            row = self._record(link, link.trace, kind, payload, now)
+        if wire.is_forgotten(now):
+            return
+        self._in_flight.append((kind, payload, row))
+        arrival = self._arrival(link, now)
+        if arrival <= now and at is None:
+            link.loop.call_soon(self._arrive)
+        else:
+            link.loop.call_at(arrival, self._arrive)
+
+    def _arrival(self, link: LinkState, now: float) -> float:
+        settings = link.settings
+        arrival = now + settings.delay
+        if settings.jitter:
+            arrival += link.random.uniform(0.0, settings.jitter)
+        self._last_arrival = max(arrival, self._last_arrival)
+        return self._last_arrival
+
+    def _record(
+        self, link: LinkState, trace: Trace, kind: Kind, payload: bytes, now: float
+    ) -> int:
+        return trace.record(
+            now - link.epoch,
+            link.hop,
+            self._wire.connection,
+            self._direction,
+            kind,
+            len(payload),
+            first_line(payload),
+        )
+
+    def _arrive(self) -> None:
+        # Each call takes the oldest segment, so equal deadlines cannot reorder.
+        kind, payload, row = self._in_flight.popleft()
+        link = self._wire.link
+        if row >= 0 and link.trace is not None:
+            link.trace.arrive(row, link.loop.time() - link.epoch)
+        self.deliver(kind, payload)
+
+
+def _nobody(kind: Kind, payload: bytes) -> None:
+    """Where segments go before an end is attached, or after it is gone."""
+
+
+def first_line(payload: bytes) -> str:
+    """The first line of an HTTP/1 message that starts here, else nothing."""
+    match = _HTTP_START.match(payload) if payload else None
+    return match.group().decode("latin-1") if match else ""

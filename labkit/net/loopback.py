@@ -1,0 +1,465 @@
+"""The network of the live world: real sockets on 127.0.0.1 behind delaying relays.
+
+Each hop has one front, a port that stays the same while servers come and go
+behind it. A client dials the front; the relay dials the server one delay later.
+Everything listens on 127.0.0.1 and on ports that the kernel chooses, in the
+running selector loop, without threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import itertools
+import os
+import random
+import socket
+import sys
+import weakref
+from collections.abc import Iterator, Sequence
+
+from labkit.net import Address, Answer, ProtocolFactory, after_delivery
+from labkit.net.link import LinkState, Wire
+from labkit.net.relay import Flow, bound_buffers, report, tcp_socket
+from labkit.net.watch import ResetWatch, reset_watch
+from labkit.settings import Link
+from labkit.wire import Kind, Trace
+
+HERE = "127.0.0.1"
+BACKLOG = 4096
+# Programs that were just told to close need a moment before their FIN is seen.
+_GRACE = 0.1
+_MOST_FILLERS = 8
+
+# An ephemeral port and the listening port that it talks to name a connection.
+PortPair = tuple[int, int]
+
+
+class Front:
+    """The client's side of a hop's relay: one address, open or shut or deaf."""
+
+    def __init__(self, network: LoopbackNetwork, link: LinkState) -> None:
+        self.link = link
+        self.listening: LoopbackListening | None = None
+        self.expected: dict[int, asyncio.Future[Flow]] = {}
+        self._network = network
+        self._loop = link.loop
+        self._holder = _bind((HERE, 0))
+        self.address: Address = self._holder.getsockname()
+        if sys.platform != "linux":
+            # Only Linux lets a bound port be opened while somebody holds it.
+            self._holder.close()
+        self._listener: socket.socket | None = None
+        self._fillers: list[socket.socket] = []
+
+    def __repr__(self) -> str:
+        return f"<Front of hop {self.link.hop} on {self.address[1]}: {self.answer}s>"
+
+    @property
+    def answer(self) -> Answer:
+        """What a client that dials now meets."""
+        return "refuse" if self.listening is None else self.listening.answer
+
+    def target(self) -> Address | None:
+        """Where the server listens at this moment, None if nobody does."""
+        return self.listening.direct if self.listening is not None else None
+
+    def open(self, listening: LoopbackListening) -> None:
+        """Put the latest server behind this front."""
+        if self.answer != listening.answer or self._listener is None:
+            self._close_listener()
+            if listening.answer == "accept":
+                self._listen()
+            elif listening.answer == "drop":
+                self._fill_the_backlog()
+        self.listening = listening
+
+    def shut(self, listening: LoopbackListening) -> None:
+        """Refuse from now on, unless another server has taken the place."""
+        if self.listening is listening:
+            # A client in the accept queue has sent its SYN before this moment.
+            self._accept()
+            self.listening = None
+            self._close_listener()
+
+    def close(self) -> None:
+        """Give the port back."""
+        self.listening = None
+        self._close_listener()
+        self._holder.close()
+
+    def accept_on(self) -> None:
+        """There are file descriptors again."""
+        if self._listener is not None and self.answer == "accept":
+            self._loop.add_reader(self._listener, self._accept)
+
+    def _listen(self) -> None:
+        self._listener = _bind(self.address)
+        bound_buffers(self._listener)
+        self._listener.listen(BACKLOG)
+        self._loop.add_reader(self._listener, self._accept)
+
+    def _fill_the_backlog(self) -> None:
+        """Leave the kernel no room, so that it drops the SYN of whoever comes."""
+        self._listener = _bind(self.address)
+        self._listener.listen(0)
+        for _ in range(_MOST_FILLERS):
+            filler = tcp_socket()
+            self._fillers.append(filler)
+            filler.connect_ex(self.address)
+
+    def _close_listener(self) -> None:
+        if self._listener is not None:
+            self._loop.remove_reader(self._listener)
+            self._listener.close()
+            self._listener = None
+        while self._fillers:
+            self._fillers.pop().close()
+
+    def _accept(self) -> None:
+        while self._listener is not None and self.answer == "accept":
+            try:
+                near, client = self._listener.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                # Level-triggered: without this the loop would spin.
+                self._loop.remove_reader(self._listener)
+                report(self._loop, f"{self!r} cannot accept", error)
+                return
+            near.setblocking(False)
+            flow = self._network.carry(self, near, client)
+            expected = self.expected.pop(client[1], None)
+            if expected is not None and not expected.done():
+                expected.set_result(flow)
+
+
+class LoopbackListening:
+    """The server end of a hop: the front's address, and the server's own."""
+
+    def __init__(
+        self,
+        front: Front,
+        answer: Answer,
+        direct: Address | None,
+        server: asyncio.Server | None = None,
+    ) -> None:
+        self._front = front
+        self._server = server
+        self.answer = answer
+        self.direct = direct
+
+    def __repr__(self) -> str:
+        return f"<LoopbackListening on {self.address[1]}, {self.answer}s>"
+
+    @property
+    def address(self) -> Address:
+        """Where a client dials to come in through the hop's link."""
+        return self._front.address
+
+    async def close(self) -> None:
+        """Refuse new connections; those that exist live on."""
+        self.end()
+
+    def end(self) -> None:
+        """What :meth:`close` does, for callers that cannot wait."""
+        self._front.shut(self)
+        if self._server is not None:
+            self._server.close()
+
+
+class LoopbackNetwork:
+    """All fronts and relays of one chain on 127.0.0.1.
+
+    ``links`` are the links by hop, ``seed`` feeds their jitter, ``trace`` takes
+    every segment down. Times in the trace count from ``epoch``, the loop's time
+    at which the network was made (or first used, if made outside a loop).
+    """
+
+    def __init__(
+        self,
+        links: Sequence[Link] = (),
+        seed: int = 0,
+        trace: Trace | None = None,
+        epoch: float | None = None,
+    ) -> None:
+        self._settings = list(links) or [Link()]
+        self._seed = seed
+        self._trace = trace
+        self._epoch = epoch if epoch is not None else _time_of_running_loop()
+        self._fronts: dict[int, Front] = {}
+        self._listenings: list[LoopbackListening] = []
+        self._numbers = [itertools.count(1) for _ in self._settings]
+        self._number_of: list[dict[PortPair, int]] = [{} for _ in self._settings]
+        self._ports: dict[Flow, PortPair] = {}
+        self._clients: weakref.WeakSet[asyncio.Transport] = weakref.WeakSet()
+        self._watch: ResetWatch | None = None
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return (
+            f"<LoopbackNetwork: {len(self._settings)} links, "
+            f"{len(self._fronts)} fronts, {self.open_connections} connections>"
+        )
+
+    @property
+    def epoch(self) -> float:
+        """The loop's time, in seconds, at which the trace's clock shows 0."""
+        if self._epoch is None:
+            self._epoch = asyncio.get_running_loop().time()
+        return self._epoch
+
+    @property
+    def open_connections(self) -> int:
+        """How many connections the relays carry."""
+        return len(self._ports)
+
+    def set_link(self, hop: int, link: Link) -> None:
+        """Change a link while it runs; segments sent from now on obey it."""
+        self._settings[hop] = link
+        if hop in self._fronts:
+            self._fronts[hop].link.settings = link
+
+    # -- the contract of labkit.net ------------------------------------------------
+
+    async def listen(
+        self, hop: int, factory: ProtocolFactory, answer: Answer = "accept"
+    ) -> LoopbackListening:
+        """Open the server end of a hop; the latest server of a hop gets the SYNs."""
+        if answer != "accept":
+            return self._open(hop, answer, None, None)
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(factory, HERE, 0, backlog=BACKLOG)
+        direct: Address = server.sockets[0].getsockname()
+        return self._open(hop, answer, direct, server)
+
+    async def listen_before(self, hop: int, direct: Address) -> LoopbackListening:
+        """Open a hop's relay before a server that somebody else runs."""
+        return self._open(hop, "accept", direct, None)
+
+    async def connect(
+        self, hop: int, factory: ProtocolFactory
+    ) -> tuple[asyncio.Transport, asyncio.Protocol]:
+        """Dial the server end of a hop; see :class:`labkit.net.Network`.
+
+        Raises TimeoutError when the kernel itself gives up on its SYNs, on
+        Linux after two minutes.
+        """
+        front = self._front(hop)
+        sock = tcp_socket()
+        try:
+            await self._dial(front, sock)
+        except BaseException:
+            sock.close()
+            raise
+        loop = asyncio.get_running_loop()
+        transport, protocol = await loop.create_connection(factory, sock=sock)
+        self._clients.add(transport)
+        return transport, protocol
+
+    def number(self, hop: int, transport: asyncio.BaseTransport) -> int:
+        """The connection's number on its hop, from 1; the same at both ends.
+
+        Raises KeyError for a transport that is no end of a relayed connection.
+        """
+        own = transport.get_extra_info("sockname")[1]
+        peer = transport.get_extra_info("peername")[1]
+        known = self._number_of[hop]
+        number = known.get((own, peer)) or known.get((peer, own))
+        if number is None:
+            raise KeyError(f"port {own} to {peer} is no connection of hop {hop}")
+        return number
+
+    async def close(self) -> None:
+        """Let what is in flight arrive, then end every connection and listener."""
+        self._closed = True
+        try:
+            for listening in self._listenings:
+                listening.end()
+            await self._settle()
+        finally:
+            self._end()
+
+    # -- relays ------------------------------------------------------------------------
+
+    def carry(self, front: Front, near: socket.socket, client: Address) -> Flow:
+        """Relay a connection that a front has accepted."""
+        link = front.link
+        number = next(self._numbers[link.hop])
+        pair = (client[1], front.address[1])
+        self._number_of[link.hop][pair] = number
+        flow = Flow(
+            Wire(link, number),
+            near,
+            self._watcher(link.loop),
+            front.target,
+            self._dialled,
+            self._over,
+        )
+        self._ports[flow] = pair
+        self._name_ports(link, number, (*pair, 0, 0))
+        return flow
+
+    def _dialled(self, flow: Flow, relay: Address, server: Address) -> None:
+        wire = flow.wire
+        pair = (relay[1], server[1])
+        self._number_of[wire.link.hop][pair] = wire.connection
+        self._name_ports(wire.link, wire.connection, (*self._ports[flow], *pair))
+
+    def _over(self, flow: Flow) -> None:
+        self._ports.pop(flow, None)
+        for front in self._fronts.values():
+            front.accept_on()
+
+    def _name_ports(
+        self, link: LinkState, number: int, ports: tuple[int, int, int, int]
+    ) -> None:
+        if link.trace is not None:
+            link.trace.name_ports(link.hop, number, ports)
+
+    # -- dialling ----------------------------------------------------------------------
+
+    async def _dial(self, front: Front, sock: socket.socket) -> None:
+        """Connect a socket through a front; done a round trip after the SYN."""
+        loop = front.link.loop
+        accepted: asyncio.Future[Flow] = loop.create_future()
+        was = sock.connect_ex(front.address)
+        port = sock.getsockname()[1]
+        if was not in (0, errno.EINPROGRESS):
+            raise OSError(was, os.strerror(was))
+        front.expected[port] = accepted
+        loop.add_writer(sock, _tell_failure, sock, accepted)
+        lost = self._send_into_nothing(front, port)
+        try:
+            flow = await accepted
+            answered = await flow.answered
+        except ConnectionRefusedError:
+            await self._wait_for_refusal(front, port)
+            answered = False
+        finally:
+            loop.remove_writer(sock)
+            front.expected.pop(port, None)
+        if not answered:
+            raise _refused(front.address)
+
+    def _send_into_nothing(self, front: Front, port: int) -> None:
+        """Write down the SYN that a host which answers nothing will not answer."""
+        if front.answer == "drop":
+            self._unanswered_wire(front, port).upstream.send(Kind.SYN)
+
+    async def _wait_for_refusal(self, front: Front, port: int) -> None:
+        """The kernel refuses at once; on a wire it would take a round trip."""
+        wire = self._unanswered_wire(front, port)
+        arrived: asyncio.Future[None] = wire.link.loop.create_future()
+        wire.upstream.deliver = lambda kind, payload: wire.downstream.send(Kind.RST)
+        wire.downstream.deliver = lambda kind, payload: (
+            None if arrived.done() else arrived.set_result(None)
+        )
+        wire.upstream.send(Kind.SYN)
+        await arrived
+
+    def _unanswered_wire(self, front: Front, port: int) -> Wire:
+        wire = Wire(front.link, next(self._numbers[front.link.hop]))
+        ports = (port, front.address[1], 0, 0)
+        self._name_ports(front.link, wire.connection, ports)
+        return wire
+
+    # -- inside ------------------------------------------------------------------------
+
+    def _open(
+        self,
+        hop: int,
+        answer: Answer,
+        direct: Address | None,
+        server: asyncio.Server | None,
+    ) -> LoopbackListening:
+        listening = LoopbackListening(self._front(hop), answer, direct, server)
+        self._listenings.append(listening)
+        self._front(hop).open(listening)
+        return listening
+
+    def _front(self, hop: int) -> Front:
+        if self._closed:
+            raise RuntimeError("this network is closed")
+        front = self._fronts.get(hop)
+        if front is None:
+            link = LinkState(
+                hop,
+                self._settings[hop],
+                asyncio.get_running_loop(),
+                random.Random(f"{self._seed} link {hop}"),
+                self._trace,
+                self.epoch,
+            )
+            front = self._fronts[hop] = Front(self, link)
+        return front
+
+    def _watcher(self, loop: asyncio.AbstractEventLoop) -> ResetWatch:
+        if self._watch is None:
+            self._watch = reset_watch(loop)
+        return self._watch
+
+    async def _settle(self) -> None:
+        """Wait while anything is under way, two longest round trips at most."""
+        loop = asyncio.get_running_loop()
+        longest = max(link.delay + link.jitter for link in self._settings)
+        deadline = loop.time() + 4 * longest + _GRACE
+        for wait in _waits(longest):
+            # What programs have just sent must be read before it is in flight.
+            await _passes(loop, 3)
+            if not any(flow.is_busy for flow in self._ports):
+                return
+            if loop.time() > deadline:
+                return
+            await asyncio.sleep(wait)
+
+    def _end(self) -> None:
+        for client in list(self._clients):
+            client.abort()
+        for flow in list(self._ports):
+            flow.end()
+        for front in self._fronts.values():
+            front.close()
+        if self._watch is not None:
+            self._watch.close()
+
+
+def _bind(address: Address) -> socket.socket:
+    sock = tcp_socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind(address)
+    return sock
+
+
+def _tell_failure(sock: socket.socket, accepted: asyncio.Future[Flow]) -> None:
+    """The kernel has an answer: a refusal is news, success is told by the relay."""
+    asyncio.get_running_loop().remove_writer(sock)
+    code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code and not accepted.done():
+        accepted.set_exception(OSError(code, os.strerror(code)))
+
+
+def _refused(address: Address) -> ConnectionRefusedError:
+    host, port = address
+    return ConnectionRefusedError(
+        errno.ECONNREFUSED, f"connection refused: {host}:{port}"
+    )
+
+
+def _time_of_running_loop() -> float | None:
+    try:
+        return asyncio.get_running_loop().time()
+    except RuntimeError:
+        return None
+
+
+def _waits(longest: float) -> Iterator[float]:
+    """Short waits at first, then about ten per one-way delay."""
+    yield from (0.001, 0.002, 0.004)
+    yield from itertools.repeat(max(longest / 10, 0.005))
+
+
+async def _passes(loop: asyncio.AbstractEventLoop, passes: int) -> None:
+    done = loop.create_future()
+    after_delivery(loop, lambda: done.done() or done.set_result(None), passes)
+    await done

@@ -1,0 +1,372 @@
+"""A network inside a virtual-time loop: TCP's manners without a kernel.
+
+The rules are those of Linux as tried with raw sockets: close() sends what was
+written, then FIN; close() with unread received data sends RST at once; data
+that arrives after close() is answered by RST; what was delivered before a RST
+stays readable; a RST after a FIN shows as EOF on read and EPIPE on write. FIN
+says "I send no more", never "I read no more".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+import socket
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from labkit.clock import NotSupported, VirtualLoop
+from labkit.net import Address, Answer, ProtocolFactory
+from labkit.net.endpoint import Endpoint, VirtualSocket
+from labkit.net.link import LinkState, Wire
+from labkit.settings import Link
+from labkit.wire import Kind, Trace
+
+HERE = "127.0.0.1"
+_FIRST_SERVER_PORT = 8001
+_FIRST_EPHEMERAL_PORT = 32768
+
+
+class MemoryServer(asyncio.AbstractServer):
+    """A listening address; closing it leaves the connections it made alone."""
+
+    def __init__(
+        self,
+        network: MemoryNetwork,
+        address: Address,
+        factory: ProtocolFactory,
+        answer: Answer = "accept",
+        own_socket: Any = None,
+    ) -> None:
+        self._network = network
+        self._own_socket = own_socket
+        self.address = address
+        self.factory = factory
+        self.answer = answer
+        self.sockets: tuple[VirtualSocket, ...] = (VirtualSocket(address, None),)
+
+    def __repr__(self) -> str:
+        host, port = self.address
+        return f"<MemoryServer {host}:{port} {self.answer}s>"
+
+    def is_serving(self) -> bool:
+        """Does this server answer a SYN?"""
+        return self._network.is_listening(self)
+
+    def close(self) -> None:
+        """Refuse new connections from now on."""
+        self._network.forget(self)
+        self.sockets = ()
+        if self._own_socket is not None:
+            self._own_socket.close()
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        """The loop that runs the protocols of this server."""
+        return asyncio.get_running_loop()
+
+    async def start_serving(self) -> None:
+        """Nothing to do: a memory server listens from its first moment."""
+
+    async def serve_forever(self) -> None:
+        """Wait until cancelled, then stop listening."""
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            self.close()
+
+    async def wait_closed(self) -> None:
+        """Return at once: connections outlive the listener."""
+
+    def close_clients(self) -> None:
+        """Close every connection of this server, as Python 3.13's servers do."""
+        for endpoint in self._network.endpoints_of(self):
+            endpoint.close()
+
+    def abort_clients(self) -> None:
+        """Abort every connection of this server."""
+        for endpoint in self._network.endpoints_of(self):
+            endpoint.abort()
+
+
+class MemoryListening:
+    """The server end of a hop in memory."""
+
+    def __init__(self, server: MemoryServer) -> None:
+        self._server = server
+
+    @property
+    def address(self) -> Address:
+        """Where a client dials; the link stands in front of every address."""
+        return self._server.address
+
+    async def close(self) -> None:
+        """Refuse new connections; those that exist live on."""
+        self._server.close()
+
+
+class MemoryNetwork:
+    """All hosts, ports and wires of one virtual world.
+
+    ``links`` are the links by hop. An address that was not opened with
+    :meth:`listen` belongs to hop 0, so a stranger's server meets the first
+    link. ``seed`` feeds the jitter; ``trace`` takes every segment down.
+    """
+
+    def __init__(
+        self,
+        links: Sequence[Link] = (),
+        seed: int = 0,
+        trace: Trace | None = None,
+    ) -> None:
+        self._settings = list(links) or [Link()]
+        self._seed = seed
+        self._trace = trace
+        self._links: list[LinkState] = []
+        self._servers: dict[Address, MemoryServer] = {}
+        self._hop_address: dict[int, Address] = {}
+        self._hop_of: dict[Address, int] = {}
+        self._endpoints: dict[Endpoint, MemoryServer] = {}
+        self._dialled: dict[int, Endpoint] = {}
+        self._numbers = [itertools.count(1) for _ in self._settings]
+        self._server_ports = itertools.count(_FIRST_SERVER_PORT)
+        self._client_ports = self._ephemeral_ports()
+
+    def __repr__(self) -> str:
+        return (
+            f"<MemoryNetwork: {len(self._settings)} links, "
+            f"{len(self._servers)} listening, {len(self._endpoints)} open ends>"
+        )
+
+    @property
+    def open_ends(self) -> int:
+        """How many ends of connections are open."""
+        return len(self._endpoints)
+
+    def set_link(self, hop: int, link: Link) -> None:
+        """Change a link while it runs; segments sent from now on obey it."""
+        self._settings[hop] = link
+        if self._links:
+            self._links[hop].settings = link
+
+    # -- the contract of labkit.net ------------------------------------------------
+
+    async def listen(
+        self, hop: int, factory: ProtocolFactory, answer: Answer = "accept"
+    ) -> MemoryListening:
+        """Open the server end of a hop; see :class:`labkit.net.Network`."""
+        address = self._hop_address.get(hop)
+        if address is None:
+            address = (HERE, next(self._server_ports))
+            self._hop_address[hop], self._hop_of[address] = address, hop
+        return MemoryListening(self._open(address, factory, answer))
+
+    async def connect(
+        self, hop: int, factory: ProtocolFactory
+    ) -> tuple[asyncio.Transport, asyncio.Protocol]:
+        """Dial the server end of a hop; see :class:`labkit.net.Network`."""
+        loop = _virtual(asyncio.get_running_loop())
+        host, port = self._hop_address[hop]
+        return await self.create_connection(loop, factory, host, port)
+
+    def number(self, hop: int, transport: asyncio.BaseTransport) -> int:
+        """The connection's number on its hop, from 1; the same at both ends."""
+        return int(transport.get_extra_info("labkit.connection"))
+
+    async def close(self) -> None:
+        """Stop listening, close every end, wait until the last FIN has arrived."""
+        for server in list(self._servers.values()):
+            server.close()
+        for endpoint in list(self._endpoints):
+            endpoint.close()
+        longest = max(link.delay + link.jitter for link in self._settings)
+        await asyncio.sleep(2 * longest)
+        for endpoint in list(self._endpoints):
+            endpoint.abort()
+        await asyncio.sleep(0)
+
+    # -- what a VirtualLoop asks ---------------------------------------------------
+
+    async def create_server(
+        self,
+        loop: VirtualLoop,
+        factory: ProtocolFactory,
+        host: Any = None,
+        port: Any = None,
+        *,
+        sock: Any = None,
+        **options: Any,
+    ) -> MemoryServer:
+        """Listen on an address; port 0 takes a free one; OSError if it is taken."""
+        if sock is not None:
+            host, port = sock.getsockname()[:2]
+        elif isinstance(host, (list, tuple)):
+            host = host[0] if host else None
+        address = (_here(host), port or next(self._server_ports))
+        return self._open(address, factory, own_socket=sock)
+
+    async def create_connection(
+        self,
+        loop: VirtualLoop,
+        factory: ProtocolFactory,
+        host: Any = None,
+        port: Any = None,
+        *,
+        sock: Any = None,
+        **options: Any,
+    ) -> tuple[asyncio.Transport, asyncio.Protocol]:
+        """Dial an address, or take over the connection of a dialled socket."""
+        if sock is None:
+            endpoint = await self._dial(loop, (_here(host), int(port)))
+        else:
+            endpoint = self._dialled.pop(id(sock))
+        protocol = factory()
+        endpoint.start(protocol)
+        return endpoint, protocol
+
+    async def sock_connect(self, loop: VirtualLoop, sock: Any, address: Any) -> None:
+        """Dial on behalf of a socket that ``create_connection`` will take over."""
+        host, port = address[:2]
+        endpoint = await self._dial(loop, (_here(host), port))
+        endpoint.take_over(sock)
+        self._dialled[id(sock)] = endpoint
+
+    async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> Any:
+        """Every name is a host of this world; a literal address stays as it is."""
+        kind = socket.SOCK_STREAM
+        return [(socket.AF_INET, kind, socket.IPPROTO_TCP, "", (_here(host), port))]
+
+    # -- inside --------------------------------------------------------------------
+
+    def is_listening(self, server: MemoryServer) -> bool:
+        """Is this the server that answers at its address?"""
+        return self._servers.get(server.address) is server
+
+    def forget(self, server: MemoryServer) -> None:
+        """Take a server off its address."""
+        if self.is_listening(server):
+            del self._servers[server.address]
+
+    def endpoints_of(self, server: MemoryServer) -> list[Endpoint]:
+        """The open server ends that this listener made."""
+        return [end for end, made_by in self._endpoints.items() if made_by is server]
+
+    def _open(
+        self,
+        address: Address,
+        factory: ProtocolFactory,
+        answer: Answer = "accept",
+        own_socket: Any = None,
+    ) -> MemoryServer:
+        if address in self._servers:
+            host, port = address
+            raise OSError(98, f"address already in use: {host}:{port}")
+        server = MemoryServer(self, address, factory, answer, own_socket)
+        self._servers[address] = server
+        return server
+
+    def _link(self, loop: VirtualLoop, hop: int) -> LinkState:
+        if not self._links:
+            self._links = [
+                LinkState(
+                    index,
+                    settings,
+                    loop,
+                    random.Random(f"{self._seed} link {index}"),
+                    self._trace,
+                )
+                for index, settings in enumerate(self._settings)
+            ]
+        return self._links[hop]
+
+    async def _dial(self, loop: VirtualLoop, address: Address) -> Endpoint:
+        """Send a SYN and wait for its answer, one round trip later."""
+        hop = self._hop_of.get(address, 0)
+        wire = Wire(self._link(loop, hop), next(self._numbers[hop]))
+        answered: asyncio.Future[Endpoint] = loop.create_future()
+        Handshake(self, wire, address, (HERE, next(self._client_ports)), answered)
+        return await answered
+
+    def adopt(self, endpoint: Endpoint, server: MemoryServer) -> None:
+        """Remember an open end until its socket is closed."""
+        self._endpoints[endpoint] = server
+        endpoint.on_close = self._release
+
+    def _release(self, endpoint: Endpoint) -> None:
+        self._endpoints.pop(endpoint, None)
+
+    def server_at(self, address: Address) -> MemoryServer | None:
+        """Who listens there, if anybody."""
+        return self._servers.get(address)
+
+    @staticmethod
+    def _ephemeral_ports() -> Iterator[int]:
+        return itertools.cycle(range(_FIRST_EPHEMERAL_PORT, 61000))
+
+
+class Handshake:
+    """A SYN on its way to an address, and the answer on its way back."""
+
+    def __init__(
+        self,
+        network: MemoryNetwork,
+        wire: Wire,
+        server: Address,
+        client: Address,
+        answered: asyncio.Future[Endpoint],
+    ) -> None:
+        self._network = network
+        self._wire = wire
+        self._addresses = (client, server)
+        self._answered = answered
+        self._near = Endpoint(wire.link.loop, wire.upstream, wire, client, server)
+        wire.upstream.deliver = self._syn_arrives
+        wire.downstream.deliver = self._answer_arrives
+        wire.upstream.send(Kind.SYN)
+
+    def _syn_arrives(self, kind: Kind, payload: bytes) -> None:
+        client, address = self._addresses
+        server = self._network.server_at(address)
+        if server is not None and server.answer == "drop":
+            return
+        if server is None or server.answer == "refuse":
+            self._wire.downstream.send(Kind.RST)
+            return
+        wire = self._wire
+        wire.downstream.send(Kind.SYN)
+        far = Endpoint(wire.link.loop, wire.downstream, wire, address, client)
+        far.face(self._near)
+        wire.upstream.deliver = far.receive
+        self._network.adopt(far, server)
+        self._network.adopt(self._near, server)
+        far.start(server.factory())
+
+    def _answer_arrives(self, kind: Kind, payload: bytes) -> None:
+        near, answered = self._near, self._answered
+        self._wire.downstream.deliver = near.receive
+        if kind is Kind.RST:
+            if not answered.done():
+                host, port = self._addresses[1]
+                answered.set_exception(
+                    ConnectionRefusedError(111, f"connection refused: {host}:{port}")
+                )
+        elif answered.done():
+            near.abort()
+        else:
+            answered.set_result(near)
+
+
+def _here(host: Any) -> str:
+    """Every host of the virtual world has the loopback address, or its own literal."""
+    if isinstance(host, bytes):
+        host = host.decode("ascii")
+    literal = isinstance(host, str) and host.startswith("127.")
+    return host if literal else HERE
+
+
+def _virtual(loop: asyncio.AbstractEventLoop) -> VirtualLoop:
+    if not isinstance(loop, VirtualLoop):
+        raise NotSupported(
+            f"a MemoryNetwork lives in a VirtualLoop, not in {type(loop).__name__}"
+        )
+    return loop

@@ -1,0 +1,313 @@
+"""The lifecycle of one server-side connection, between transport and aiohttp.
+
+A gate owns idle, drain, deafness and lifetime. aiohttp parses and answers; the
+gate only decides when the connection is announced as closing, when nobody reads
+it any more and when it ends. Its phases:
+
+    OPEN      served
+    DRAINING  served, every response carries ``Connection: close``
+    DEAF      nobody reads; a request that arrives now is reset at the end
+    GONE      closed
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Protocol
+
+from aiohttp import web
+
+from labkit.net import reset
+from labkit.settings import Server
+
+if TYPE_CHECKING:
+    from aiohttp.web_protocol import RequestHandler
+
+REQUEST_TIMEOUT = (
+    b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+)
+
+
+class Phase(Enum):
+    """How far the goodbye of a connection has come."""
+
+    OPEN = auto()
+    DRAINING = auto()
+    DEAF = auto()
+    GONE = auto()
+
+
+class Keeper(Protocol):
+    """The server that a gate belongs to."""
+
+    @property
+    def settings(self) -> Server:
+        """The knobs as they stand now."""
+
+    def entered(self, gate: Gate) -> None:
+        """A connection was made."""
+
+    def left(self, gate: Gate) -> None:
+        """A connection is over."""
+
+    def said_goodbye(self, gate: Gate, why: str) -> None:
+        """The server side is the first to close, for this reason."""
+
+
+class Gate(asyncio.Protocol):
+    """One connection's lifecycle around aiohttp's ``inner`` protocol."""
+
+    def __init__(self, keeper: Keeper, inner: RequestHandler) -> None:
+        self._keeper = keeper
+        self.inner = inner
+        self._loop = asyncio.get_running_loop()
+        self._phase = Phase.OPEN
+        self._requests = 0
+        self._busy = False
+        self._lingering = False
+        self._opened = self._idle_since = self._loop.time()
+        self._idle_timer: asyncio.TimerHandle | None = None
+        self._life_timer: asyncio.TimerHandle | None = None
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._phase_timer: asyncio.TimerHandle | None = None
+        self._deaf_is_due = False
+        self._last_response = False
+        self._leaves_after: float | None = None
+        self._why_deaf = ""
+        self.transport: asyncio.Transport
+
+    def __repr__(self) -> str:
+        doing = "busy" if self._busy else "idle"
+        return f"<Gate {self._phase.name} {doing} after {self._requests} requests>"
+
+    # -- between transport and aiohttp ---------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        self._keeper.entered(self)
+        self.inner.connection_made(transport)
+        self.rearm()
+
+    def data_received(self, data: bytes) -> None:
+        if not self._busy and self._head_timer is None:
+            self._await_head()
+        self.inner.data_received(data)
+
+    def eof_received(self) -> None:
+        self.inner.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._phase = Phase.GONE
+        for timer in self._timers():
+            timer.cancel()
+        self.inner.connection_lost(exc)
+        self._keeper.left(self)
+
+    def pause_writing(self) -> None:
+        self.inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self.inner.resume_writing()
+
+    # -- what the server reports ---------------------------------------------------
+
+    def request_started(self) -> None:
+        """A request's head has been read."""
+        self._busy = True
+        self._requests += 1
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def response_ended(self) -> None:
+        """The last byte of the response was written (or there will be none)."""
+        self._busy = False
+        self._idle_since = self._loop.time()
+        if self._leaves_after is not None:
+            self._leave(self._leaves_after)
+        if self._last_response:
+            self._close("the last response")
+        elif self._lingering:
+            self._go_deaf_after_late_response()
+        elif self._phase is Phase.OPEN and self._idle_timer is None:
+            self._arm_idle()
+
+    def dress(self, response: web.StreamResponse) -> None:
+        """Give a response the connection headers that its moment demands."""
+        if response.prepared:
+            return
+        why = self._why_last()
+        if why:
+            self._announce_last(response)
+        elif self._phase is not Phase.OPEN:
+            # By hand: aiohttp then leaves the connection open, as Envoy does.
+            response.headers["Connection"] = "close"
+        elif self._settings.hint:
+            seconds = int(min(self._settings.idle_timeout, 10**9))
+            response.headers["Connection"] = "keep-alive"
+            response.headers["Keep-Alive"] = f"timeout={seconds}"
+
+    def leave_after(self, seconds: float) -> None:
+        """Close without a word so long after the present response has ended."""
+        self._leaves_after = seconds
+
+    def hang_up(self, why: str, with_reset: bool = False) -> None:
+        """Close at once, whatever is going on."""
+        if with_reset and not self._is_over():
+            self._keeper.said_goodbye(self, why)
+            reset(self.transport)
+        else:
+            self._close(why)
+
+    def rearm(self) -> None:
+        """Set the timers anew, after a knob was turned or at the start."""
+        for timer in (self._idle_timer, self._life_timer):
+            if timer is not None:
+                timer.cancel()
+        self._idle_timer = self._life_timer = None
+        if self._phase is Phase.OPEN:
+            self._arm_life()
+            if not self._busy:
+                self._arm_idle()
+
+    # -- timers --------------------------------------------------------------------
+
+    @property
+    def _settings(self) -> Server:
+        return self._keeper.settings
+
+    def _timers(self) -> list[asyncio.TimerHandle]:
+        timers = (
+            self._idle_timer,
+            self._life_timer,
+            self._head_timer,
+            self._phase_timer,
+        )
+        return [timer for timer in timers if timer is not None]
+
+    def _idle_deadline(self) -> float:
+        deadline = self._idle_since + self._settings.idle_timeout
+        tick = self._settings.tick
+        if tick and deadline < math.inf:
+            deadline = math.ceil(deadline / tick - 1e-9) * tick
+        return deadline
+
+    def _arm_idle(self) -> None:
+        self._idle_timer = self._at(self._idle_deadline(), self._idle_is_up)
+
+    def _arm_life(self) -> None:
+        limit = self._opened + self._settings.max_connection_duration
+        self._life_timer = self._at(limit, self._life_is_up)
+
+    def _at(
+        self, when: float, callback: Callable[[], object]
+    ) -> asyncio.TimerHandle | None:
+        return None if when == math.inf else self._loop.call_at(when, callback)
+
+    def _idle_is_up(self) -> None:
+        """The lazy timer fired: act, or wait for what is left of the idle time."""
+        self._idle_timer = None
+        if self._busy or self._head_timer is not None or self._phase is not Phase.OPEN:
+            return
+        if self._loop.time() < self._idle_deadline():
+            self._arm_idle()
+        else:
+            self._say_goodbye("idle timeout", self._settings.farewell)
+
+    def _life_is_up(self) -> None:
+        self._life_timer = None
+        never_used = not self._requests
+        if self._settings.http1_safe_max_connection_duration and not never_used:
+            return
+        if self._phase is Phase.OPEN and not self._is_plain_and_busy():
+            self._say_goodbye("max connection duration")
+
+    def _is_plain_and_busy(self) -> bool:
+        """A server that does not drain ends the connection with the response."""
+        return self._busy and not self._drains()
+
+    def _drains(self) -> bool:
+        settings = self._settings
+        return settings.drain_timeout > 0 or settings.delayed_close_timeout > 0
+
+    def _await_head(self) -> None:
+        """The first bytes of a request: its head must be complete in time."""
+        limit = self._settings.request_headers_timeout
+        if limit < math.inf:
+            self._head_timer = self._loop.call_later(limit, self._head_is_late)
+
+    def _head_is_late(self) -> None:
+        self._head_timer = None
+        if not self._busy and not self._is_over():
+            self.transport.write(REQUEST_TIMEOUT)
+            self._close("request headers timeout")
+
+    # -- the goodbye ---------------------------------------------------------------
+
+    def _say_goodbye(self, why: str, farewell: str = "fin") -> None:
+        """Drain, then go deaf, then close; at once where nothing was ever sent."""
+        if farewell == "rst":
+            self.hang_up(why, with_reset=True)
+        elif farewell == "408":
+            self.transport.write(REQUEST_TIMEOUT)
+            self._close(why)
+        elif not self._requests or not self._drains():
+            self._close(why)
+        else:
+            self._phase = Phase.DRAINING
+            self._phase_timer = self._loop.call_later(
+                self._settings.drain_timeout, self._go_deaf, why
+            )
+
+    def _go_deaf(self, why: str) -> None:
+        if self._busy:
+            self._lingering = True
+            self._why_deaf = why
+            return
+        self._phase = Phase.DEAF
+        if not self.transport.is_closing():
+            self.transport.pause_reading()
+        self._phase_timer = self._loop.call_later(
+            self._settings.delayed_close_timeout, self._close, why
+        )
+
+    def _go_deaf_after_late_response(self) -> None:
+        self._lingering = False
+        self._go_deaf(self._why_deaf)
+
+    def _leave(self, seconds: float) -> None:
+        self._leaves_after = None
+        if seconds > 0:
+            self._loop.call_later(seconds, self._close, "unannounced close")
+        else:
+            self._close("unannounced close")
+
+    def _close(self, why: str) -> None:
+        if not self._is_over():
+            self._keeper.said_goodbye(self, why)
+            self.transport.close()
+
+    def _is_over(self) -> bool:
+        return self._phase is Phase.GONE or self.transport.is_closing()
+
+    # -- the last response ---------------------------------------------------------
+
+    def _why_last(self) -> str:
+        """Why no request may follow this one, or nothing."""
+        settings = self._settings
+        if self._requests >= settings.max_requests_per_connection:
+            return "max requests"
+        expired = self._loop.time() >= self._opened + settings.max_connection_duration
+        waits_for_it = settings.http1_safe_max_connection_duration
+        if expired and (waits_for_it or not self._drains()):
+            return "max connection duration"
+        return ""
+
+    def _announce_last(self, response: web.StreamResponse) -> None:
+        if self._settings.announce:
+            response.force_close()
+        self._last_response = True

@@ -1,0 +1,472 @@
+"""An HTTP/1.1 client connection: one exchange at a time over an asyncio transport.
+
+It decides nothing about reuse: it says what it is (``state``), and its owner, a
+pool or nobody, decides. Plain messages take the short cut of ``heads``; all
+others are written and read by h11.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol, cast
+
+import h11
+
+from labkit.headers import Headers, keep_alive_hint, wants_close
+from labkit.roles.heads import MAX_HEAD, Head, framed, read_response, write_request
+from labkit.roles.message import Cause, HopFailure, Incoming, Outgoing
+from labkit.roles.upload import Upload
+from labkit.states import Signal, State, after
+
+__all__ = ["Asker", "HopFailure", "Http1Connection", "Incoming", "Outgoing", "Owner"]
+
+
+class Asker(Protocol):
+    """Who sent a request and waits for its response."""
+
+    def on_response(self, incoming: Incoming) -> None:
+        """The head of the response is here, perhaps with the whole body."""
+
+    def on_end(self, error: BaseException | None) -> None:
+        """The exchange is over: well, or with an error (HopFailure)."""
+
+
+class Owner(Protocol):
+    """Who decides about the connection between two exchanges."""
+
+    def release(self, connection: Http1Connection) -> None:
+        """The exchange is complete; the connection rests, or is closed."""
+
+    def lost(self, connection: Http1Connection) -> None:
+        """The connection ended without the owner's doing."""
+
+    def gone(self, connection: Http1Connection) -> None:
+        """The transport has let go; nothing more will come."""
+
+
+class Http1Connection(asyncio.Protocol):
+    """The client end of one connection.
+
+    ``watch_fin=False`` makes it blind while no exchange is under way: it does
+    not read, so it learns of a FIN only when the next request is out.
+
+    Attributes for the owner: ``number`` on its hop, ``opened`` and
+    ``idle_since`` (seconds of the loop's clock), ``served`` exchanges,
+    ``hint`` (seconds promised by the last response, or None), ``timer``, ``why``
+    it closed.
+    """
+
+    def __init__(self, owner: Owner | None = None, *, watch_fin: bool = True) -> None:
+        self.owner = owner
+        self.watch_fin = watch_fin
+        self.state = State.CONNECTING
+        self.number = 0
+        self.opened = 0.0
+        self.idle_since = 0.0
+        self.served = 0
+        self.hint: float | None = None
+        self.why = ""
+        self.timer: asyncio.TimerHandle | None = None
+        self.can_write = True
+        self._transport: asyncio.Transport = cast(asyncio.Transport, None)
+        self._gone = False
+        self._clear()
+
+    def _clear(self) -> None:
+        """Forget the exchange."""
+        self._asker: Asker | None = None
+        self._request: Outgoing | None = None
+        self._upload: Upload | None = None
+        self._incoming: Incoming | None = None
+        self._parser: h11.Connection | None = None
+        self._left = 0
+        self._heard = False
+        self._interim = False
+
+    def __repr__(self) -> str:
+        number = f" {self.number}" if self.number else ""
+        return f"<Http1Connection{number} {self.state.value}, {self.served} served>"
+
+    @property
+    def is_idle(self) -> bool:
+        """May it be handed out?"""
+        return self.state is State.IDLE
+
+    @property
+    def is_closed(self) -> bool:
+        """Is it over?"""
+        return self.state is State.CLOSED
+
+    @property
+    def transport(self) -> asyncio.Transport:
+        """What carries it."""
+        return self._transport
+
+    def tell(self, signal: Signal) -> None:
+        """Something happened; see :mod:`labkit.states`."""
+        self.state = after(self.state, signal)
+
+    # -- sending ---------------------------------------------------------------
+
+    async def exchange(self, request: Outgoing) -> Incoming:
+        """Send a request and wait for the head of its response.
+
+        HopFailure if the connection fails first; ValueError for a request that
+        is not HTTP; whatever the body's iterator raises.
+        """
+        caller = _Caller(self, request)
+        return await caller.answer()
+
+    def ask(
+        self, request: Outgoing, asker: Asker, upload: Upload | None = None
+    ) -> None:
+        """Send a request; head and body leave in one write unless ``upload`` is given.
+
+        ``upload`` must be given iff the request's body is an iterator. Raises
+        ValueError for a request that is not HTTP, before anything is sent.
+        """
+        data = write_request(request) if upload is None else None
+        if data is None:
+            data = self._write_with_h11(request)
+        if self.state is State.IDLE:
+            self.tell(Signal.ASSIGNED)
+        self._asker, self._request, self._upload = asker, request, upload
+        if wants_close(request.headers, request.http_version):
+            self._announce("announced by the client")
+        self._transport.write(data)
+        if not self.watch_fin:
+            self._transport.resume_reading()
+        if upload is not None:
+            upload.attach(self)
+
+    def _write_with_h11(self, request: Outgoing) -> bytes:
+        try:
+            self._parser = _parser()
+            data = self._start(self._parser, request)
+            if isinstance(request.body, bytes) and request.body:
+                data += self._parser.send(h11.Data(data=request.body))
+            if request.body is None or isinstance(request.body, bytes):
+                data += self._parser.send(h11.EndOfMessage())
+        except (h11.LocalProtocolError, ValueError) as error:
+            self._parser = None
+            raise ValueError(f"cannot send {request.method}: {error}") from None
+        return data
+
+    @staticmethod
+    def _start(parser: h11.Connection, request: Outgoing) -> bytes:
+        headers = framed(request)
+        data = parser.send(
+            h11.Request(method=request.method, target=request.target, headers=headers)
+        )
+        if request.http_version == "1.0":
+            # h11 writes no 1.0; the version stands at the end of the first line.
+            data = data.replace(b" HTTP/1.1\r\n", b" HTTP/1.0\r\n", 1)
+        return data
+
+    def write_body(self, piece: bytes) -> None:
+        """Send a piece of a body that comes in pieces."""
+        if self._parser is not None and piece:
+            self._transport.write(self._parser.send(h11.Data(data=piece)))
+
+    def finish_body(self) -> None:
+        """That was all of the body."""
+        self._upload = None
+        if self._parser is not None:
+            end = self._parser.send(h11.EndOfMessage())
+            if end:
+                self._transport.write(end)
+
+    def pause_writing(self) -> None:
+        """The transport's buffer is full."""
+        self.can_write = False
+
+    def resume_writing(self) -> None:
+        """There is room again."""
+        self.can_write = True
+        if self._upload is not None:
+            self._upload.wake()
+
+    # -- receiving -------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The SYN was answered."""
+        self._transport = cast(asyncio.Transport, transport)
+        self.tell(Signal.CONNECTED)
+
+    def data_received(self, data: bytes) -> None:
+        """Part of a response, or bytes that nobody asked for."""
+        request = self._request
+        if request is None:
+            self.abandon("unsolicited bytes")
+            return
+        self._heard = True
+        if self._incoming is not None and self._parser is None:
+            self._read_body(data)
+            return
+        if self._parser is None:
+            head = read_response(data, request.method)
+            if head is not None:
+                self._read_plain(head, data)
+                return
+            self._parser = self._parser_that_sent(request)
+        self._parser.receive_data(data)
+        self._read_with_h11(self._parser)
+
+    def _read_plain(self, head: Head, data: bytes) -> None:
+        body = data[head.end :]
+        whole = len(body) >= head.length
+        self.hint = head.hint
+        incoming = Incoming(
+            self,
+            head.status,
+            head.reason,
+            head.headers,
+            head.version,
+            body[: head.length] if whole else None,
+        )
+        self._respond(incoming, head.closes)
+        if whole:
+            self._complete(trailing=len(body) > head.length)
+        elif self._incoming is incoming:
+            self._left = head.length
+            self._read_body(body)
+
+    def _read_body(self, data: bytes) -> None:
+        left = self._left - len(data)
+        incoming = cast(Incoming, self._incoming)
+        if data:
+            incoming.feed(data if left >= 0 else data[:left])
+        self._left = left
+        if left <= 0:
+            self._complete(trailing=left < 0)
+
+    def _respond(self, incoming: Incoming, closes: bool) -> None:
+        self._incoming = incoming
+        if closes:
+            self._announce("announced by the server")
+        if self._asker is not None:
+            self._asker.on_response(incoming)
+
+    # -- receiving what is not plain -------------------------------------------
+
+    @staticmethod
+    def _parser_that_sent(request: Outgoing) -> h11.Connection:
+        """h11 must know what was asked to know how the answer ends."""
+        parser = _parser()
+        host = [(b"host", b"-")]
+        parser.send(h11.Request(method=request.method, target="/", headers=host))
+        parser.send(h11.EndOfMessage())
+        return parser
+
+    def _read_with_h11(self, parser: h11.Connection) -> None:
+        try:
+            while self._parser is parser and self._handle(parser.next_event()):
+                pass
+        except h11.RemoteProtocolError as error:
+            failure = self._failure("ProtocolError", str(error))
+            self.abandon("protocol error", failure)
+
+    def _handle(self, event: object) -> bool:
+        """Act on one event of h11; False when there is none for now."""
+        if isinstance(event, h11.InformationalResponse):
+            self._interim = True
+        elif isinstance(event, h11.Response):
+            self._respond_with_h11(event)
+        elif isinstance(event, h11.Data):
+            cast(Incoming, self._incoming).feed(bytes(event.data))
+        elif isinstance(event, h11.EndOfMessage):
+            trailing = cast(h11.Connection, self._parser).trailing_data[0]
+            self._complete(trailing=bool(trailing))
+        elif event is h11.PAUSED:
+            raise h11.RemoteProtocolError("switched protocols without being asked")
+        else:
+            return False
+        return True
+
+    def _respond_with_h11(self, event: h11.Response) -> None:
+        headers: Headers = list(event.headers.raw_items())
+        version = event.http_version.decode("ascii")
+        self.hint = keep_alive_hint(headers)
+        reason = event.reason.decode("latin-1")
+        incoming = Incoming(self, event.status_code, reason, headers, version)
+        self._respond(
+            incoming, wants_close(headers, version) or self._ends_by_fin(event)
+        )
+
+    def _ends_by_fin(self, event: h11.Response) -> bool:
+        """Does only the end of the connection tell where the body ends?"""
+        names = {name for name, _ in event.headers}
+        if names & {b"content-length", b"transfer-encoding"}:
+            return False
+        head_only = self._request is not None and self._request.method == "HEAD"
+        return not (head_only or event.status_code in (204, 304))
+
+    # -- ending ----------------------------------------------------------------
+
+    def _announce(self, why: str) -> None:
+        """This exchange is the last one."""
+        self.tell(Signal.ANNOUNCED)
+        self.why = self.why or why
+
+    def _complete(self, trailing: bool = False) -> None:
+        """The response is through: tell who asked, then who owns."""
+        if trailing:
+            self._announce("bytes after the response")
+        if self._upload is not None:
+            self._announce("answered before the request was through")
+            self._upload.detach()
+        asker, incoming = self._asker, self._incoming
+        self._clear()
+        self.served += 1
+        self.tell(Signal.COMPLETED)
+        if self.state is State.CLOSED:
+            self._transport.close()
+        elif not self.watch_fin:
+            self._transport.pause_reading()
+        if incoming is not None:
+            incoming.end()
+        if asker is not None:
+            asker.on_end(None)
+        self._hand_back()
+
+    def _hand_back(self) -> None:
+        if self.owner is not None:
+            self.owner.release(self)
+        elif self.state is State.RESTING:
+            self.tell(Signal.RESTED)
+
+    def _failure(self, cause: Cause, note: str = "") -> HopFailure:
+        return HopFailure(
+            cause,
+            note,
+            started=self._incoming is not None,
+            interim=self._interim,
+        )
+
+    def _lose(self, failure: BaseException | None) -> None:
+        """The connection is over, and the exchange, if there is one, has failed."""
+        if self.state is State.CLOSED:
+            return
+        self.tell(Signal.LOST)
+        self._fail(failure)
+        if self.owner is not None:
+            self.owner.lost(self)
+
+    def _fail(self, failure: BaseException | None) -> None:
+        asker, incoming, upload = self._asker, self._incoming, self._upload
+        self._clear()
+        if upload is not None:
+            upload.detach()
+        if incoming is not None:
+            broken = HopFailure("ServerDisconnected", "abandoned", started=True)
+            incoming.end(failure or broken)
+        if asker is not None:
+            asker.on_end(failure)
+
+    def eof_received(self) -> None:
+        """A FIN: the end of a body without a length, or of everything."""
+        parser = self._parser
+        if parser is not None and self._has_begun:
+            parser.receive_data(b"")
+            self._read_with_h11(parser)
+        self._lose(self._cut_off(None))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The transport is gone, for whatever reason."""
+        self._gone = True
+        if self.state is not State.CLOSED:
+            self._lose(self._cut_off(exc))
+        if self.owner is not None:
+            self.owner.gone(self)
+
+    def _cut_off(self, exc: Exception | None) -> HopFailure:
+        """What it means that the peer ended the connection just now.
+
+        A peer that had begun to answer has broken the protocol, by FIN or RST
+        alike, as Envoy has it. EPIPE says that a FIN came before the RST.
+        """
+        if self._has_begun:
+            return self._failure("ProtocolError", "the response broke off")
+        if exc is None or isinstance(exc, BrokenPipeError):
+            return self._failure("ServerDisconnected")
+        return self._failure("ConnectionReset", str(exc))
+
+    @property
+    def _has_begun(self) -> bool:
+        """Has any byte of the final response come? A 1xx is not part of it."""
+        if self._incoming is None and self._interim and self._parser is not None:
+            return bool(self._parser.trailing_data[0])
+        return self._heard
+
+    # -- for the owner and the reader of the response --------------------------
+
+    def close(self, why: str) -> None:
+        """End it politely: what was written still goes out."""
+        self._end(why)
+        self._transport.close()
+
+    def abandon(self, why: str, failure: BaseException | None = None) -> None:
+        """End it at once; an exchange under way ends with ``failure``.
+
+        Without one nobody is to blame: who asked has lost interest.
+        """
+        if self.state is State.CLOSED:
+            return
+        self._end(why)
+        self._transport.abort()
+        self._fail(failure)
+        if self.owner is not None:
+            self.owner.release(self)
+
+    def _end(self, why: str) -> None:
+        self.tell(Signal.CLOSE)
+        self.why = self.why or why
+
+    def pause(self) -> None:
+        """Stop reading: nobody takes what has arrived."""
+        if not self._gone:
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read on."""
+        if not self._gone:
+            self._transport.resume_reading()
+
+
+def _parser() -> h11.Connection:
+    return h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
+
+
+class _Caller:
+    """Somebody who uses a connection directly and waits for the answer."""
+
+    def __init__(self, connection: Http1Connection, request: Outgoing) -> None:
+        self._connection = connection
+        self._answer: asyncio.Future[Incoming]
+        self._answer = asyncio.get_running_loop().create_future()
+        self._request = request
+        self._upload: Upload | None = None
+        body = request.body
+        if body is not None and not isinstance(body, bytes):
+            self._upload = Upload(body, 0, self._source_failed)
+
+    async def answer(self) -> Incoming:
+        self._connection.ask(self._request, self, self._upload)
+        try:
+            return await self._answer
+        except BaseException:
+            self._connection.abandon("abandoned")
+            raise
+
+    def on_response(self, incoming: Incoming) -> None:
+        if not self._answer.done():
+            self._answer.set_result(incoming)
+
+    def on_end(self, error: BaseException | None) -> None:
+        if self._upload is not None:
+            self._upload.stop()
+        if error is not None and not self._answer.done():
+            self._answer.set_exception(error)
+
+    def _source_failed(self, error: Exception) -> None:
+        self._connection.abandon("the request's body failed", error)

@@ -1,0 +1,322 @@
+"""The connection pool at the client end of a hop: acts on what its roster decides.
+
+The clocks of its knobs: ``idle_timeout`` runs from the last byte of a response
+received, ``max_connection_duration`` from the answered SYN. Nothing it does
+ever cuts an exchange; it closes between two of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from functools import partial
+
+from labkit.ledger import Ledger
+from labkit.net import Network, after_delivery
+from labkit.roles.http1 import Http1Connection
+from labkit.roles.message import Cause, HopFailure
+from labkit.roles.roster import Claim, Roster
+from labkit.settings import Pool
+from labkit.states import Signal, State
+
+
+class ConnectionPool:
+    """All connections of one hop's client end, and the requests that wait for one.
+
+    ``settings`` may be replaced at any time: it holds from then on, for idle
+    connections too; ``watch_fin`` and ``connect_timeout`` for new connections.
+    """
+
+    def __init__(
+        self, network: Network, hop: int, settings: Pool, ledger: Ledger
+    ) -> None:
+        self.hop = hop
+        self.roster = Roster(settings)
+        self._network = network
+        self._ledger = ledger
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ends: set[Http1Connection] = set()
+        self._closed = False
+        self._all_gone: asyncio.Future[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def __repr__(self) -> str:
+        return f"<ConnectionPool of hop {self.hop}: {self.roster!r}>"
+
+    @property
+    def settings(self) -> Pool:
+        """The knobs."""
+        return self.roster.settings
+
+    @settings.setter
+    def settings(self, settings: Pool) -> None:
+        self.roster.settings = settings
+        for connection in list(self.roster.idle):
+            self._review(connection)
+        if self._loop is not None:
+            self._act()
+
+    # -- for those who send ----------------------------------------------------
+
+    async def acquire(self, number: int) -> Http1Connection:
+        """A connection for the request of this number; give it back with release.
+
+        HopFailure if there is none to be had: Overflow, ConnectRefused,
+        ConnectTimeout.
+        """
+        ticket = _Ticket(self, number)
+        self.enlist(ticket)
+        return await ticket.wait()
+
+    def enlist(self, claim: Claim) -> None:
+        """Serve this claim as soon as possible, perhaps before this returns."""
+        if self._closed:
+            claim.fail(HopFailure("ConnectRefused", "the pool is closed"))
+            return
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        self.roster.queue[claim] = None
+        self._act()
+
+    def withdraw(self, claim: Claim) -> None:
+        """The claim is void, if it still waits."""
+        self.roster.queue.pop(claim, None)
+
+    # -- for the connections ---------------------------------------------------
+
+    def release(self, connection: Http1Connection) -> None:
+        """An exchange is over, or was never begun: rest, or close."""
+        if connection.state is State.BUSY:
+            connection.tell(Signal.COMPLETED)
+        now = self._now()
+        if connection.is_closed:
+            self._forget(connection, connection.why)
+        elif why := self.roster.why_retired(connection, now):
+            self._close(connection, why)
+        else:
+            connection.idle_since = now
+            self._rest(connection)
+            return
+        if self.roster.queue:
+            self._act()
+
+    def lost(self, connection: Http1Connection) -> None:
+        """The peer ended it; the server's side writes that down."""
+        self._forget(connection)
+        if self.roster.queue:
+            self._act()
+
+    def gone(self, connection: Http1Connection) -> None:
+        """Its transport has let go."""
+        self._ends.discard(connection)
+        waiter = self._all_gone
+        if waiter is not None and not self._ends and not waiter.done():
+            waiter.set_result(None)
+
+    def _rest(self, connection: Http1Connection) -> None:
+        """Wait until what came with the response has been seen: a FIN, perhaps."""
+        passes = self.settings.reuse_delay
+        self.roster.resting[connection] = None
+        if passes == 0:
+            self._rested(connection)
+        else:
+            loop = asyncio.get_running_loop()
+            after_delivery(loop, partial(self._rested, connection), passes)
+
+    def _rested(self, connection: Http1Connection) -> None:
+        if connection.state is not State.RESTING:
+            return
+        connection.tell(Signal.RESTED)
+        self._make_idle(connection)
+
+    def _make_idle(self, connection: Http1Connection) -> None:
+        roster = self.roster
+        roster.resting.pop(connection, None)
+        roster.idle[connection] = None
+        if roster.queue:
+            self._act()
+        if connection.state is State.IDLE:
+            self._arm(connection)
+
+    # -- acting ----------------------------------------------------------------
+
+    def _now(self) -> float:
+        return 0.0 if self._loop is None else self._loop.time()
+
+    def _act(self) -> None:
+        """Do what the roster wants; requests go out in this very moment."""
+        roster = self.roster
+        plan = roster.plan(self._now())
+        for connection, why in plan.close:
+            self._close(connection, why)
+        for claim in plan.refuse:
+            del roster.queue[claim]
+        for claim, connection in plan.hand_out:
+            del roster.queue[claim], roster.idle[connection]
+            connection.tell(Signal.ASSIGNED)
+        for _ in range(plan.to_open):
+            self._open()
+        for claim, connection in plan.hand_out:
+            claim.begin(connection)
+        for claim in plan.refuse:
+            claim.fail(HopFailure("Overflow", "too many requests wait"))
+
+    def _close(self, connection: Http1Connection, why: str) -> None:
+        connection.close(why)
+        self._forget(connection, why)
+
+    def _forget(self, connection: Http1Connection, why: str = "") -> None:
+        """Off the roster; ``why`` is given if it was this end that let go."""
+        if connection.timer is not None:
+            connection.timer.cancel()
+            connection.timer = None
+        if connection not in self.roster.members:
+            return
+        self.roster.forget(connection)
+        if why:
+            number, now = connection.number, self._now()
+            self._ledger.closed(self.hop, number, now, "pool", why)
+
+    # -- the one timer of an idle connection -----------------------------------
+
+    def _arm(self, connection: Http1Connection) -> None:
+        """Have one timer, due at the deadline or earlier; early ones look again.
+
+        So a connection that is reused all the time costs no timer per reuse.
+        """
+        deadline = self.roster.deadline(connection)
+        timer = connection.timer
+        if deadline == math.inf or (timer is not None and timer.when() <= deadline):
+            return
+        if timer is not None:
+            timer.cancel()
+        loop = asyncio.get_running_loop()
+        connection.timer = loop.call_at(deadline, self._ring, connection)
+
+    def _ring(self, connection: Http1Connection) -> None:
+        connection.timer = None
+        if connection.is_idle:
+            self._review(connection)
+
+    def _review(self, connection: Http1Connection) -> None:
+        why = self.roster.why_expired(connection, self._now())
+        if why:
+            self._close(connection, why)
+        else:
+            self._arm(connection)
+
+    # -- connecting ------------------------------------------------------------
+
+    def _open(self) -> None:
+        self.roster.connecting += 1
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(self._connect(), name=f"connect on hop {self.hop}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _connect(self) -> None:
+        began = self._now()
+        limit = self.settings.connect_timeout
+        connection = Http1Connection(self, watch_fin=self.settings.watch_fin)
+        try:
+            async with asyncio.timeout(None if limit == math.inf else limit):
+                await self._network.connect(self.hop, lambda: connection)
+        except TimeoutError:
+            self._not_connected("ConnectTimeout", f"no answer within {limit:g} s")
+        except OSError as error:
+            self._not_connected("ConnectRefused", str(error))
+        else:
+            self._connected(connection, began)
+
+    def _connected(self, connection: Http1Connection, began: float) -> None:
+        number = self._network.number(self.hop, connection.transport)
+        connection.number = number
+        self._ledger.opened(self.hop, number, began)
+        if connection.is_closed:
+            self._not_connected("ServerDisconnected", "closed when it was just open")
+            return
+        self.roster.connecting -= 1
+        connection.opened = connection.idle_since = self._now()
+        self._ends.add(connection)
+        self.roster.members[connection] = None
+        self._make_idle(connection)
+
+    def _not_connected(self, cause: Cause, note: str) -> None:
+        """Fail those who waited for it: all that no other connection is coming for.
+
+        Envoy purges its pending requests likewise when a connect fails.
+        """
+        self.roster.connecting -= 1
+        unserved = list(self.roster.queue)[: self.roster.unserved]
+        for claim in unserved:
+            del self.roster.queue[claim]
+        for claim in unserved:
+            claim.fail(HopFailure(cause, note))
+        self._act()
+
+    # -- the end ---------------------------------------------------------------
+
+    async def close(self) -> None:
+        """Close every connection, fail what is under way, wait until all is gone."""
+        self._closed = True
+        self._fail_waiting()
+        await self._stop_connecting()
+        for connection in list(self.roster.members):
+            if connection.state is State.BUSY or connection.state is State.DRAINING:
+                failure = HopFailure("ServerDisconnected", "the pool was closed")
+                connection.abandon("pool closed", failure)
+            else:
+                self._close(connection, "pool closed")
+        if self._ends:
+            self._all_gone = asyncio.get_running_loop().create_future()
+            await self._all_gone
+
+    async def _stop_connecting(self) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self.roster.connecting = 0
+
+    def _fail_waiting(self) -> None:
+        claims = list(self.roster.queue)
+        self.roster.queue.clear()
+        for claim in claims:
+            claim.fail(HopFailure("ConnectRefused", "the pool is closed"))
+
+
+class _Ticket:
+    """The claim of somebody who waits for a connection in a coroutine."""
+
+    def __init__(self, pool: ConnectionPool, number: int) -> None:
+        self._pool = pool
+        self._number = number
+        self._given: asyncio.Future[Http1Connection]
+        self._given = asyncio.get_running_loop().create_future()
+
+    def __repr__(self) -> str:
+        return f"<ticket of request {self._number}>"
+
+    def begin(self, connection: Http1Connection) -> None:
+        if self._given.done():
+            self._pool.release(connection)
+        else:
+            self._given.set_result(connection)
+
+    def fail(self, failure: HopFailure) -> None:
+        if not self._given.done():
+            self._given.set_exception(failure)
+
+    async def wait(self) -> Http1Connection:
+        try:
+            return await self._given
+        except asyncio.CancelledError:
+            self._pool.withdraw(self)
+            if self._was_served:
+                self._pool.release(self._given.result())
+            raise
+
+    @property
+    def _was_served(self) -> bool:
+        given = self._given
+        return given.done() and not given.cancelled() and given.exception() is None

@@ -1,0 +1,160 @@
+"""The proxy between two hops: what comes in on one connection leaves on another.
+
+The two connections have separate lives. Bodies are streamed in both directions
+and never collected; only a body that has already arrived whole goes on whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from aiohttp import HttpVersion11, web
+from multidict import CIMultiDict
+
+from labkit import headers
+from labkit.ledger import REQUEST_HEADER, Ledger
+from labkit.roles.http1 import HopFailure
+from labkit.roles.router import Incoming, Outgoing, Router
+from labkit.roles.server import Visit
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_REQUEST_HEADER = REQUEST_HEADER.encode()
+_BODILESS = frozenset({204, 304})
+
+
+class Proxy:
+    """Forwards every request over ``router``, and answers itself when that fails.
+
+    ``failure`` is its own answer to a failed hop: "503", "502", "silent" (it
+    closes the client's connection without a word) or "none" (likewise: there is
+    no status to give).
+    """
+
+    def __init__(
+        self, router: Router, ledger: Ledger, failure: str, personality: str = "plain"
+    ) -> None:
+        self._router = router
+        self._ledger = ledger
+        self.failure = failure
+        self._keeps_nominated = personality == "envoy"
+
+    async def __call__(
+        self, request: web.BaseRequest, visit: Visit
+    ) -> web.StreamResponse:
+        """Answer one request; the signature of a server's handler."""
+        outgoing = self._outgoing(request, visit.number)
+        try:
+            incoming = await self._router.send(outgoing)
+        except HopFailure as failure:
+            return self._own_answer(failure, visit)
+        self._ledger.log(visit.number, "-", "via_upstream")
+        return await self._relay(request, visit, incoming)
+
+    # -- the request ---------------------------------------------------------------
+
+    def _outgoing(self, request: web.BaseRequest, number: int) -> Outgoing:
+        passed = headers.request_headers(request.raw_headers)
+        if REQUEST_HEADER not in request.headers:
+            passed.append((_REQUEST_HEADER, str(number).encode()))
+        return Outgoing(
+            number=number,
+            method=request.method,
+            target=request.path_qs if request.raw_path == "" else request.raw_path,
+            headers=passed,
+            body=self._body(request),
+        )
+
+    def _body(self, request: web.BaseRequest) -> bytes | AsyncIterator[bytes] | None:
+        content = request.content
+        if not request.body_exists:
+            return None
+        if content.is_eof():
+            return content.read_nowait(-1)
+        return self._stream(request)
+
+    async def _stream(self, request: web.BaseRequest) -> AsyncIterator[bytes]:
+        expects = request.headers.get("Expect", "").lower() == "100-continue"
+        if expects and request.version >= HttpVersion11 and request.transport:
+            request.transport.write(CONTINUE)
+        async for chunk in request.content.iter_any():
+            yield chunk
+
+    # -- the response --------------------------------------------------------------
+
+    async def _relay(
+        self, request: web.BaseRequest, visit: Visit, incoming: Incoming
+    ) -> web.StreamResponse:
+        passed = self._response_headers(incoming)
+        if incoming.complete is not None:
+            return _whole(request, incoming, passed)
+        response = ProxiedResponse(
+            status=incoming.status, reason=incoming.reason, headers=passed
+        )
+        try:
+            visit.dress(response)
+            await response.prepare(request)
+            async for chunk in incoming.chunks():
+                await response.write(chunk)
+            await response.write_eof()
+        except HopFailure as failure:
+            # Half a response cannot be taken back: the client sees it cut.
+            self._ledger.log(visit.number, failure.flags, failure.details)
+            self._ledger.give_up(visit.number, self._router.hop, failure.cause)
+            visit.gate.hang_up("the upstream broke off")
+        except BaseException:
+            incoming.abandon()
+            raise
+        return response
+
+    def _response_headers(self, incoming: Incoming) -> CIMultiDict[str]:
+        passed = headers.response_headers(
+            incoming.headers, keep_nominated=self._keeps_nominated
+        )
+        return CIMultiDict((_text(name), _text(value)) for name, value in passed)
+
+    def _own_answer(self, failure: HopFailure, visit: Visit) -> web.StreamResponse:
+        self._ledger.log(visit.number, failure.flags, failure.details)
+        if self.failure in ("silent", "none"):
+            visit.gate.hang_up("its upstream failed")
+            return web.Response()
+        status = failure.status if self.failure == "503" else int(self.failure)
+        return web.Response(status=status, text=failure.body)
+
+
+class ProxiedResponse(web.StreamResponse):
+    """A response that passes through: no header is invented for it."""
+
+    async def _prepare_headers(self) -> None:
+        had_type = "Content-Type" in self.headers
+        await super()._prepare_headers()
+        if not had_type:
+            self.headers.popall("Content-Type", None)
+
+
+class WholeResponse(web.Response):
+    """The same for a response whose body has already arrived."""
+
+    async def _prepare_headers(self) -> None:
+        had_type = "Content-Type" in self.headers
+        await super()._prepare_headers()
+        if not had_type:
+            self.headers.popall("Content-Type", None)
+
+
+def _whole(
+    request: web.BaseRequest, incoming: Incoming, passed: CIMultiDict[str]
+) -> web.StreamResponse:
+    bodiless = request.method == "HEAD" or incoming.status in _BODILESS
+    return WholeResponse(
+        status=incoming.status,
+        reason=incoming.reason,
+        headers=passed,
+        body=None if bodiless else incoming.complete,
+    )
+
+
+def _text(raw: bytes) -> str:
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")

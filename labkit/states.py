@@ -1,0 +1,131 @@
+"""The life of a pooled connection as one table, seen from the end that pools it.
+
+The rule of this floor: the table knows no clock, no socket and no HTTP. Whoever
+owns a connection tells it what happened (a signal); the table says what the
+connection is from then on (a state), or that this cannot have happened. Whether
+a connection *should* be closed is decided elsewhere, by the pool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import Enum
+
+
+class State(Enum):
+    """What a connection is, for the pool that owns it."""
+
+    CONNECTING = "connecting"
+    IDLE = "idle"
+    BUSY = "busy"
+    DRAINING = "draining"
+    RESTING = "resting"
+    CLOSED = "closed"
+
+    # Members are singletons; the inherited hash goes through the name, slowly.
+    __hash__ = object.__hash__
+
+
+class Signal(Enum):
+    """What can happen to a connection."""
+
+    CONNECTED = "connected"
+    REFUSED = "refused"
+    ASSIGNED = "assigned"
+    ANNOUNCED = "announced"
+    COMPLETED = "completed"
+    RESTED = "rested"
+    LOST = "lost"
+    CLOSE = "close"
+
+    __hash__ = object.__hash__
+
+
+MEANING: Mapping[State | Signal, str] = {
+    State.CONNECTING: "a SYN is out; no answer yet",
+    State.IDLE: "may be handed out",
+    State.BUSY: "carries an exchange and may be reused after it",
+    State.DRAINING: "carries its last exchange: an end was announced",
+    State.RESTING: "the response is complete; not to be reused at this very instant",
+    State.CLOSED: "over, whoever ended it",
+    Signal.CONNECTED: "the SYN was answered",
+    Signal.REFUSED: "the SYN was refused, or not answered in time",
+    Signal.ASSIGNED: "the pool hands it to a request",
+    Signal.ANNOUNCED: "either side said that this exchange is the last",
+    Signal.COMPLETED: "request and response are through",
+    Signal.RESTED: "what came along with the response has been looked at",
+    Signal.LOST: "FIN, RST, or bytes that nobody asked for",
+    Signal.CLOSE: "the pool closes it: a timer, a limit, an abandoned exchange",
+}
+
+# A FIN from the peer means CLOSED, not half-closed: proxies close their side at
+# once (Envoy 1.40 sends its FIN back within a millisecond, idle or not).
+TRANSITIONS: Mapping[State, Mapping[Signal, State]] = {
+    State.CONNECTING: {
+        Signal.CONNECTED: State.IDLE,
+        Signal.REFUSED: State.CLOSED,
+        Signal.CLOSE: State.CLOSED,
+    },
+    State.IDLE: {
+        Signal.ASSIGNED: State.BUSY,
+        Signal.LOST: State.CLOSED,
+        Signal.CLOSE: State.CLOSED,
+    },
+    State.BUSY: {
+        Signal.ANNOUNCED: State.DRAINING,
+        Signal.COMPLETED: State.RESTING,
+        Signal.LOST: State.CLOSED,
+        Signal.CLOSE: State.CLOSED,
+    },
+    State.DRAINING: {
+        Signal.ANNOUNCED: State.DRAINING,
+        Signal.COMPLETED: State.CLOSED,
+        Signal.LOST: State.CLOSED,
+        Signal.CLOSE: State.CLOSED,
+    },
+    State.RESTING: {
+        Signal.RESTED: State.IDLE,
+        Signal.LOST: State.CLOSED,
+        Signal.CLOSE: State.CLOSED,
+    },
+    State.CLOSED: {},
+}
+
+
+class ImpossibleTransition(RuntimeError):
+    """A signal came that the state of the connection does not allow: a bug."""
+
+
+def after(state: State, signal: Signal) -> State:
+    """The state that follows; ImpossibleTransition if there is none."""
+    try:
+        return TRANSITIONS[state][signal]
+    except KeyError:
+        raise ImpossibleTransition(_refusal(state, signal)) from None
+
+
+def _refusal(state: State, signal: Signal) -> str:
+    allowed = ", ".join(known.value for known in TRANSITIONS[state]) or "nothing more"
+    return (
+        f"a connection that is {state.value} cannot be told {signal.value!r}; "
+        f"allowed: {allowed}"
+    )
+
+
+def to_mermaid() -> str:
+    """The table as a Mermaid state diagram, for the documentation."""
+    return "\n".join(["stateDiagram-v2", *_edges(), *_ends()]) + "\n"
+
+
+def _edges() -> Iterable[str]:
+    yield f"    [*] --> {State.CONNECTING.value}"
+    for state, row in TRANSITIONS.items():
+        for target in dict.fromkeys(row.values()):
+            signals = [signal.value for signal in row if row[signal] is target]
+            yield f"    {state.value} --> {target.value}: {', '.join(signals)}"
+
+
+def _ends() -> Iterable[str]:
+    return (
+        f"    {state.value} --> [*]" for state, row in TRANSITIONS.items() if not row
+    )

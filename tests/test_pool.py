@@ -1,0 +1,558 @@
+"""Which connection serves which request, when one is opened, when one is closed."""
+
+import asyncio
+import math
+from typing import Any
+
+import pytest
+from scripted import OK, Peer, World, run
+
+from labkit.roles.http1 import Http1Connection
+from labkit.roles.message import HopFailure
+from labkit.roles.roster import Claim, Roster
+from labkit.settings import Pool
+from labkit.states import Signal
+from labkit.wire import Kind
+
+# -- decisions, without a loop -------------------------------------------------
+
+
+class Wish:
+    """A claim that only wants to be named."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def begin(self, connection: Http1Connection) -> None:
+        raise AssertionError("a plan is not an act")
+
+    def fail(self, failure: HopFailure) -> None:
+        raise AssertionError("a plan is not an act")
+
+
+def idle_since(since: float, **fields: Any) -> Http1Connection:
+    connection = Http1Connection()
+    connection.tell(Signal.CONNECTED)
+    connection.idle_since = since
+    for name, value in fields.items():
+        setattr(connection, name, value)
+    return connection
+
+
+def roster(*idle: Http1Connection, waiting: int = 0, **knobs: Any) -> Roster:
+    made = Roster(Pool(**knobs))
+    made.members = dict.fromkeys(idle)
+    made.idle = dict.fromkeys(idle)
+    wishes: list[Claim] = [Wish(str(number)) for number in range(waiting)]
+    made.queue = dict.fromkeys(wishes)
+    return made
+
+
+def test_an_empty_pool_opens_one_connection_per_request() -> None:
+    assert roster(waiting=3).plan(now=0.0).to_open == 3
+
+
+def test_a_pool_with_nothing_to_do_plans_nothing() -> None:
+    assert roster(idle_since(0.0)).plan(now=9.0) == ([], [], [], 0)
+
+
+@pytest.mark.parametrize(("reuse", "expected"), [("lifo", [2, 1]), ("fifo", [0, 1])])
+def test_the_order_of_reuse_is_a_knob(reuse: str, expected: list[int]) -> None:
+    connections = [idle_since(float(n), number=n) for n in range(3)]
+    plan = roster(*connections, waiting=2, reuse=reuse).plan(now=5.0)
+    assert [connection.number for _, connection in plan.hand_out] == expected
+    assert [claim.name for claim, _ in plan.hand_out] == ["0", "1"]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("now", "fresh"), [(3.999999, True), (4.0, False), (5.0, False)]
+)
+def test_at_its_idle_timeout_a_connection_is_closed_not_reused(
+    now: float, fresh: bool
+) -> None:
+    connection = idle_since(0.0)
+    plan = roster(connection, waiting=1, idle_timeout=4.0).plan(now)
+    if fresh:
+        assert [connection for _, connection in plan.hand_out] == [connection]
+    else:
+        assert plan.close == [(connection, "idle_timeout")]
+        assert plan.to_open == 1
+
+
+def test_connections_on_their_way_are_counted_before_new_ones_are_opened() -> None:
+    planned = roster(waiting=3)
+    planned.connecting = 2
+    assert planned.plan(now=0.0).to_open == 1
+
+
+def test_a_request_waits_for_a_resting_connection() -> None:
+    planned = roster(waiting=1)
+    planned.resting = dict.fromkeys([idle_since(0.0)])
+    assert planned.plan(now=0.0).to_open == 0
+
+
+def test_the_limit_of_connections_leaves_the_rest_waiting() -> None:
+    planned = roster(waiting=5, max_connections=2)
+    assert planned.plan(now=0.0).to_open == 2
+    planned.connecting = 2
+    assert planned.plan(now=0.0) == ([], [], [], 0)
+
+
+def test_an_expired_connection_makes_room_for_a_new_one() -> None:
+    old = idle_since(0.0)
+    plan = roster(old, waiting=1, idle_timeout=1.0, max_connections=1).plan(now=2.0)
+    assert (plan.close, plan.to_open) == ([(old, "idle_timeout")], 1)
+
+
+def test_beyond_the_pending_limit_the_newest_requests_are_refused() -> None:
+    plan = roster(idle_since(0.0), waiting=5, max_pending_requests=3).plan(now=0.0)
+    assert [claim.name for claim, _ in plan.hand_out] == ["0"]  # type: ignore[attr-defined]
+    assert [claim.name for claim in plan.refuse] == ["4"]  # type: ignore[attr-defined]
+    assert plan.to_open == 3
+
+
+@pytest.mark.parametrize(
+    ("hint", "honours", "deadline"),
+    [(5.0, True, 4.0), (5.0, False, 60.0), (90.0, True, 60.0), (None, True, 60.0)],
+)
+def test_an_honoured_hint_counts_with_a_second_to_spare(
+    hint: float | None, honours: bool, deadline: float
+) -> None:
+    planned = roster(idle_timeout=60.0, honours_hint=honours)
+    assert planned.deadline(idle_since(0.0, hint=hint)) == deadline
+
+
+def test_a_hint_of_a_second_or_less_ends_the_connection_with_the_response() -> None:
+    planned = roster(honours_hint=True)
+    assert planned.why_retired(idle_since(0.0, hint=1.0), now=0.0) == "hint"
+    assert planned.why_retired(idle_since(0.0, hint=1.1), now=0.0) == ""
+
+
+def test_the_nearer_of_two_deadlines_counts() -> None:
+    planned = roster(idle_timeout=4.0, max_connection_duration=10.0)
+    assert planned.deadline(idle_since(3.0)) == 7.0
+    assert planned.deadline(idle_since(8.0)) == 10.0
+    assert roster().deadline(idle_since(8.0)) == math.inf
+
+
+# -- the life of a connection in the pool --------------------------------------
+
+
+def ms(seconds: float | None) -> float:
+    return -1.0 if seconds is None else round(seconds * 1000, 6)
+
+
+def ends(world: World) -> list[tuple[int, float, str, str]]:
+    """Connection, ms of its end, who closed and why."""
+    return [
+        (life.connection, ms(life.closed), life.closed_by, life.why)
+        for life in world.ledger.lives
+    ]
+
+
+def test_one_request_after_the_other_uses_one_connection() -> None:
+    async def story(world: World) -> list[int]:
+        for _ in range(5):
+            await world.get()
+        return [peer.served for peer in world.peers]
+
+    assert run(story) == [5]
+
+
+def test_requests_at_once_use_a_connection_each() -> None:
+    async def story(world: World) -> tuple[int, int]:
+        await asyncio.gather(*[world.get() for _ in range(7)])
+        await asyncio.gather(*[world.get() for _ in range(7)])
+        return len(world.peers), world.ledger.hops[0].reused
+
+    assert run(story, delay=0.01) == (7, 7)
+
+
+def test_the_idle_timeout_runs_from_the_response_received() -> None:
+    async def story(world: World) -> Any:
+        await world.get()
+        assert world.now == pytest.approx(0.04)
+        await asyncio.sleep(3.0)
+        return ends(world), world.crossed(Kind.FIN)[0]
+
+    lives, fin = run(story, delay=0.01, idle_timeout=2.0)
+    assert lives == [(1, 2040.0, "pool", "idle_timeout")]
+    assert fin == (2040.0, 1, "upstream")
+
+
+@pytest.mark.parametrize(("gap", "connections"), [(1.999999, 1), (2.0, 2), (2.1, 2)])
+def test_a_gap_below_the_idle_timeout_reuses_and_one_at_it_does_not(
+    gap: float, connections: int
+) -> None:
+    async def story(world: World) -> int:
+        for _ in range(4):
+            await world.get()
+            await asyncio.sleep(gap)
+        return len(world.peers)
+
+    opened = run(story, idle_timeout=2.0)
+    assert opened == (1 if connections == 1 else 4)
+
+
+def test_a_connection_that_is_reused_sets_no_timer_per_reuse() -> None:
+    async def story(world: World) -> int:
+        loop: Any = asyncio.get_running_loop()
+        for _ in range(50):
+            await world.get()
+            await asyncio.sleep(0.01)
+        return sum("_ring" in repr(timer) for _, _, timer in loop._timers)
+
+    assert run(story, idle_timeout=60.0, timeout=math.inf) == 1
+
+
+def test_the_longest_duration_ends_an_idle_connection_on_the_dot() -> None:
+    async def story(world: World) -> Any:
+        await world.get()
+        await asyncio.sleep(2.5)
+        await world.get()
+        await asyncio.sleep(1.0)
+        return ends(world)
+
+    lives = run(story, delay=0.01, max_connection_duration=3.0)
+    assert lives == [(1, 3020.0, "pool", "max_connection_duration")]
+
+
+def test_the_longest_duration_never_cuts_a_request() -> None:
+    def slow(peer: Peer, data: bytes) -> None:
+        peer.later(2.0, peer.say, OK)
+
+    async def story(world: World) -> Any:
+        assert await world.get() == b"ok"
+        return ends(world)
+
+    lives = run(story, slow, max_connection_duration=1.0)
+    assert lives == [(1, 2000.0, "pool", "max_connection_duration")]
+
+
+def test_the_request_limit_closes_after_the_response_and_announces_nothing() -> None:
+    async def story(world: World) -> Any:
+        for _ in range(5):
+            await world.get()
+        assert all(b"lose" not in heard for heard in world.heard)
+        return [(peer.served, peer.heard[-5:]) for peer in world.peers], ends(world)
+
+    served, lives = run(story, max_requests_per_connection=2)
+    assert served == [(2, b"<FIN>"), (2, b"<FIN>"), (1, b"m\r\n\r\n")]
+    assert lives[0] == (1, 0.0, "pool", "max_requests_per_connection")
+
+
+def test_an_announced_close_is_obeyed_at_once() -> None:
+    def announce(peer: Peer, data: bytes) -> None:
+        peer.say(OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+
+    async def story(world: World) -> Any:
+        for _ in range(3):
+            await world.get()
+            await asyncio.sleep(1.0)
+        return ends(world)
+
+    assert run(story, announce) == [
+        (1, 0.0, "pool", "announced by the server"),
+        (2, 1000.0, "pool", "announced by the server"),
+        (3, 2000.0, "pool", "announced by the server"),
+    ]
+
+
+def test_a_hint_is_obeyed_when_it_is_honoured() -> None:
+    def hint(peer: Peer, data: bytes) -> None:
+        peer.say(OK.replace(b"\r\n\r\n", b"\r\nKeep-Alive: timeout=5\r\n\r\n"))
+
+    async def story(world: World) -> Any:
+        await world.get()
+        await asyncio.sleep(10.0)
+        return ends(world)
+
+    assert run(story, hint, honours_hint=True) == [(1, 4000.0, "pool", "hint")]
+    assert run(story, hint, honours_hint=False)[0][2:] == ("", "")
+
+
+def test_what_the_peer_ends_is_left_for_the_peer_to_book() -> None:
+    def behave(peer: Peer, data: bytes) -> None:
+        peer.say(OK, then=peer.fin)
+
+    async def story(world: World) -> Any:
+        for _ in range(3):
+            await world.get()
+            await asyncio.sleep(1.0)
+        return ends(world)
+
+    assert [(by, why) for _, _, by, why in run(story, behave)] == [("", "")] * 3
+
+
+# -- the moment of reuse -------------------------------------------------------
+
+
+def farewell(seconds: float) -> Any:
+    """A server that closes unannounced so long after each response."""
+
+    def behave(peer: Peer, data: bytes) -> None:
+        if seconds == 0.0:
+            peer.say(OK, then=peer.fin)
+        else:
+            peer.say(OK)
+            peer.later(seconds, peer.fin)
+
+    return behave
+
+
+async def at_once(world: World, requests: int) -> list[str]:
+    """What became of so many requests sent together."""
+    asked = [world.get() for _ in range(requests)]
+    told = await asyncio.gather(*asked, return_exceptions=True)
+    return [one.cause if isinstance(one, HopFailure) else "ok" for one in told]
+
+
+async def two_at_once(world: World) -> list[str]:
+    return await at_once(world, 2)
+
+
+def test_without_a_rest_the_queue_runs_into_a_fin_that_came_along() -> None:
+    told = run(two_at_once, farewell(0.0), max_connections=1, reuse_delay=0)
+    assert told == ["ok", "ServerDisconnected"]
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.01])
+def test_with_a_rest_the_fin_that_came_along_is_seen_first(delay: float) -> None:
+    told = run(
+        two_at_once, farewell(0.0), delay=delay, max_connections=1, reuse_delay=1
+    )
+    assert told == ["ok", "ok"]
+
+
+def test_no_rest_is_long_enough_for_a_fin_that_comes_later() -> None:
+    told = run(
+        two_at_once, farewell(0.001), delay=0.01, max_connections=1, reuse_delay=1
+    )
+    assert told == ["ok", "ServerDisconnected"]
+
+
+def test_without_a_rest_the_next_request_leaves_with_the_response_still_warm() -> None:
+    async def story(world: World) -> list[float]:
+        await asyncio.gather(world.get(), world.get())
+        return [
+            event.sent
+            for event in world.trace
+            if event.kind is Kind.DATA and event.direction.value == "upstream"
+        ]
+
+    assert run(story, delay=0.01, max_connections=1, reuse_delay=0) == [0.02, 0.04]
+
+
+def test_a_request_sent_while_its_connection_rests_does_not_open_another() -> None:
+    async def story(world: World) -> int:
+        for _ in range(10):
+            await world.get()
+        return len(world.peers)
+
+    for passes in (0, 1, 3):
+        assert run(story, reuse_delay=passes) == 1
+
+
+def test_a_fin_seen_while_idle_costs_nothing() -> None:
+    async def story(world: World) -> int:
+        for _ in range(5):
+            await world.get()
+            await asyncio.sleep(1.0)
+        return len(world.peers)
+
+    assert run(story, farewell(0.5), delay=0.01) == 5
+
+
+def test_a_blind_pool_hands_out_a_dead_connection() -> None:
+    async def story(world: World) -> str:
+        await world.get()
+        await asyncio.sleep(1.0)
+        with pytest.raises(HopFailure) as failed:
+            await world.get()
+        assert world.ledger.hops[0].races == 1
+        return failed.value.cause
+
+    assert (
+        run(story, farewell(0.5), delay=0.01, watch_fin=False) == "ServerDisconnected"
+    )
+
+
+# -- waiting, connecting, limits -----------------------------------------------
+
+
+def slowly(seconds: float) -> Any:
+    def behave(peer: Peer, data: bytes) -> None:
+        peer.later(seconds, peer.say, OK)
+
+    return behave
+
+
+def test_the_queue_is_served_in_order() -> None:
+    async def story(world: World) -> list[int]:
+        done: list[int] = []
+
+        async def one(number: int) -> None:
+            await world.get()
+            done.append(number)
+
+        await asyncio.gather(*map(one, range(6)))
+        assert len(world.peers) == 1
+        return done
+
+    assert run(story, slowly(0.1), max_connections=1) == list(range(6))
+
+
+def test_a_full_queue_overflows() -> None:
+    async def story(world: World) -> list[str]:
+        return await at_once(world, 5)
+
+    told = run(story, slowly(0.1), max_connections=1, max_pending_requests=2)
+    assert told == ["ok", "ok", "Overflow", "Overflow", "Overflow"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "cause", "at"),
+    [("refuse", "ConnectRefused", 0.2), ("drop", "ConnectTimeout", 3)],
+)
+def test_a_host_that_is_not_there_fails_everybody_who_waits(
+    answer: Any, cause: str, at: float
+) -> None:
+    async def story(world: World) -> set[tuple[str, float]]:
+        async def one() -> tuple[str, float]:
+            with pytest.raises(HopFailure) as failed:
+                await world.get()
+            return failed.value.cause, round(world.now, 6)
+
+        return set(await asyncio.gather(*[one() for _ in range(3)]))
+
+    for limit in (1, 10):
+        failed = run(
+            story, delay=0.1, answer=answer, connect_timeout=3.0, max_connections=limit
+        )
+        assert failed == {(cause, at)}
+
+
+def test_a_connection_closed_before_its_first_use_fails_the_request() -> None:
+    async def story(world: World) -> str:
+        with pytest.raises(HopFailure) as failed:
+            await world.get()
+        return failed.value.cause
+
+    assert run(story, welcome=Peer.fin) == "ServerDisconnected"
+    assert run(story, welcome=Peer.fin, delay=0.01) == "ServerDisconnected"
+
+
+def test_two_thousand_at_once() -> None:
+    async def story(world: World) -> int:
+        answers = await asyncio.gather(*[world.get() for _ in range(2000)])
+        assert set(answers) == {b"ok"}
+        return len(world.peers)
+
+    limits = {"max_connections": 2000, "max_pending_requests": 2000}
+    assert run(story, slowly(0.1), delay=0.01, **limits) == 2000
+
+
+# -- acquire and release by hand -----------------------------------------------
+
+
+def test_a_connection_can_be_borrowed_and_given_back_unused() -> None:
+    async def story(world: World) -> None:
+        connection = await world.pool.acquire(0)
+        assert repr(connection) == "<Http1Connection 1 busy, 0 served>"
+        world.pool.release(connection)
+        await asyncio.sleep(0)
+        assert await world.pool.acquire(1) is connection
+        world.pool.release(connection)
+
+    run(story)
+
+
+def test_who_stops_waiting_leaves_nothing_behind() -> None:
+    async def story(world: World) -> int:
+        first = await world.pool.acquire(0)
+        waiting = asyncio.create_task(world.pool.acquire(1))
+        await asyncio.sleep(0.1)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        world.pool.release(first)
+        await asyncio.sleep(0.1)
+        return len(world.pool.roster.idle)
+
+    assert run(story, max_connections=1) == 1
+
+
+def test_who_is_cancelled_in_the_moment_of_being_served_gives_it_back() -> None:
+    async def story(world: World) -> int:
+        first = await world.pool.acquire(0)
+        waiting = asyncio.create_task(world.pool.acquire(1))
+        await asyncio.sleep(0.1)
+        world.pool.release(first)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        await asyncio.sleep(0.1)
+        return len(world.pool.roster.idle)
+
+    for passes in (0, 1):
+        assert run(story, max_connections=1, reuse_delay=passes) == 1
+
+
+# -- knobs turned while it runs, and the end -----------------------------------
+
+
+def test_a_shorter_idle_timeout_holds_at_once() -> None:
+    async def story(world: World) -> Any:
+        await world.get()
+        await asyncio.sleep(1.0)
+        world.pool.settings = Pool(idle_timeout=3.0)
+        await asyncio.sleep(5.0)
+        return ends(world)
+
+    assert run(story, idle_timeout=60.0) == [(1, 3000.0, "pool", "idle_timeout")]
+
+
+def test_a_longer_idle_timeout_holds_at_once() -> None:
+    async def story(world: World) -> Any:
+        await world.get()
+        await asyncio.sleep(1.0)
+        world.pool.settings = Pool(idle_timeout=60.0)
+        await asyncio.sleep(5.0)
+        return len(world.pool.roster.idle)
+
+    assert run(story, idle_timeout=3.0) == 1
+
+
+def test_more_room_is_used_at_once() -> None:
+    async def story(world: World) -> float:
+        waiting = asyncio.gather(*[world.get() for _ in range(3)])
+        await asyncio.sleep(0.01)
+        world.pool.settings = Pool(max_connections=10)
+        await waiting
+        return world.now
+
+    assert run(story, slowly(1.0), max_connections=1) == pytest.approx(1.01)
+
+
+def test_a_closed_pool_fails_what_is_under_way_and_what_comes() -> None:
+    async def story(world: World) -> list[str]:
+        told = [asyncio.create_task(world.get()) for _ in range(3)]
+        await asyncio.sleep(0.1)
+        await world.pool.close()
+        late = asyncio.create_task(world.get())
+        causes = await asyncio.gather(*told, late, return_exceptions=True)
+        return [one.cause for one in causes if isinstance(one, HopFailure)]
+
+    refused, cut = "ConnectRefused", "ServerDisconnected"
+    assert run(story, slowly(1.0), max_connections=2) == [cut, cut, refused, refused]
+
+
+def test_it_introduces_itself() -> None:
+    async def story(world: World) -> str:
+        await world.get()
+        return repr(world.pool)
+
+    assert run(story, reuse_delay=0) == (
+        "<ConnectionPool of hop 0: <Roster: 0 busy, 1 idle, 0 resting, "
+        "0 connecting, 0 requests waiting>>"
+    )
