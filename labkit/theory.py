@@ -184,6 +184,8 @@ def duration(seconds: float) -> str:
     """
     if math.isinf(seconds):
         return "for ever"
+    if seconds == 0.0:
+        return "0 s"
     if abs(seconds) < 0.9995:
         return f"{_short(seconds * 1000.0, 3 if abs(seconds) < 0.001 else 2)} ms"
     if abs(seconds) < 99.9995:

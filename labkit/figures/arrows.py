@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from labkit.figures.sheet import ARROWS, HEADS, TOP, Area, Line, Point
+from labkit.figures.sheet import ARROWS, HEADS, TOP, Area, Box, Line, Point
 from labkit.figures.style import PAPER, Stroke
 
 LENGTH, HALF = 2.7, 1.15  # mm, of a triangular head
@@ -91,3 +91,34 @@ def along(tail: Point, tip: Point, share: float) -> Point:
         tail[0] + (tip[0] - tail[0]) * share,
         tail[1] + (tip[1] - tail[1]) * share,
     )
+
+
+def pill(box: Box, fill: str) -> Area:
+    """A ground with round ends for a short word."""
+    radius = (box.bottom - box.top) / 2.0 + 0.35
+    y = (box.top + box.bottom) / 2.0
+    half = max((box.right - box.left) / 2.0 - radius + 0.9, 0.0)
+    x = (box.left + box.right) / 2.0
+    corners = []
+    for step in range(24):
+        turn = math.tau * step / 24 - math.pi / 2.0
+        side = half if step < 12 else -half
+        corners.append((x + side + radius * math.cos(turn), y + radius * math.sin(turn)))
+    return Area(tuple(corners), fill, fill, 0.5, TOP)
+
+
+def crosses(arrow: tuple[Point, Point], box: Box) -> bool:
+    """Does a straight arrow pass through a box?"""
+    (x0, y0), (x1, y1) = arrow
+    low, high = 0.0, 1.0
+    for start, end, near, far in (
+        (x0, x1, box.left, box.right),
+        (y0, y1, box.top, box.bottom),
+    ):
+        if start == end:
+            if not near <= start <= far:
+                return False
+            continue
+        a, b = sorted(((near - start) / (end - start), (far - start) / (end - start)))
+        low, high = max(low, a), min(high, b)
+    return low < high

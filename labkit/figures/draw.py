@@ -10,15 +10,16 @@ import io
 from collections import defaultdict
 from typing import TypeVar
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
-from matplotlib.text import Text
+from PIL import Image
 
-from labkit.figures.sheet import Area, Line, Sheet, Word
+from labkit.figures.lettering import Lettering
+from labkit.figures.sheet import Area, Line, Sheet
 from labkit.figures.style import MM_PER_INCH, PAPER
-from labkit.figures.textsize import FAMILY
 
 DPI = 100.0
 _OURS = "labkit sheet"
@@ -59,7 +60,7 @@ def put(sheet: Sheet, ax: Axes) -> Axes:
     for layer, lines in _by_layer(sheet.lines).items():
         ax.add_collection(_strokes(lines, layer), autolim=False)
     for word in sheet.words:
-        ax.add_artist(_text(word))
+        ax.add_artist(Lettering(word))
     return ax
 
 
@@ -100,25 +101,14 @@ def _strokes(lines: list[Line], layer: int) -> LineCollection:
     )
 
 
-def _text(word: Word) -> Text:
-    return Text(
-        word.x,
-        word.y,
-        word.text,
-        fontsize=word.points,
-        fontfamily=FAMILY,
-        fontweight=word.weight,
-        fontstyle=word.slant,
-        color=word.ink,
-        ha=word.across,
-        va="center_baseline",
-        zorder=30.0,
-        parse_math=False,
-    )
+def png(figure: Figure) -> bytes:
+    """The figure as the bytes of a PNG file, at the figure's own dpi.
 
-
-def png(figure: Figure, dpi: float | None = None) -> bytes:
-    """The figure as the bytes of a PNG file."""
+    Lightly packed: a slider's picture is thrown away after a moment.
+    """
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    pixels = np.asarray(canvas.buffer_rgba())[..., :3]
     out = io.BytesIO()
-    figure.savefig(out, format="png", dpi=figure.dpi if dpi is None else dpi)
+    Image.fromarray(pixels).save(out, "png", compress_level=1)
     return out.getvalue()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from labkit.figures.owners import NOBODY
 from labkit.figures.record import RunLike
 from labkit.figures.story import Story, died
@@ -18,11 +20,11 @@ _FATES = {
 }
 
 
-def title(run: RunLike, story: Story) -> str:
+def title(exchanges: Sequence[Exchange], story: Story) -> str:
     """What happened to the request that the picture is about."""
     if story.hero == NOBODY:
-        return _all_answered(len(run.exchanges))
-    hero = run.exchanges[story.hero]
+        return _all_answered(len(exchanges))
+    hero = exchanges[story.hero]
     if hero.failed:
         return f"Request {name(hero)} {_verb(hero, story)}: {outcome(hero)}"
     if hero.attempts > 1:
@@ -56,24 +58,40 @@ def _verb(exchange: Exchange, story: Story) -> str:
     return _FATES.get(exchange.error or "", "failed")
 
 
-def facts(run: RunLike, story: Story) -> list[str]:
+def facts(
+    run: RunLike, exchanges: Sequence[Exchange], story: Story
+) -> list[str]:
     """What stands below the title, most important first."""
     told = []
-    failed = sum(e.failed for e in run.exchanges)
+    failed = sum(e.failed for e in exchanges)
     if failed:
-        where = _where(run, story)
-        told.append(f"{failed} of {len(run.exchanges)} requests failed{where}")
-    told.append(f"{run.engine} engine")
-    told.append("time runs down, to scale but for the grey breaks")
-    return told
+        where = _where(run, exchanges, story, failed)
+        told.append(f"{failed} of {len(exchanges)} requests failed{where}")
+    told += [_connections(run), f"{run.engine} engine"]
+    return [fact for fact in told if fact]
 
 
-def _where(run: RunLike, story: Story) -> str:
-    hop = run.exchanges[story.hero].hop if story.hero != NOBODY else None
+def _connections(run: RunLike) -> str:
+    """How many connections each hop opened."""
+    parties = run.scenario.parties
+    opened = [0] * (len(parties) - 1)
+    for life in run.lives:
+        opened[life.hop] += 1
+    counted = zip(opened, parties[1:], strict=True)
+    told = [f"{n} to {far}" for n, far in counted]
+    noun = "connection" if opened[0] == 1 else "connections"
+    return f"{told[0].replace(' ', f' {noun} ', 1)}, {', '.join(told[1:])}".rstrip(", ")
+
+
+def _where(
+    run: RunLike, exchanges: Sequence[Exchange], story: Story, failed: int
+) -> str:
+    hop = exchanges[story.hero].hop if story.hero != NOBODY else None
     if hop is None:
         return ""
     near, far = run.scenario.parties[hop : hop + 2]
-    return f", this one between {near} and {far}" if near != far else ""
+    this = ", this one" if failed > 1 else ","
+    return f"{this} on the hop {near} → {far}"
 
 
 def alt_text(run: RunLike) -> str:

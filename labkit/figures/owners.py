@@ -39,6 +39,11 @@ class Message:
     exchange: int
     fate: Fate = Fate.FINE
 
+    @property
+    def is_request(self) -> bool:
+        """Does a request begin here?"""
+        return is_request(self.event)
+
 
 def is_request(event: WireEvent) -> bool:
     """Does an HTTP request begin in this segment?"""
@@ -70,17 +75,22 @@ class Owners:
     def of_request(self, event: WireEvent) -> int:
         """Whose request this is: its connection's user, else who was in flight."""
         users = self._users[event.hop, event.connection]
-        known = [i for i in users if self._in_flight(i, event.sent)]
-        return known[-1] if known else self.at(event.sent)
+        place = bisect_right(users, event.sent + _EPSILON, key=self._sent_of)
+        if place and self._in_flight(users[place - 1], event.sent):
+            return users[place - 1]
+        return self.at(event.sent)
+
+    def _sent_of(self, index: int) -> float:
+        return self._exchanges[index].sent
 
     def at(self, time: float) -> int:
         """The request sent last before this time; one still in flight goes first."""
         place = bisect_right(self._sent, time + _EPSILON)
-        recent = self._order[max(0, place - 64) : place]
-        for index in reversed(recent):
-            if self._in_flight(index, time):
-                return index
-        return recent[-1] if recent else NOBODY
+        recent = self._order[max(0, place - 64) : place][::-1]
+        return next(
+            (index for index in recent if self._in_flight(index, time)),
+            recent[0] if recent else NOBODY,
+        )
 
     def _in_flight(self, index: int, time: float) -> bool:
         exchange = self._exchanges[index]
@@ -99,16 +109,18 @@ class _Talk:
     server_ended: float | None = None
 
 
-def told(run: RunLike, events: Sequence[WireEvent]) -> list[Message]:
+def told(
+    run: RunLike, exchanges: Sequence[Exchange], events: Sequence[WireEvent]
+) -> list[Message]:
     """Every segment with its owner and its fate, in the order of the trace."""
-    owners = Owners(run.exchanges)
+    owners = Owners(exchanges)
     talks: dict[Connection, _Talk] = defaultdict(_Talk)
     owned = [_owner(owners, talks[e.hop, e.connection], e) for e in events]
     _give_back(events, owned, talks)
     unanswered = _unanswered(events)
-    ends = _server_ends(events)
+    judge = _Judge(run, exchanges, _server_ends(events))
     return [
-        Message(event, owner, _fate(run, event, owner, row in unanswered, ends))
+        Message(event, owner, judge.fate(event, owner, row in unanswered))
         for row, (event, owner) in enumerate(zip(events, owned, strict=True))
     ]
 
@@ -184,32 +196,30 @@ def _server_ends(events: Sequence[WireEvent]) -> dict[Connection, float]:
     return ends
 
 
-def _fate(
-    run: RunLike,
-    event: WireEvent,
-    owner: int,
-    unanswered: bool,
-    ends: dict[Connection, float],
-) -> Fate:
-    if event.arrived is None:
-        return Fate.LOST
-    if is_request(event) and unanswered:
-        return _fate_of_request(run, event, owner, ends)
-    failed = owner != NOBODY and run.exchanges[owner].failed
-    if failed and is_answer(event) and status(event).startswith("5"):
-        return Fate.FAILURE
-    return Fate.FINE
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """Knows what became of a segment."""
 
+    run: RunLike
+    exchanges: Sequence[Exchange]
+    ends: dict[Connection, float]
 
-def _fate_of_request(
-    run: RunLike, event: WireEvent, owner: int, ends: dict[Connection, float]
-) -> Fate:
-    assert event.arrived is not None
-    ended = ends.get((event.hop, event.connection))
-    deaf = run.scenario.hops[event.hop].server.delayed_close_timeout
-    if ended is not None and ended - deaf <= event.arrived + _EPSILON:
-        return Fate.DIED
-    exchange = run.exchanges[owner] if owner != NOBODY else None
-    if exchange is not None and exchange.failed and exchange.hop == event.hop:
-        return Fate.UNANSWERED
-    return Fate.FINE
+    def fate(self, event: WireEvent, owner: int, unanswered: bool) -> Fate:
+        if event.arrived is None:
+            return Fate.LOST
+        if unanswered:
+            return self._of_request(event, event.arrived, owner)
+        failed = owner != NOBODY and self.exchanges[owner].failed
+        if failed and is_answer(event) and status(event).startswith("5"):
+            return Fate.FAILURE
+        return Fate.FINE
+
+    def _of_request(self, event: WireEvent, arrived: float, owner: int) -> Fate:
+        ended = self.ends.get((event.hop, event.connection))
+        deaf = self.run.scenario.hops[event.hop].server.delayed_close_timeout
+        if ended is not None and ended - deaf <= arrived + _EPSILON:
+            return Fate.DIED
+        exchange = self.exchanges[owner] if owner != NOBODY else None
+        if exchange is not None and exchange.failed and exchange.hop == event.hop:
+            return Fate.UNANSWERED
+        return Fate.FINE

@@ -12,15 +12,16 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from labkit.figures import textsize
-from labkit.figures.style import INK, LABEL, Dash
+from labkit.figures.style import INK, LABEL, MM_PER_POINT, Dash
 
 Point = tuple[float, float]
 Across = Literal["left", "center", "right"]
 
 # Layers from the bottom of the sheet to its top.
-GROUND, SHADE, LINES, ARROWS, MASKS, HEADS, TOP = range(7)
+GROUND, BOXES, LINES, ARROWS, MASKS, SHADE, HEADS, TOP = range(8)
 
 CLEAR = 0.5  # mm between two words
+_SHIFT = {"left": 0.0, "center": 0.5, "right": 1.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Area:
     fill: str
     edge: str = "none"
     width: float = 0.0
-    layer: int = SHADE
+    layer: int = BOXES
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +84,17 @@ class Word:
     ink: str = INK
     slant: str = "normal"
 
+    def start(self) -> Point:
+        """Where its baseline begins, in mm."""
+        wide = textsize.advance(self.text, self.points, self.weight)
+        down = self.points * MM_PER_POINT * textsize.HALF_CAPITAL
+        return self.x - wide * _SHIFT[self.across], self.y + down
+
     def box(self) -> Box:
         """The room it takes, in mm."""
         width = textsize.width(self.text, self.points, self.weight)
         half = textsize.height(self.points) / 2.0
-        shift = {"left": 0.0, "center": 0.5, "right": 1.0}[self.across]
-        left = self.x - width * shift
+        left = self.x - width * _SHIFT[self.across]
         return Box(left, self.y - half, left + width, self.y + half)
 
 

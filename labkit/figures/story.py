@@ -7,6 +7,7 @@ become a row such as "23 more requests answered".
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,10 +17,10 @@ from labkit.figures.owners import (
     Fate,
     Message,
     is_end,
-    is_request,
     told,
 )
 from labkit.figures.record import RunLike
+from labkit.theory import duration
 from labkit.wire import ConnectionLife, Direction, Exchange, Kind, WireEvent
 
 # Goodbyes by which a server leaves a connection that the client thinks is idle.
@@ -28,9 +29,9 @@ _IDLE_GOODBYES = ("idle timeout", "max connection duration", "fin after")
 
 @dataclass(frozen=True, slots=True)
 class Omitted:
-    """Requests that stand in one row: how many, how many failed, and from when."""
+    """Requests that stand in one row, ``before`` which of those told in full."""
 
-    time: float
+    before: int
     answered: int
     failed: int
 
@@ -60,6 +61,7 @@ class Race:
     deaf: float
     said: float
     learned: float
+    exchange: int = NOBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ class Story:
 
 def tell(
     run: RunLike,
+    exchanges: Sequence[Exchange],
     budget: int = 8,
     first: int | None = None,
     last: int | None = None,
@@ -84,16 +87,17 @@ def tell(
 
     ``first``, ``last`` and ``focus`` count requests as people do, from 1.
     """
-    chosen = _range(len(run.exchanges), first, last)
-    hero = _hero(run.exchanges, chosen, focus)
-    kept = set(choose(run.exchanges, chosen, hero, budget))
-    events = _events(run, chosen)
-    messages = [m for m in told(run, events) if m.exchange in kept]
-    messages = [m for m in _without_tails(messages) if _before_the_end(run, m, kept)]
+    chosen = _range(len(exchanges), first, last)
+    hero = _hero(exchanges, chosen, focus)
+    kept = set(choose(exchanges, chosen, hero, budget))
+    events = _events(run, exchanges, chosen)
+    messages = [m for m in told(run, exchanges, events) if m.exchange in kept]
+    late = _last_words(run, exchanges, kept)
+    messages = [m for m in _without_tails(messages) if late.allows(m.event)]
     return Story(
         kept=tuple(sorted(kept)),
         messages=tuple(messages),
-        omitted=tuple(_omissions(run.exchanges, chosen, kept)),
+        omitted=tuple(_omissions(exchanges, chosen, kept)),
         races=tuple(_races(run, messages)),
         hero=hero,
     )
@@ -135,12 +139,14 @@ def choose(
     return list(inside)[: min(budget, 5)]
 
 
-def _events(run: RunLike, chosen: range) -> list[WireEvent]:
-    if len(chosen) == len(run.exchanges):
+def _events(
+    run: RunLike, exchanges: Sequence[Exchange], chosen: range
+) -> list[WireEvent]:
+    if len(chosen) == len(exchanges):
         return list(run.trace)
     if not chosen:
         return []
-    times = [run.exchanges[i] for i in chosen]
+    times = [exchanges[i] for i in chosen]
     start = min(e.sent for e in times)
     end = max(run.ended if e.done is None else e.done for e in times)
     return [e for e in run.trace if start <= e.sent <= end]
@@ -163,16 +169,37 @@ def _without_tails(messages: Sequence[Message]) -> list[Message]:
     return [m for row, m in enumerate(messages) if row not in dropped]
 
 
-def _before_the_end(run: RunLike, message: Message, kept: set[int]) -> bool:
-    """Leave out how the lab tears the chain down after the last outcome."""
-    event = message.event
-    if event.sent < run.ended or event.kind is Kind.DATA:
-        return True
-    died = (run.exchanges[i] for i in kept if is_eventful(run.exchanges[i]))
-    if not any(e.connections[event.hop] == event.connection for e in died):
-        return False
-    delay = run.scenario.hops[event.hop].link.delay
-    return event.kind is Kind.RST and event.sent <= run.ended + 2.0 * delay
+@dataclass(frozen=True, slots=True)
+class _LastWords:
+    """What after the last outcome still belongs to the story.
+
+    The lab then tears the chain down; of that only the reset that answers a
+    dead request is of interest.
+    """
+
+    ended: float
+    until: tuple[float, ...]
+    eventful: frozenset[Connection]
+
+    def allows(self, event: WireEvent) -> bool:
+        if event.sent < self.ended or event.kind is Kind.DATA:
+            return True
+        if event.kind is not Kind.RST or event.sent > self.until[event.hop]:
+            return False
+        return (event.hop, event.connection) in self.eventful
+
+
+def _last_words(
+    run: RunLike, exchanges: Sequence[Exchange], kept: set[int]
+) -> _LastWords:
+    until = tuple(run.ended + 2.0 * hop.link.delay for hop in run.scenario.hops)
+    eventful = frozenset(
+        connection
+        for index in kept
+        if is_eventful(exchanges[index])
+        for connection in enumerate(exchanges[index].connections)
+    )
+    return _LastWords(run.ended, until, eventful)
 
 
 def _omissions(
@@ -185,7 +212,7 @@ def _omissions(
             hidden.append(exchanges[index])
         elif hidden:
             failed = sum(e.failed for e in hidden)
-            rows.append(Omitted(hidden[0].sent, len(hidden) - failed, failed))
+            rows.append(Omitted(index, len(hidden) - failed, failed))
             hidden = []
     return rows
 
@@ -202,7 +229,7 @@ def _races(run: RunLike, messages: Sequence[Message]) -> list[Race]:
         if is_end(event) and key not in ended:
             ended.add(key)
             if _is_surprise(message, lives.get(key)):
-                races.append(_race(run, event, heard.get(key, 0.0)))
+                races.append(_race(run, message, heard.get(key, 0.0)))
         elif event.direction is Direction.DOWNSTREAM and event.arrived is not None:
             heard[key] = event.arrived
     return [race for race in races if race.opens < race.learned]
@@ -215,34 +242,44 @@ def _is_surprise(message: Message, life: ConnectionLife | None) -> bool:
     return life is None or life.why.startswith(_IDLE_GOODBYES)
 
 
-def _race(run: RunLike, goodbye: WireEvent, heard: float) -> Race:
+def _race(run: RunLike, message: Message, heard: float) -> Race:
+    goodbye = message.event
     assert goodbye.arrived is not None
     hop = run.scenario.hops[goodbye.hop]
     deaf = goodbye.sent - hop.server.delayed_close_timeout
     opens = max(deaf - hop.link.delay, heard)
-    return Race(goodbye.hop, opens, max(deaf, opens), goodbye.sent, goodbye.arrived)
+    return Race(
+        goodbye.hop,
+        opens,
+        max(deaf, opens),
+        goodbye.sent,
+        goodbye.arrived,
+        message.exchange,
+    )
 
 
-def goodbye_words(run: RunLike, event: WireEvent) -> str:
-    """FIN or RST, and the timer behind it when its owner moved first."""
+def goodbye_words(run: RunLike, event: WireEvent) -> list[str]:
+    """FIN or RST with the timer behind it, if its sender moved first, and without."""
+    kind = event.kind.value
     for life in run.lives:
         if (life.hop, life.connection) == (event.hop, event.connection):
-            return _with_timer(run, event, life)
-    return event.kind.value
+            return [_with_timer(run, event, life), kind]
+    return [kind]
 
 
 def _with_timer(run: RunLike, event: WireEvent, life: ConnectionLife) -> str:
     by_server = event.direction is Direction.DOWNSTREAM
-    if life.closed is None or life.closed_by != ("server" if by_server else "pool"):
+    mover = "server" if by_server else "pool"
+    is_cause = life.closed is not None and life.closed_by == mover and life.why
+    if not is_cause or abs((life.closed or 0.0) - event.sent) > 1e-3:
         return event.kind.value
-    if abs(life.closed - event.sent) > 1e-3 + life.closed * 1e-6:
-        return event.kind.value
-    return f"{event.kind.value}: {life.why}" if life.why else event.kind.value
-
-
-def requests_of(messages: Sequence[Message], hop: int) -> list[Message]:
-    """The requests among the segments of one hop."""
-    return [m for m in messages if m.event.hop == hop and is_request(m.event)]
+    why = life.why.replace("_", " ")
+    hop = run.scenario.hops[event.hop]
+    timer = hop.server.idle_timeout if by_server else hop.pool.idle_timeout
+    drains = by_server and hop.server.drain_timeout + hop.server.delayed_close_timeout
+    if why != "idle timeout" or drains or math.isinf(timer):
+        return f"{event.kind}: {why}"
+    return f"{event.kind} after {duration(timer)} idle"
 
 
 def died(story: Story) -> Message | None:

@@ -27,7 +27,8 @@ LIFELINE = "#8C959F"
 BAND = "#F2F4F6"
 BOX = "#E4E8EC"
 # Orange and yellow are too pale for strokes; as an area they need no contrast.
-WINDOW = "#FBE3A6"
+# Translucent: it lies over the ground of words, so that both have one colour.
+WINDOW = "#E69F004D"
 WINDOW_EDGE = "#B27A00"
 FAILED = VERMILION
 FAILED_INK = "#B34A00"

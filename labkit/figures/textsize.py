@@ -12,6 +12,8 @@ FAMILY = "DejaVu Sans"  # ships with matplotlib: the same letters on every machi
 
 # From baseline to top and bottom of DejaVu Sans with accents, in font sizes.
 LINE = 1.17
+# Half the height of a capital: from a word's middle down to its baseline.
+HALF_CAPITAL = 0.365
 # Agg rounds each glyph to its grid; room for that, so that a box is never short.
 _SLACK = 1.04
 
@@ -25,10 +27,15 @@ def _advance(letter: str, weight: str) -> float:
     return float(glyph.linearHoriAdvance) / 65536.0 / 100.0
 
 
-def width(text: str, points: float, weight: str = "normal") -> float:
-    """Width of one line of text in mm."""
+def advance(text: str, points: float, weight: str = "normal") -> float:
+    """How far one line of text carries the pen, in mm."""
     ems = sum(_advance(letter, weight) for letter in text)
-    return ems * points * MM_PER_POINT * _SLACK
+    return ems * points * MM_PER_POINT
+
+
+def width(text: str, points: float, weight: str = "normal") -> float:
+    """The room that one line of text needs in mm: never less than it takes."""
+    return advance(text, points, weight) * _SLACK
 
 
 def height(points: float) -> float:

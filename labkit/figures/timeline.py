@@ -10,16 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from labkit.figures.owners import Message
+from labkit.figures.owners import NOBODY, Message
 from labkit.figures.story import Omitted, Race
 from labkit.wire import Direction
 
-ROUND_TRIP = 9.0  # mm, the shortest of a link that takes time
-BREAK = 9.0  # mm of paper for a break, whatever its duration
-ROW = 11.0  # mm for a row of requests left out
-TO_SCALE = 17.0  # mm of nothing that are still drawn to scale
+BREAK = 8.6  # mm of paper for a break, whatever its duration
+ROW = 10.0  # mm for a row of requests left out
+TO_SCALE = 20.0  # mm of nothing that are still drawn to scale
 ROOM = 4.2  # mm between parallel arrows
-STEEP = 3.0  # mm of slope from which arrows part by themselves
+STEEP = 2.5  # mm of slope from which arrows part by themselves
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +56,10 @@ class _Instant:
     corner: str = field(default="", compare=False)
 
 
-def scale(delays: Sequence[float]) -> float:
-    """Millimetres per second, so that the shortest round trip that takes time shows."""
+def scale(delays: Sequence[float], round_trip: float) -> float:
+    """Millimetres per second, if the shortest round trip shall have so many mm."""
     shortest = min((d for d in delays if d > 0.0), default=0.005)
-    return ROUND_TRIP / (2.0 * shortest)
+    return round_trip / (2.0 * shortest)
 
 
 def place(
@@ -68,9 +67,13 @@ def place(
     omitted: Sequence[Omitted],
     races: Sequence[Race],
     delays: Sequence[float],
+    round_trip: float,
 ) -> Placed:
-    """Give every end of every arrow its height on the paper."""
-    sweep = _Sweep(messages, list(omitted), races, delays)
+    """Give every end of every arrow its height on the paper.
+
+    ``round_trip`` is the height in mm of the shortest that takes time.
+    """
+    sweep = _Sweep(messages, omitted, races, delays, round_trip)
     for instant in sorted(_instants(messages, races, delays)):
         sweep.take(instant)
     return sweep.finish()
@@ -99,15 +102,16 @@ class _Sweep:
     def __init__(
         self,
         messages: Sequence[Message],
-        omitted: list[Omitted],
+        omitted: Sequence[Omitted],
         races: Sequence[Race],
         delays: Sequence[float],
+        round_trip: float,
     ) -> None:
         self._messages = messages
-        self._omitted = omitted
+        self._omitted = {row.before: row for row in omitted}
         self._races = races
         self._delays = delays
-        self._scale = scale(delays)
+        self._scale = scale(delays, round_trip)
         self._time: float | None = None
         self._y = 0.0
         self._last: dict[tuple[int, Direction, bool], float] = {}
@@ -118,7 +122,7 @@ class _Sweep:
 
     def take(self, instant: _Instant) -> None:
         """Move down to this instant and note its height."""
-        self._advance(instant.time)
+        self._advance(instant.time, self._exchange(instant))
         if instant.corner:
             getattr(self.placed, instant.corner)[instant.row] = self._y
             return
@@ -126,12 +130,17 @@ class _Sweep:
         ends = self.placed.arrived if instant.is_arrival else self.placed.sent
         ends[instant.row] = self._y
 
-    def _advance(self, time: float) -> None:
+    def _exchange(self, instant: _Instant) -> int:
+        if instant.corner:
+            return self._races[instant.row].exchange
+        return self._messages[instant.row].exchange
+
+    def _advance(self, time: float, exchange: int) -> None:
         if self._time is None:
             self._time = time
         elapsed = time - self._time
         self._time = time
-        left_out = self._left_out(time)
+        left_out = self._left_out(exchange)
         height = elapsed * self._scale
         if left_out is not None:
             self._cut(ROW, elapsed, left_out)
@@ -140,10 +149,9 @@ class _Sweep:
         else:
             self._y += height
 
-    def _left_out(self, time: float) -> Omitted | None:
-        if self._omitted and self._omitted[0].time < time:
-            return self._omitted.pop(0)
-        return None
+    def _left_out(self, exchange: int) -> Omitted | None:
+        """The row that stands before the first sign of this request, once."""
+        return self._omitted.pop(exchange, None) if exchange != NOBODY else None
 
     def _cut(self, height: float, seconds: float, omitted: Omitted | None) -> None:
         top, self._y = self._y, self._y + height
@@ -164,8 +172,8 @@ class _Sweep:
 
     def finish(self) -> Placed:
         """Rows for what was left out after the last arrow; corners of the windows."""
-        for omitted in self._omitted:
-            self._cut(ROW, omitted.time - (self._time or omitted.time), omitted)
+        for omitted in self._omitted.values():
+            self._cut(ROW, 0.0, omitted)
         self.placed.bottom = self._y
         self._close_windows()
         return self.placed

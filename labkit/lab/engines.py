@@ -162,18 +162,24 @@ class _Work:
         return [hop.link for hop in self._scenario.hops]
 
     async def virtual(self) -> Run:
-        return await self._drive(self.network, None)
+        """Carry it out on the running virtual loop."""
+        return await self._drive(self.network, 0.0)
 
     async def live(self, jitter: Jitter | None = None) -> Run:
+        """Carry it out on real sockets in the running loop."""
         from labkit.net.loopback import LoopbackNetwork
 
         jitter = jitter or await _jitter()
-        network = LoopbackNetwork(self._links(), self._scenario.seed, self.trace)
-        return await self._drive(network, jitter)
+        epoch = asyncio.get_running_loop().time()
+        network = LoopbackNetwork(
+            self._links(), self._scenario.seed, self.trace, epoch
+        )
+        return await self._drive(network, epoch, jitter)
 
-    async def _drive(self, network: LinkedNetwork, jitter: Jitter | None) -> Run:
-        loop = asyncio.get_running_loop()
-        began, epoch = time.perf_counter(), loop.time()
+    async def _drive(
+        self, network: LinkedNetwork, epoch: float, jitter: Jitter | None = None
+    ) -> Run:
+        began = time.perf_counter()
         hops = len(self._scenario.hops)
         ledger = Ledger(hops, keep_lives=self.trace is not None, epoch=epoch)
         chain = Chain(
@@ -183,7 +189,7 @@ class _Work:
             with self._progress:
                 await chain.start()
                 await chain.drive()
-            lab_seconds = loop.time() - epoch
+            lab_seconds = asyncio.get_running_loop().time() - epoch
         finally:
             await chain.close()
         return Run(

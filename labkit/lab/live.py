@@ -128,7 +128,7 @@ class Lab:
         loop = asyncio.get_running_loop()
         self._trace = Trace()
         self._ledger = Ledger(len(self._scenario.hops), epoch=loop.time())
-        network = self._network(LoopbackNetwork)
+        network = self._network(LoopbackNetwork, self._ledger.epoch)
         chain = Chain(self._scenario, network, self._ledger, self._handler)
         chain.servers[0].on_exchange = self.on_exchange
         try:
@@ -142,10 +142,10 @@ class Lab:
             self._urls[name] = f"http://{host}:{port}"
         self._chain = chain
 
-    def _network(self, make: type[LoopbackNetwork]) -> LoopbackNetwork:
+    def _network(self, make: type[LoopbackNetwork], epoch: float) -> LoopbackNetwork:
         links = [hop.link for hop in self._scenario.hops]
-        ports = {0: self._port} if self._port else {}
-        return make(links, self._scenario.seed, self._trace, ports=ports)
+        fixed = {0: self._port}
+        return make(links, self._scenario.seed, self._trace, epoch, fixed)
 
     def _end_thread(self) -> None:
         loop, thread = self._loop, self._thread

@@ -16,7 +16,7 @@ import random
 import socket
 import sys
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from labkit.net import Address, Answer, ProtocolFactory, after_delivery
 from labkit.net.link import LinkState, Wire
@@ -38,13 +38,15 @@ PortPair = tuple[int, int]
 class Front:
     """The client's side of a hop's relay: one address, open or shut or deaf."""
 
-    def __init__(self, network: LoopbackNetwork, link: LinkState) -> None:
+    def __init__(
+        self, network: LoopbackNetwork, link: LinkState, port: int = 0
+    ) -> None:
         self.link = link
         self.listening: LoopbackListening | None = None
         self.expected: dict[int, asyncio.Future[Flow]] = {}
         self._network = network
         self._loop = link.loop
-        self._holder = _bind((HERE, 0))
+        self._holder = _bind((HERE, port))
         self.address: Address = self._holder.getsockname()
         if sys.platform != "linux":
             # Only Linux lets a bound port be opened while somebody holds it.
@@ -174,6 +176,7 @@ class LoopbackNetwork:
     ``links`` are the links by hop, ``seed`` feeds their jitter, ``trace`` takes
     every segment down. Times in the trace count from ``epoch``, the loop's time
     at which the network was made (or first used, if made outside a loop).
+    ``fixed`` asks for the front's port of some hops; OSError when one is taken.
     """
 
     def __init__(
@@ -182,7 +185,9 @@ class LoopbackNetwork:
         seed: int = 0,
         trace: Trace | None = None,
         epoch: float | None = None,
+        fixed: Mapping[int, int] | None = None,
     ) -> None:
+        self._fixed = dict(fixed or {})
         self._settings = list(links) or [Link()]
         self._seed = seed
         self._trace = trace
@@ -391,7 +396,7 @@ class LoopbackNetwork:
                 self._trace,
                 self.epoch,
             )
-            front = self._fronts[hop] = Front(self, link)
+            front = self._fronts[hop] = Front(self, link, self._fixed.get(hop, 0))
         return front
 
     def _watcher(self, loop: asyncio.AbstractEventLoop) -> ResetWatch:

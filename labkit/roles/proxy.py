@@ -54,6 +54,9 @@ class Proxy:
 
     def _outgoing(self, request: web.BaseRequest, number: int) -> Outgoing:
         passed = headers.request_headers(request.raw_headers)
+        if "Expect" in request.headers:
+            # The proxy itself says 100 when it begins to read the body.
+            passed = [field for field in passed if field[0].lower() != b"expect"]
         if REQUEST_HEADER not in request.headers:
             passed.append((_REQUEST_HEADER, str(number).encode()))
         return Outgoing(

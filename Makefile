@@ -1,0 +1,69 @@
+# make lab        JupyterLab on the first notebook (ARGS="--no-browser --port=8899")
+# make test       every test and every notebook (ARGS="-k race" for some of them)
+# make lint       style, types and floors
+# make notebooks  execute all notebooks and write their outputs
+# make bench      measurements (ARGS="--json bench.json")
+# make binder     build an environment as binder/ says and execute the notebooks in it
+# make format     let ruff lay out the code
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+BIN := $(VENV)/bin
+PIP := PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip --disable-pip-version-check
+NEEDS := pyproject.toml constraints.txt
+
+.PHONY: lab test lint notebooks bench binder format pins pyodide clean
+
+lab: $(VENV)/.for-lab
+	$(BIN)/labkit start $(ARGS)
+
+test: $(VENV)/.for-dev
+	$(BIN)/python -m pytest -n 2 --dist loadfile --nbval -m "not binder" \
+		tests notebooks $(ARGS)
+
+lint: $(VENV)/.for-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+notebooks: $(VENV)/.for-dev
+	$(BIN)/python tools/execute_notebooks.py $(ARGS)
+
+bench: $(VENV)/.for-bench
+	$(BIN)/python -m bench $(ARGS)
+
+binder: $(VENV)/.for-dev
+	$(BIN)/python -m pytest -m binder tests $(ARGS)
+
+format: $(VENV)/.for-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+pins: $(VENV)/.for-dev
+	$(BIN)/python tools/pin.py
+
+# WebAssembly for the tests that run the core in it; needs Node and npm.
+pyodide: $(VENV)/.for-dev
+	$(BIN)/python tools/get_pyodide.py
+
+clean:
+	rm -rf $(VENV) .cache build dist
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "labkit needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.for-lab: $(NEEDS) | $(BIN)/python
+	$(PIP) install --quiet --editable .
+	@touch $@
+
+$(VENV)/.for-dev: $(NEEDS) | $(BIN)/python
+	$(PIP) install --quiet --editable '.[dev]'
+	@touch $@ $(VENV)/.for-lab
+
+$(VENV)/.for-bench: $(NEEDS) | $(BIN)/python
+	$(PIP) install --quiet --editable '.[dev,field]'
+	@touch $@ $(VENV)/.for-dev $(VENV)/.for-lab

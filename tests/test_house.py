@@ -1,0 +1,130 @@
+"""The house keeps its rules: floors, a light import, pins, no clock but the loop's."""
+
+import os
+import re
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from statistics import median
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+SECONDS_TO_IMPORT = 0.15
+HEAVY = ("numpy", "matplotlib", "ipywidgets", "aiohttp", "asyncio")
+
+
+def told(
+    *words: str | Path, text: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(words, cwd=ROOT, input=text, capture_output=True, text=True)
+
+
+def test_every_module_imports_only_from_lower_floors() -> None:
+    done = told(BIN / "lint-imports")
+    assert done.returncode == 0, done.stdout
+
+
+def ruff_on(code: str, path: str) -> str:
+    words = [BIN / "ruff", "check", "--select", "TID251", "--stdin-filename", path, "-"]
+    return told(*words, text=code).stdout
+
+
+@pytest.mark.parametrize("call", ["time.time", "time.monotonic", "random.random"])
+def test_the_linter_refuses_clocks_and_chance_of_the_machine(call: str) -> None:
+    code = f"import {call.split('.')[0]}\n\n{call}()\n"
+    assert call in ruff_on(code, "labkit/roles/anywhere.py")
+
+
+def test_labkit_takes_time_from_the_loop_and_chance_from_a_seed() -> None:
+    done = told(BIN / "ruff", "check", "--select", "TID251", "labkit")
+    assert done.returncode == 0, done.stdout
+
+
+def test_importing_labkit_brings_in_nothing_heavy() -> None:
+    code = f"import sys, labkit; print([m for m in {HEAVY} if m in sys.modules])"
+    assert told(sys.executable, "-c", code).stdout.strip() == "[]"
+
+
+def test_importing_labkit_takes_no_noticeable_time() -> None:
+    code = (
+        "from time import perf_counter as now; began = now(); import labkit;"
+        "print(now() - began)"
+    )
+    spent = [float(told(sys.executable, "-c", code).stdout) for _ in range(5)]
+    assert median(spent) < SECONDS_TO_IMPORT
+
+
+def constraint_lines() -> list[Requirement]:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    return [Requirement(line) for line in lines if line and not line.startswith("#")]
+
+
+def test_a_constraint_is_one_exact_version() -> None:
+    wanted = re.compile(r"==[^*,]+$")
+    loose = [
+        str(each)
+        for each in constraint_lines()
+        if not wanted.match(str(each.specifier))
+    ]
+    assert not loose
+
+
+def needs(name: str, extras: frozenset[str], seen: set[str]) -> set[str]:
+    """The names of all that a distribution needs here, direct or not."""
+    for line in metadata.requires(name) or []:
+        need = Requirement(line)
+        marked = need.marker is None or any(
+            need.marker.evaluate({"extra": extra}) for extra in extras | {""}
+        )
+        found = canonicalize_name(need.name)
+        if marked and found not in seen:
+            seen.add(found)
+            needs(found, frozenset(need.extras), seen)
+    return seen
+
+
+def test_what_is_installed_is_what_is_pinned() -> None:
+    pinned = {
+        canonicalize_name(each.name): each.specifier
+        for each in constraint_lines()
+        if each.marker is None or each.marker.evaluate()
+    }
+    wanted = needs("labkit", frozenset({"dev"}), set())
+    unpinned = wanted - set(pinned)
+    other = {n for n in wanted & set(pinned) if metadata.version(n) not in pinned[n]}
+    assert (unpinned, other) == (set(), set())
+
+
+def test_a_plain_install_carries_notebooks_and_scenarios(tmp_path: Path) -> None:
+    """The wheel is built from the pins that are installed here: no network."""
+    words = ["-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    done = told(sys.executable, *words)
+    assert done.returncode == 0, done.stderr
+    [wheel] = tmp_path.glob("labkit-*.whl")
+    inside = told(sys.executable, "-m", "zipfile", "-l", wheel).stdout
+    assert "labkit/_shipped/data/scenarios/alb-envoy-node.toml" in inside
+    assert "labkit/py.typed" in inside
+
+
+def test_hash_seed_and_process_change_nothing_of_a_run() -> None:
+    file = ROOT / "data" / "scenarios" / "mistuned-downstream.toml"
+    words = ["-m", "labkit.cli", "run", str(file), "--requests", "200", "--json"]
+    texts = {
+        re.sub(r'"wall_seconds": [^,}]+', "", with_hash_seed(seed, words))
+        for seed in ("0", "1", "4711")
+    }
+    assert len(texts) == 1
+
+
+def with_hash_seed(seed: str, words: list[str]) -> str:
+    environment = {**os.environ, "PYTHONHASHSEED": seed}
+    done = subprocess.run(
+        [sys.executable, *words], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
