@@ -31,6 +31,10 @@ Ts = TypeVarTuple("Ts")
 TURNS_PER_INSTANT = 1_000_000
 
 
+# Seconds of virtual time in which cancelled tasks must have come to their end.
+GOODBYE = 1e6
+
+
 class Deadlock(RuntimeError):
     """Tasks wait, but no timer and no message is left that could wake them."""
 
@@ -334,14 +338,16 @@ def run_nested(
     with outside_the_loop():
         loop = loop_factory()
         try:
-            return loop.run_until_complete(main)
+            return loop.run_until_complete(loop.create_task(main))
         finally:
-            main.close()
             wind_up(loop)
 
 
 def wind_up(loop: asyncio.AbstractEventLoop) -> None:
     """Cancel what is left on a loop that has stopped, let it finish, close it."""
+    if isinstance(loop, VirtualLoop):
+        # Saying goodbye takes time too, which the horizon did not count.
+        loop.horizon = loop.time() + GOODBYE
     try:
         _cancel_all(loop)
         loop.run_until_complete(loop.shutdown_asyncgens())

@@ -128,3 +128,10 @@ def with_hash_seed(seed: str, words: list[str]) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def test_the_readme_shows_what_its_code_prints() -> None:
+    text = (ROOT / "README.md").read_text()
+    code, output = re.findall(r"```(?:python|text)\n(.*?)```", text, re.DOTALL)
+    done = told(sys.executable, "-c", code)
+    assert done.stdout == output

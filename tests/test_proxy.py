@@ -343,9 +343,7 @@ def test_a_truncated_response_is_cut_for_the_client_too(world: str) -> None:
 
 
 @pytest.mark.parametrize("world", WORLDS)
-@pytest.mark.parametrize(
-    ("answer", "seconds"), [("refuse", 0.0), ("drop", 0.3)]
-)
+@pytest.mark.parametrize(("answer", "seconds"), [("refuse", 0.0), ("drop", 0.3)])
 def test_an_upstream_that_cannot_be_reached_is_a_503_uf(
     world: str, answer: str, seconds: float
 ) -> None:

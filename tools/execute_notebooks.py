@@ -91,13 +91,11 @@ def settle(notebook: Any) -> None:
 
 
 def plain(output: Any) -> Any:
-    """An output without its widget view; None when nothing but the view was there."""
-    data = output.get("data", {})
-    if WIDGET_VIEW in data:
-        del data[WIDGET_VIEW]
-        if set(data) <= {"text/plain"}:
-            return None
-    return output
+    """An output without its widget view; None when nothing else was there."""
+    data = output.get("data")
+    if data is None or data.pop(WIDGET_VIEW, None) is None:
+        return output
+    return output if data else None
 
 
 def refuse_addresses(notebook: Any, path: Path) -> None:

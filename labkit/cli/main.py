@@ -53,9 +53,15 @@ def _guarded(
     except BrokenPipeError:
         sys.stderr.close()
         return DONE
-    except (SettingsError, HorizonPassed, Deadlock, OSError) as error:
-        sys.stderr.write(f"labkit: {' '.join(str(error).split())}\n")
-        return BAD_INPUT
+    except OSError as error:
+        return _complain(error.strerror or str(error))
+    except (SettingsError, HorizonPassed, Deadlock) as error:
+        return _complain(str(error))
+
+
+def _complain(sentence: str) -> int:
+    sys.stderr.write(f"labkit: {' '.join(sentence.split())}\n")
+    return BAD_INPUT
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -99,12 +99,15 @@ def pill(box: Box, fill: str) -> Area:
     y = (box.top + box.bottom) / 2.0
     half = max((box.right - box.left) / 2.0 - radius + 0.9, 0.0)
     x = (box.left + box.right) / 2.0
-    corners = []
-    for step in range(24):
-        turn = math.tau * step / 24 - math.pi / 2.0
-        side = half if step < 12 else -half
-        corners.append((x + side + radius * math.cos(turn), y + radius * math.sin(turn)))
-    return Area(tuple(corners), fill, fill, 0.5, TOP)
+    turns = [math.tau * step / 24 - math.pi / 2.0 for step in range(24)]
+    corners = tuple(
+        (
+            x + math.copysign(half, math.cos(turn)) + radius * math.cos(turn),
+            y + radius * math.sin(turn),
+        )
+        for turn in turns
+    )
+    return Area(corners, fill, fill, 0.5, TOP)
 
 
 def crosses(arrow: tuple[Point, Point], box: Box) -> bool:

@@ -10,7 +10,6 @@ import io
 from collections import defaultdict
 from typing import TypeVar
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection, PolyCollection
@@ -60,7 +59,7 @@ def put(sheet: Sheet, ax: Axes) -> Axes:
     for layer, lines in _by_layer(sheet.lines).items():
         ax.add_collection(_strokes(lines, layer), autolim=False)
     for word in sheet.words:
-        ax.add_artist(Lettering(word))
+        ax.add_artist(Lettering(word, sheet.grain))
     return ax
 
 
@@ -107,8 +106,10 @@ def png(figure: Figure) -> bytes:
     Lightly packed: a slider's picture is thrown away after a moment.
     """
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    pixels = np.asarray(canvas.buffer_rgba())[..., :3]
+    canvas.draw()  # type: ignore[no-untyped-call]
+    pixels = canvas.buffer_rgba()  # type: ignore[no-untyped-call]
+    size = canvas.get_width_height()
+    image = Image.frombuffer("RGBA", size, pixels, "raw", "RGBA", 0, 1)
     out = io.BytesIO()
-    Image.fromarray(pixels).save(out, "png", compress_level=1)
+    image.convert("RGB").save(out, "png", compress_level=1)
     return out.getvalue()

@@ -35,7 +35,9 @@ def title(exchanges: Sequence[Exchange], story: Story) -> str:
 def _all_answered(count: int) -> str:
     if count == 0:
         return "No request was sent"
-    return "The request was answered" if count == 1 else f"All {count} requests were answered"
+    if count == 1:
+        return "The request was answered"
+    return f"All {count} requests were answered"
 
 
 def name(exchange: Exchange) -> str:
@@ -58,9 +60,7 @@ def _verb(exchange: Exchange, story: Story) -> str:
     return _FATES.get(exchange.error or "", "failed")
 
 
-def facts(
-    run: RunLike, exchanges: Sequence[Exchange], story: Story
-) -> list[str]:
+def facts(run: RunLike, exchanges: Sequence[Exchange], story: Story) -> list[str]:
     """What stands below the title, most important first."""
     told = []
     failed = sum(e.failed for e in exchanges)

@@ -50,9 +50,7 @@ def label(sheet: Sheet, page: Page, row: int) -> None:
             return
 
 
-def _spots(
-    text: str, tail: Point, tip: Point, weight: str, ink: str
-) -> Iterator[Word]:
+def _spots(text: str, tail: Point, tip: Point, weight: str, ink: str) -> Iterator[Word]:
     """Near the sender first: there the words of the two directions never meet."""
     half = textsize.width(text, LABEL, weight) / 2.0 + 3.5
     length = abs(tip[0] - tail[0]) or 1.0
@@ -68,8 +66,12 @@ def _hidden(page: Page, row: int, word: Word) -> int:
     box = word.box()
     hop = page.story.messages[row].event.hop
     return sum(
-        other != row and message.event.hop == hop and crosses(shaft, box)
-        for other, (message, shaft) in enumerate(page.arrows())
+        tail[1] < box.bottom
+        and box.top < tip[1]
+        and other != row
+        and page.story.messages[other].event.hop == hop
+        and crosses((tail, tip), box)
+        for other, (tail, tip) in enumerate(page.shafts)
     )
 
 

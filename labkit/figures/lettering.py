@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from matplotlib.backend_bases import RendererBase
@@ -18,7 +19,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.text import Text
 from numpy.typing import NDArray
 
-from labkit.figures.sheet import Word
+from labkit.figures.sheet import Grain, Slant, Word
 from labkit.figures.style import MM_PER_INCH
 from labkit.figures.textsize import FAMILY, height, width
 
@@ -26,7 +27,7 @@ _MARGIN = 3  # pixels around the letters on a slip
 
 
 @lru_cache(maxsize=64)
-def _font(points: float, weight: str, slant: str) -> FontProperties:
+def _font(points: float, weight: str, slant: Slant) -> FontProperties:
     return FontProperties(family=FAMILY, size=points, weight=weight, style=slant)
 
 
@@ -36,7 +37,7 @@ def _slip(word: Word, dpi: float) -> NDArray[np.uint8]:
     pixels = dpi / MM_PER_INCH
     wide = math.ceil(width(word.text, word.points, word.weight) * pixels) + 2 * _MARGIN
     high = 2 * math.ceil(height(word.points) * pixels)
-    renderer = RendererAgg(wide, high, dpi)
+    renderer: Any = RendererAgg(wide, high, dpi)  # type: ignore[no-untyped-call]
     gc = renderer.new_gc()
     gc.set_foreground(to_rgba(word.ink), isRGBA=True)
     font = _font(word.points, word.weight, word.slant)
@@ -47,8 +48,8 @@ def _slip(word: Word, dpi: float) -> NDArray[np.uint8]:
 class Lettering(Text):
     """A word of a sheet on axes whose unit is the millimetre."""
 
-    def __init__(self, word: Word) -> None:
-        x, y = word.start()
+    def __init__(self, word: Word, grain: Grain) -> None:
+        x, y = word.start(grain)
         super().__init__(
             x,
             y,

@@ -22,7 +22,7 @@ from labkit.figures.page import (
     on_paper,
 )
 from labkit.figures.record import RunLike
-from labkit.figures.sheet import GROUND, SHADE, Area, Line, Sheet, Word
+from labkit.figures.sheet import GROUND, SHADE, Area, Grain, Line, Sheet, Word
 from labkit.figures.story import Story
 from labkit.figures.style import (
     BAND,
@@ -74,15 +74,17 @@ def sequence(
         return draw.put(layout(page, window), draw.paper(WIDTH, page.height))
     wide, high = draw.size_of(ax)
     page = fitting(run, max(wide, _NARROWEST), max(high, _LOWEST), wanted)
-    return draw.put(layout(on_paper(page, high), window), ax)
+    page = on_paper(page, high)
+    grain = (page.width / wide, page.height / high)
+    return draw.put(layout(page, window, grain), ax)
 
 
 # -- the layout, as data --------------------------------------------------------------
 
 
-def layout(page: Page, window: bool = True) -> Sheet:
+def layout(page: Page, window: bool = True, grain: Grain = (1.0, 1.0)) -> Sheet:
     """Everything on its place: important words first, they get the room."""
-    sheet = Sheet(page.width, page.height)
+    sheet = Sheet(page.width, page.height, grain)
     _headline(sheet, page)
     _header(sheet, page)
     _bands(sheet, page)
@@ -241,9 +243,7 @@ def _badges(sheet: Sheet, page: Page) -> None:
     """The number of each request, where it leaves its client."""
     for exchange, y in page.starts():
         ink = PAPER if exchange.failed else STROKES[Kind.DATA].ink
-        word = Word(
-            headline.name(exchange), BADGES, y, "center", LABEL, "bold", ink
-        )
+        word = Word(headline.name(exchange), BADGES, y, "center", LABEL, "bold", ink)
         if sheet.write(word) and exchange.failed:
             sheet.areas.append(pill(word.box(), FAILED_INK))
 

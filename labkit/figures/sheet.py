@@ -15,7 +15,9 @@ from labkit.figures import textsize
 from labkit.figures.style import INK, LABEL, MM_PER_POINT, Dash
 
 Point = tuple[float, float]
+Grain = tuple[float, float]
 Across = Literal["left", "center", "right"]
+Slant = Literal["normal", "italic"]
 
 # Layers from the bottom of the sheet to its top.
 GROUND, BOXES, LINES, ARROWS, MASKS, SHADE, HEADS, TOP = range(8)
@@ -82,28 +84,33 @@ class Word:
     points: float = LABEL
     weight: str = "normal"
     ink: str = INK
-    slant: str = "normal"
+    slant: Slant = "normal"
 
-    def start(self) -> Point:
-        """Where its baseline begins, in mm."""
-        wide = textsize.advance(self.text, self.points, self.weight)
-        down = self.points * MM_PER_POINT * textsize.HALF_CAPITAL
+    def start(self, grain: Grain = (1.0, 1.0)) -> Point:
+        """Where its baseline begins, in mm of the sheet."""
+        wide = textsize.advance(self.text, self.points, self.weight) * grain[0]
+        down = self.points * MM_PER_POINT * textsize.HALF_CAPITAL * grain[1]
         return self.x - wide * _SHIFT[self.across], self.y + down
 
-    def box(self) -> Box:
-        """The room it takes, in mm."""
-        width = textsize.width(self.text, self.points, self.weight)
-        half = textsize.height(self.points) / 2.0
+    def box(self, grain: Grain = (1.0, 1.0)) -> Box:
+        """The room it takes, in mm of the sheet."""
+        width = textsize.width(self.text, self.points, self.weight) * grain[0]
+        half = textsize.height(self.points) / 2.0 * grain[1]
         left = self.x - width * _SHIFT[self.across]
         return Box(left, self.y - half, left + width, self.y + half)
 
 
 @dataclass(slots=True)
 class Sheet:
-    """Everything that a figure shows, in mm from its top left corner."""
+    """Everything that a figure shows, in mm from its top left corner.
+
+    A sheet that is larger than its paper is shrunk to it, but for the words:
+    ``grain`` says how many mm of the sheet one mm of paper holds.
+    """
 
     width: float
     height: float = 0.0
+    grain: Grain = (1.0, 1.0)
     lines: list[Line] = field(default_factory=list)
     areas: list[Area] = field(default_factory=list)
     words: list[Word] = field(default_factory=list)
@@ -116,7 +123,7 @@ class Sheet:
     def write_first(self, candidates: Iterable[Word]) -> Word | None:
         """Place the first of the candidates for which there is room."""
         for word in candidates:
-            box = word.box()
+            box = word.box(self.grain)
             if word.text and self._has_room(box):
                 self.words.append(word)
                 self._boxes.append(box)

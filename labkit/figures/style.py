@@ -46,7 +46,7 @@ Dash = str | tuple[float, tuple[float, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Stroke:
-    """How one kind of segment is drawn: hue, words' ink, width in points, dash, head."""
+    """How a kind of segment is drawn; width in points, ``ink`` is for its words."""
 
     colour: str
     ink: str

@@ -44,7 +44,7 @@ def height(points: float) -> float:
 
 
 def shortened(text: str, room: float, points: float, weight: str = "normal") -> str:
-    """The text, or as much of its beginning as fits into ``room`` mm, with an ellipsis."""
+    """The text, or as much of its beginning as fits into ``room`` mm, and "…"."""
     if width(text, points, weight) <= room:
         return text
     for length in range(len(text) - 1, 0, -1):

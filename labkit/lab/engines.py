@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from math import inf
 from typing import TYPE_CHECKING
 
 from labkit.clock import VirtualLoop, outside_the_loop, run_nested, wind_up
@@ -126,7 +127,7 @@ async def _jitter() -> Jitter:
 async def _in_slices(loop: VirtualLoop, work: _Work) -> Run:
     with outside_the_loop():
         task = loop.create_task(work.virtual())
-        task.add_done_callback(lambda done: loop.stop())
+        task.add_done_callback(_stop_its_loop)
     try:
         while not task.done():
             with outside_the_loop():
@@ -134,8 +135,13 @@ async def _in_slices(loop: VirtualLoop, work: _Work) -> Run:
             await asyncio.sleep(0)
         return task.result()
     finally:
+        task.remove_done_callback(_stop_its_loop)
         with outside_the_loop():
             wind_up(loop)
+
+
+def _stop_its_loop(task: asyncio.Task[Run]) -> None:
+    task.get_loop().stop()
 
 
 class _Work:
@@ -171,9 +177,7 @@ class _Work:
 
         jitter = jitter or await _jitter()
         epoch = asyncio.get_running_loop().time()
-        network = LoopbackNetwork(
-            self._links(), self._scenario.seed, self.trace, epoch
-        )
+        network = LoopbackNetwork(self._links(), self._scenario.seed, self.trace, epoch)
         return await self._drive(network, epoch, jitter)
 
     async def _drive(
@@ -204,8 +208,23 @@ class _Work:
 
 
 def _check(scenario: Scenario, engine: str, proxy: str) -> None:
+    """Refuse by name what no engine can do yet, before anything is started."""
     if engine not in ENGINES:
         allowed = ", ".join(ENGINES)
         raise SettingsError(f"engine is {engine!r}; allowed: {allowed}")
     if proxy != "labkit":
         raise SettingsError(f"proxy is {proxy!r}; allowed: labkit")
+    for index, hop in enumerate(scenario.hops):
+        limit = hop.server.stream_idle_timeout
+        if limit != inf:
+            raise SettingsError(
+                f"hop.{index}.server.stream_idle_timeout is {limit:g}; "
+                "allowed: inf, it is not simulated yet"
+            )
+    for event in scenario.lab.schedule:
+        if event.action != "set":
+            raise SettingsError(
+                f'lab.schedule has the action "{event.action}"; '
+                'allowed: "set", others are not simulated yet'
+            )
+        scenario.replace(event.path, event.value)

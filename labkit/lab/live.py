@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from labkit.clock import wind_up
 from labkit.lab.chain import Chain
 from labkit.ledger import Exchanges, Ledger
 from labkit.settings import Scenario
@@ -101,7 +102,7 @@ class Lab:
             return self
         self._loop = asyncio.SelectorEventLoop()
         self._thread = threading.Thread(
-            target=self._loop.run_forever, name="labkit-lab", daemon=True
+            target=_live, args=(self._loop,), name="labkit-lab", daemon=True
         )
         self._thread.start()
         atexit.register(self.stop)
@@ -156,7 +157,6 @@ class Lab:
             return
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
-        loop.close()
 
     # -- while it runs -------------------------------------------------------------
 
@@ -209,3 +209,13 @@ class Lab:
         traceback: TracebackType | None,
     ) -> None:
         await asyncio.to_thread(self.stop)
+
+
+def _live(loop: asyncio.AbstractEventLoop) -> None:
+    """The life of the lab's thread: until stopped, then nothing stays behind."""
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_forever()
+    finally:
+        wind_up(loop)
+        asyncio.set_event_loop(None)

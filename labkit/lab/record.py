@@ -109,6 +109,23 @@ class Run:
         """Envoy's response flags as logged, "-" left out."""
         return self._ledger.flags()
 
+    @property
+    def caution(self) -> str:
+        """What to know before a live figure is believed, or nothing.
+
+        A timer that is late by a good part of a race window blurs its edges.
+        """
+        if self.jitter is None:
+            return ""
+        windows = [2 * hop.link.delay for hop in self.scenario.hops]
+        narrow = [width for width in windows if 0 < width < 4 * self.jitter.p99]
+        if not narrow:
+            return ""
+        return (
+            f"this machine's timers are up to {self.jitter.p99 * 1000:.1f} ms late, "
+            f"too coarse for a window of {min(narrow) * 1000:g} ms"
+        )
+
     def summary(self) -> str:
         """The run in one sentence, which is also the alt text of its pictures."""
         low, high = self.interval
@@ -147,6 +164,8 @@ class Run:
             )
         if self.jitter is not None:
             told["timer jitter"] = f"{self.jitter.p99 * 1000:.2f} ms (99th percentile)"
+        if self.caution:
+            told["caution"] = self.caution
         return told
 
     def to_json(self) -> dict[str, Any]:

@@ -236,7 +236,11 @@ class LoopbackNetwork:
         loop = asyncio.get_running_loop()
         server = await loop.create_server(factory, HERE, 0, backlog=BACKLOG)
         direct: Address = server.sockets[0].getsockname()
-        return self._open(hop, answer, direct, server)
+        try:
+            return self._open(hop, answer, direct, server)
+        except BaseException:
+            server.close()
+            raise
 
     async def listen_before(self, hop: int, direct: Address) -> LoopbackListening:
         """Open a hop's relay before a server that somebody else runs."""
@@ -432,7 +436,13 @@ class LoopbackNetwork:
 def _bind(address: Address) -> socket.socket:
     sock = tcp_socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.bind(address)
+    try:
+        sock.bind(address)
+    except OSError as error:
+        sock.close()
+        host, port = address
+        reason = os.strerror(error.errno or 0).lower()
+        raise OSError(error.errno, f"cannot listen on {host}:{port}: {reason}") from None
     return sock
 
 

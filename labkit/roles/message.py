@@ -157,21 +157,21 @@ class Incoming:
     """
 
     __slots__ = (
-        "status",
-        "reason",
-        "headers",
-        "http_version",
-        "complete",
-        "attempts",
-        "flags",
-        "_source",
-        "_pieces",
-        "_unread",
-        "_paused",
-        "_taken",
         "_ended",
         "_error",
+        "_paused",
+        "_pieces",
         "_reader",
+        "_source",
+        "_taken",
+        "_unread",
+        "attempts",
+        "complete",
+        "flags",
+        "headers",
+        "http_version",
+        "reason",
+        "status",
     )
 
     def __init__(

@@ -19,6 +19,8 @@ from labkit.settings import Server
 # aiohttp's own idle timer must never be the one that closes: the gate's is.
 NEVER = 1e9
 
+SIGNATURE = "labkit"
+
 # The Date header counts from here, so that a run gives the same bytes for ever.
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -37,7 +39,7 @@ class Visit:
 
     def dress(self, response: web.StreamResponse) -> None:
         """Headers that the server adds to every response, before it is prepared."""
-        self.server.date(response)
+        self.server.sign(response)
         self.gate.dress(response)
 
 
@@ -175,15 +177,19 @@ class HopServer:
         if self.on_exchange is not None:
             self.on_exchange(number)
 
-    def date(self, response: web.StreamResponse) -> None:
-        """The Date header on the clock of the run, made once a second."""
-        if response.prepared or "Date" in response.headers:
-            return
+    def sign(self, response: web.StreamResponse) -> None:
+        """Server and Date headers that are the same on every machine."""
+        if not response.prepared:
+            response.headers.setdefault("Server", SIGNATURE)
+            response.headers.setdefault("Date", self._date())
+
+    def _date(self) -> str:
+        """The clock of the run as a date, made once a second."""
         second = int(self._loop.time() - self._ledger.epoch)
         if self._dated[0] != second:
             moment = EPOCH + timedelta(seconds=second)
             self._dated = (second, format_datetime(moment, usegmt=True))
-        response.headers["Date"] = self._dated[1]
+        return self._dated[1]
 
 
 def _upgrade_required() -> web.Response:
