@@ -19,8 +19,9 @@ lab: $(VENV)/.for-lab
 	$(BIN)/labkit start $(ARGS)
 
 test: $(VENV)/.for-dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile --nbval -m "not binder" \
+	$(BIN)/python -m pytest -n 2 --dist loadfile --nbval -m "not binder and not quiet" \
 		tests notebooks $(ARGS)
+	$(BIN)/python -m pytest -m quiet tests
 
 lint: $(VENV)/.for-dev
 	$(BIN)/ruff check .

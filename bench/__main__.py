@@ -177,7 +177,7 @@ def pictures() -> list[Row]:
     from labkit.widgets.model import default_panel
 
     from labkit.figures import png, sequence
-    from labkit.figures.style import figure
+    from labkit.figures.draw import paper
 
     model = default_panel()
     positions = [3.0, 4.0, 5.0, 6.0, 8.0] * 6
@@ -192,7 +192,7 @@ def pictures() -> list[Row]:
     rows = [Row("slider to new pixels in the kernel", median(moves), "s", len(moves),
                 "<= 0.1", median(moves) <= 0.1, spread(moves))]  # fmt: skip
     run = labkit.run(chain(60), progress=False)
-    fig = figure()
+    fig = paper()
     sequence(run, fig.gca())
     png(fig)
 

@@ -1,7 +1,7 @@
 """What a program does when nothing is configured: defaults by personality.
 
 Figures come from ``data/default-timeouts.csv``, where each has its source; the
-rows are named in the comments. What is not listed has the plain default.
+comments name the rows. What is not listed has the plain default.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ PERSONALITIES = ("plain", "envoy", "nginx", "haproxy", "alb")
 
 SERVER_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "plain": {},
-    # Envoy (downstream): idle_timeout 1 h, drain_timeout 5 s,
-    # delayed_close_timeout 1 s; measured on 1.40 that HTTP/1.0 gets a 426.
+    # Envoy (downstream): idle_timeout of the connection manager 3600,
+    # drain_timeout 5, delayed_close_timeout 1; measured on 1.40: HTTP/1.0 gets a
+    # 426, the last response says close. Its stream_idle_timeout of 300 is left out:
+    # it guards a request and not an idle connection, and the lab does not run it.
     "envoy": {
         "idle_timeout": 3600.0,
         "drain_timeout": 5.0,
@@ -22,20 +24,28 @@ SERVER_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "accept_http_10": False,
         "announce": True,
     },
-    # nginx (downstream): keepalive_timeout 75 s, keepalive_requests 1000,
-    # client_header_timeout 60 s, and it says close on the last response.
+    # nginx (client side of the listener): keepalive_timeout 75, keepalive_requests
+    # 1000, keepalive_time 3600, which is looked at when the next request starts; it
+    # says close on the last response. client_header_timeout 60 is not in the table:
+    # nginx's documentation of ngx_http_core_module has it.
     "nginx": {
         "idle_timeout": 75.0,
         "max_requests_per_connection": 1000,
+        "max_connection_duration": 3600.0,
+        "http1_safe_max_connection_duration": True,
         "request_headers_timeout": 60.0,
         "announce": True,
     },
-    # HAProxy: no limit of its own unless timeout http-keep-alive is configured.
-    "haproxy": {"announce": True},
-    # AWS ALB: idle timeout 60 s, client keep-alive duration 3600 s.
+    # HAProxy (clients): timeout http-keep-alive falls back to timeout client, which
+    # has no default, and idle connections are closed without a word: as plain.
+    "haproxy": {},
+    # AWS ALB (clients): idle_timeout.timeout_seconds 60, client_keep_alive.seconds
+    # 3600. Whether the last response says close is "unknown" in the table; AWS calls
+    # the end of the keep-alive duration graceful, so here it does.
     "alb": {
         "idle_timeout": 60.0,
         "max_connection_duration": 3600.0,
+        "http1_safe_max_connection_duration": True,
         "announce": True,
     },
 }

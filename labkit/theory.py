@@ -154,19 +154,15 @@ def _who_first(hop: Hop) -> str:
     server = hop.server.idle_timeout + hop.server.drain_timeout
     if math.isinf(server):
         return "the server never gives up an idle connection"
-    act = "stops reading" if hop.server.drain_timeout else "does"
     if math.isinf(pool):
         return f"the pool never gives up, the server after {duration(server)}"
     if math.isclose(pool, server, abs_tol=1e-9):
         return "the pool and the server give up at the same time"
+    stops = " stops reading" if hop.server.drain_timeout else ""
     apart = duration(abs(server - pool))
     if pool > server:
-        return f"the pool gives up {apart} after the server{_stops(act)}"
-    return f"the pool gives up {apart} before the server{_stops(act)}, {_room(hop)}"
-
-
-def _stops(act: str) -> str:
-    return "" if act == "does" else f" {act}"
+        return f"the pool gives up {apart} after the server{stops}"
+    return f"the pool gives up {apart} before the server{stops}, {_room(hop)}"
 
 
 def _room(hop: Hop) -> str:
@@ -193,6 +189,13 @@ def duration(seconds: float) -> str:
     if abs(seconds) < 600.0:
         return f"{_short(seconds, 1)} s"
     return _long(seconds)
+
+
+def moment(seconds: float) -> str:
+    """A point in time, exact to the millisecond: "980 ms", "7203.976 s"."""
+    if abs(seconds) < 0.9995:
+        return duration(seconds)
+    return f"{_short(seconds, 3)} s"
 
 
 def _short(number: float, digits: int) -> str:

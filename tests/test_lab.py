@@ -183,7 +183,7 @@ def test_a_knob_can_be_turned_by_the_schedule() -> None:
         ),
         (
             lambda: labkit.run(
-                Scenario(lab=LabSettings(schedule=(Event(action="deploy"),)))
+                Scenario(lab=LabSettings(schedule=(Event(action="deploy", path="hop.0"),)))
             ),
             "deploy",
         ),

@@ -52,11 +52,11 @@ def _check_files(arguments: Namespace) -> None:
 
 def _draw(done: Run, path: Path) -> None:
     from labkit.figures import save, sequence
-    from labkit.figures.style import figure
+    from labkit.figures.draw import paper
 
-    fig = figure()
-    sequence(done, fig.gca())
-    save(fig, path, title=done.scenario.name or "labkit", desc=done.summary())
+    ax = paper()
+    sequence(done, ax)
+    save(ax, path, title=done.scenario.name or "labkit", desc=done.summary())
 
 
 def report(done: Run) -> str:

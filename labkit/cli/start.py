@@ -21,7 +21,8 @@ def start(arguments: Namespace) -> int:
     if found is None:
         raise SettingsError("JupyterLab is not installed: pip install jupyterlab")
     folder = notebooks()
-    words = [found, str(folder / FIRST), f"--notebook-dir={folder}", *arguments.rest]
+    first = f"--LabApp.default_url=/lab/tree/{FIRST}"  # also in the printed address
+    words = [found, f"--notebook-dir={folder}", first, *arguments.rest]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         words.append("--allow-root")
     sys.stdout.flush()

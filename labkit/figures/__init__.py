@@ -1,9 +1,16 @@
-"""Pictures of runs: they draw records and run nothing."""
+"""Pictures of runs: they draw records and run nothing.
+
+A figure function takes records and an optional ``ax``, draws in place of what
+was there and returns the Axes.
+"""
 
 from __future__ import annotations
 
 from labkit.figures.draw import paper, png
+from labkit.figures.gap import gap
 from labkit.figures.headline import alt_text
+from labkit.figures.lifelines import lifelines
+from labkit.figures.saving import save, svg
 from labkit.figures.sequence import sequence
 
-__all__ = ["alt_text", "paper", "png", "sequence"]
+__all__ = ["alt_text", "gap", "lifelines", "paper", "png", "save", "sequence", "svg"]

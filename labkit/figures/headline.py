@@ -20,16 +20,20 @@ _FATES = {
 }
 
 
-def title(exchanges: Sequence[Exchange], story: Story) -> str:
-    """What happened to the request that the picture is about."""
+def titles(exchanges: Sequence[Exchange], story: Story) -> list[str]:
+    """What happened to the request that the picture is about; the fullest first."""
     if story.hero == NOBODY:
-        return _all_answered(len(exchanges))
+        return [_all_answered(len(exchanges))]
     hero = exchanges[story.hero]
+    who, what = f"Request {name(hero)}", _verb(hero, story)
     if hero.failed:
-        return f"Request {name(hero)} {_verb(hero, story)}: {outcome(hero)}"
+        return [f"{who} {what}: {outcome(hero)}", f"{who} failed: {outcome(hero)}"]
     if hero.attempts > 1:
-        return f"Request {name(hero)} {_verb(hero, story)}; a retry saved it"
-    return f"Request {name(hero)} was answered: {outcome(hero)}"
+        return [
+            f"{who} {what}; a retry saved it",
+            f"A retry saved request {name(hero)}",
+        ]
+    return [f"{who} was answered: {outcome(hero)}"]
 
 
 def _all_answered(count: int) -> str:
@@ -67,6 +71,8 @@ def facts(run: RunLike, exchanges: Sequence[Exchange], story: Story) -> list[str
     if failed:
         where = _where(run, exchanges, story, failed)
         told.append(f"{failed} of {len(exchanges)} requests failed{where}")
+    elif story.hero != NOBODY:
+        told.append(f"none of {len(exchanges)} requests failed")
     told += [_connections(run), f"{run.engine} engine"]
     return [fact for fact in told if fact]
 

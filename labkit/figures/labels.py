@@ -38,7 +38,7 @@ def label(sheet: Sheet, page: Page, row: int) -> None:
     message = page.story.messages[row]
     stroke = stroke_of(message)
     weight = "bold" if stroke is FAILURE else "normal"
-    room = page.hop_width(message.event.hop) * 0.6
+    room = page.hop_width(message.event.hop) * 0.75
     for text in _words(page, message):
         if textsize.width(text, LABEL, weight) > room:
             continue

@@ -25,7 +25,7 @@ LEGEND = 17.0  # below the last one
 
 _INSET = 2.1  # a band is this much shorter than its break, at both ends
 _BUDGETS = (8, 6, 5, 4, 3, 2, 1)
-_ROUND_TRIPS = (14.0, 11.0, 8.5)  # mm; the larger the better to read
+_ROUND_TRIPS = (14.0, 11.0, 8.2)  # mm; the larger the better to read
 
 Shaft = tuple[Point, Point]
 

@@ -22,7 +22,7 @@ from labkit.figures.page import (
     on_paper,
 )
 from labkit.figures.record import RunLike
-from labkit.figures.sheet import GROUND, SHADE, Area, Grain, Line, Sheet, Word
+from labkit.figures.sheet import GROUND, SHADE, Area, Box, Grain, Line, Sheet, Word
 from labkit.figures.story import Story
 from labkit.figures.style import (
     BAND,
@@ -43,7 +43,7 @@ from labkit.figures.style import (
     Stroke,
 )
 from labkit.figures.timeline import Break
-from labkit.theory import duration
+from labkit.theory import duration, moment
 from labkit.wire import Kind
 
 WIDTH = 178.0  # mm, as wide as a notebook shows without shrinking
@@ -101,11 +101,12 @@ def layout(page: Page, window: bool = True, grain: Grain = (1.0, 1.0)) -> Sheet:
 
 def _headline(sheet: Sheet, page: Page) -> None:
     room = page.width - 8.0
-    title = headline.title(page.exchanges, page.story)
+    titles = headline.titles(page.exchanges, page.story)
     hero = page.story.hero
     failed = hero != NOBODY and page.exchanges[hero].failed
     ink = FAILED_INK if failed else INK
-    text = textsize.shortened(title, room, TITLE, "bold")
+    text = next((t for t in titles if textsize.width(t, TITLE, "bold") <= room), "")
+    text = text or textsize.shortened(titles[-1], room, TITLE, "bold")
     sheet.write(Word(text, 4.0, 5.0, "left", TITLE, "bold", ink))
     parts = headline.facts(page.run, page.exchanges, page.story)
     while len(parts) > 1 and textsize.width(" · ".join(parts), LABEL) > room:
@@ -124,6 +125,7 @@ def _header(sheet: Sheet, page: Page) -> None:
         sheet.areas.append(_rectangle(x, half))
         middle = HEADER + BOX_HEIGHT / 2.0
         sheet.write(Word(text, x, middle, "center", NAME, "bold"))
+        sheet.keep_clear(Box(x - half, HEADER, x + half, HEADER + BOX_HEIGHT))
     for hop, settings in enumerate(page.run.scenario.hops):
         _delay(sheet, page, hop, settings.link.delay)
 
@@ -251,7 +253,7 @@ def _badges(sheet: Sheet, page: Page) -> None:
 def _times(sheet: Sheet, page: Page) -> None:
     """On the time axis: when each request was sent."""
     for exchange, y in page.starts():
-        text = duration(exchange.sent)
+        text = moment(exchange.sent)
         if sheet.write(Word(text, GUTTER, y, "right")):
             sheet.lines.append(Line(((AXIS - 1.2, y), (AXIS, y)), LIFELINE, 1.0))
 

@@ -26,6 +26,7 @@ MUTED = "#59636E"
 LIFELINE = "#8C959F"
 BAND = "#F2F4F6"
 BOX = "#E4E8EC"
+BAR = "#D6E8F3"
 # Orange and yellow are too pale for strokes; as an area they need no contrast.
 # Translucent: it lies over the ground of words, so that both have one colour.
 WINDOW = "#E69F004D"

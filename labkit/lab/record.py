@@ -110,6 +110,25 @@ class Run:
         return self._ledger.flags()
 
     @property
+    def lateness(self) -> float:
+        """How late the latest segment was, in seconds beyond its link's delay.
+
+        0 in virtual time. Live it tells whether the machine was busy elsewhere
+        while it measured; nan without a trace.
+        """
+        links = [hop.link for hop in self.scenario.hops]
+        late = [
+            event.arrived - event.sent - links[event.hop].delay
+            for event in self.trace
+            if event.arrived is not None
+        ]
+        return (
+            max(0.0, max(late) - max(link.jitter for link in links))
+            if late
+            else math.nan
+        )
+
+    @property
     def caution(self) -> str:
         """What to know before a live figure is believed, or nothing.
 

@@ -1,0 +1,282 @@
+"""Kinds of values: how each is checked, and how its range is told in words.
+
+A value that is not of its kind raises :class:`SettingsError`: one sentence that
+names the field, the value and what is allowed.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
+
+MOST_SECONDS = 1e9
+MOST_REQUESTS = 10_000_000
+
+
+class SettingsError(ValueError):
+    """A setting is wrong; the text names the field, the value and what is allowed."""
+
+
+class _Refused(Exception):
+    """The value is not of this kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One sort of value; ``accept`` gives it back in its proper type."""
+
+    allowed: str
+    accept: Callable[[Any], Any]
+    unit: str = ""
+    is_number: bool = False
+
+
+def checked(path: str, kind: Kind, value: object) -> Any:
+    """The value in its proper type; SettingsError names ``path`` otherwise."""
+    try:
+        return kind.accept(value)
+    except (_Refused, OverflowError):
+        raise refusal(path, value, kind.allowed) from None
+
+
+def refusal(path: str, value: object, allowed: str) -> SettingsError:
+    """The one sentence about a wrong value."""
+    return SettingsError(f"{path} is {shown(value)}; allowed: {allowed}")
+
+
+def shown(value: object) -> str:
+    """A value as an error shows it: on one line, cut where it is long."""
+    try:
+        told = f'"{value}"' if isinstance(value, str) else repr(value)
+    except ValueError:  # Python refuses to print a number of thousands of digits
+        told = "a number of thousands of digits"
+    told = " ".join(told.split()).encode("utf-8", "replace").decode()
+    return told if len(told) <= 60 else f"{told[:57]}..."
+
+
+# -- numbers -----------------------------------------------------------------------
+
+
+def _real(value: object) -> Real:
+    """Any number, numpy's too (a slider hands those over); true is no number."""
+    if isinstance(value, bool) or not isinstance(value, Real) or value != value:
+        raise _Refused
+    return value
+
+
+def _ranged(low: float, high: float, endless: bool, above: bool) -> Any:
+    def accept(value: object) -> float:
+        asked = float(_real(value)) + 0.0  # makes -0.0 a plain zero
+        if asked == math.inf and endless:
+            return asked
+        if not low <= asked <= high or (above and asked == low):
+            raise _Refused
+        return asked
+
+    return accept
+
+
+def seconds(*, endless: bool = True, above_zero: bool = False) -> Kind:
+    """A time span: 0 to 1e9 s, with ``endless`` also inf for no limit."""
+    low = "more than 0" if above_zero else "0"
+    tail = ", or inf for no limit" if endless else ""
+    accept = _ranged(0.0, MOST_SECONDS, endless, above_zero)
+    return Kind(f"{low} to {MOST_SECONDS:g} seconds{tail}", accept, "s", is_number=True)
+
+
+def number(low: float, high: float, *, above: bool = False, unit: str = "") -> Kind:
+    """A number in a range; with ``above`` the lower end itself is excluded."""
+    start = f"more than {low:g}" if above else f"{low:g}"
+    accept = _ranged(low, high, False, above)
+    return Kind(f"{start} to {high:g}", accept, unit, is_number=True)
+
+
+def count(low: int, high: int = MOST_REQUESTS, *, endless: bool = False) -> Kind:
+    """A whole number, or inf where there may be no limit."""
+
+    def accept(value: object) -> float:
+        asked = _real(value)
+        if asked == math.inf and endless:
+            return math.inf
+        whole = int(asked) if isinstance(asked, Integral) else int(float(asked))
+        if whole != asked or not low <= whole <= high:
+            raise _Refused
+        return whole
+
+    tail = ", or inf for no limit" if endless else ""
+    return Kind(f"a whole number from {low} to {high}{tail}", accept, is_number=True)
+
+
+def whole() -> Kind:
+    """Any whole number that TOML can hold (64 bits)."""
+    return count(-(2**63), 2**63 - 1)
+
+
+# -- words -------------------------------------------------------------------------
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
+# RFC 9110, 5.5: visible characters, blanks only between them.
+_HEADER_VALUE = re.compile(r"([!-~\x80-\xff]([\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
+_FRAMING = frozenset({"host", "content-length", "transfer-encoding"})
+
+
+def flag() -> Kind:
+    """true or false."""
+
+    def accept(value: object) -> bool:
+        if not isinstance(value, bool):
+            raise _Refused
+        return value
+
+    return Kind("true or false", accept)
+
+
+def text(longest: int = 200) -> Kind:
+    """A short text that prints on one line."""
+
+    def accept(value: object) -> str:
+        if not isinstance(value, str) or len(value) > longest:
+            raise _Refused
+        if any(ord(c) < 32 or c == "\x7f" or "\ud800" <= c <= "\udfff" for c in value):
+            raise _Refused
+        return value
+
+    return Kind(f"one line of at most {longest} characters", accept)
+
+
+def choice(*words: str) -> Kind:
+    """One of a few words."""
+
+    def accept(value: object) -> str:
+        if not isinstance(value, str) or value not in words:
+            raise _Refused
+        return value
+
+    return Kind(", ".join(f'"{word}"' for word in words), accept)
+
+
+def token() -> Kind:
+    """A word as HTTP writes methods and header names (RFC 9110, 5.6.2)."""
+
+    def accept(value: object) -> str:
+        if not isinstance(value, str) or not _TOKEN.fullmatch(value):
+            raise _Refused
+        return value
+
+    return Kind("a word of letters, digits and -", accept)
+
+
+# -- compounds ---------------------------------------------------------------------
+
+
+def maybe(kind: Kind) -> Kind:
+    """The same, or nothing."""
+
+    def accept(value: object) -> Any:
+        return None if value is None else kind.accept(value)
+
+    return Kind(f"{kind.allowed}, or left out", accept, kind.unit, kind.is_number)
+
+
+def several(kind: Kind, what: str) -> Kind:
+    """A list of such values; kept as a tuple."""
+
+    def accept(value: object) -> tuple[Any, ...]:
+        if not isinstance(value, (list, tuple)):
+            raise _Refused
+        return tuple(kind.accept(each) for each in value)
+
+    return Kind(f"a list of {what}, each {kind.allowed}", accept, kind.unit)
+
+
+def any_or_several(kind: Kind, what: str) -> Kind:
+    """The word "any", or a list of such values."""
+    listed = several(kind, what)
+
+    def accept(value: object) -> Any:
+        return value if value == "any" else listed.accept(value)
+
+    return Kind(f'"any", or {listed.allowed}', accept)
+
+
+class FrozenDict(dict[str, Any]):
+    """A mapping that is part of frozen settings: it can be hashed, not changed."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(frozenset(self.items()))
+
+    def _refuse(self, *args: object, **options: object) -> Any:
+        raise TypeError("settings are frozen: use scenario.replace(path, value)")
+
+    __setitem__ = __delitem__ = update = setdefault = _refuse
+    pop = popitem = clear = __ior__ = _refuse
+
+    def __reduce__(self) -> Any:
+        return (FrozenDict, (dict(self),))
+
+
+def _tokens(value: object) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise _Refused
+    if not all(isinstance(name, str) and _TOKEN.fullmatch(name) for name in value):
+        raise _Refused
+    return value
+
+
+def weights() -> Kind:
+    """HTTP methods with their weights."""
+    above_zero = _ranged(0.0, 1e9, endless=False, above=True)
+
+    def accept(value: object) -> FrozenDict:
+        parts = {name: above_zero(part) for name, part in _tokens(value).items()}
+        if not parts:
+            raise _Refused
+        return FrozenDict(parts)
+
+    return Kind("a table of HTTP methods with weights above 0", accept)
+
+
+def header_fields() -> Kind:
+    """HTTP header names with their values, but for those that frame a message."""
+
+    def accept(value: object) -> FrozenDict:
+        given = _tokens(value)
+        for name, each in given.items():
+            if not isinstance(each, str) or not _HEADER_VALUE.fullmatch(each):
+                raise _Refused
+            if name.lower() in _FRAMING:
+                raise _Refused
+        return FrozenDict(given)
+
+    allowed = (
+        "a table of header names and values without line breaks or outer blanks; "
+        "host, content-length and transfer-encoding are set by the lab"
+    )
+    return Kind(allowed, accept)
+
+
+def plain_value() -> Kind:
+    """Whatever TOML can hold, made immutable; what it is for checks it further."""
+    return Kind("a number, a word, true, false, or a list or table of those", _frozen)
+
+
+def _frozen(value: object) -> Any:
+    if isinstance(value, (list, tuple)):
+        return tuple(_frozen(each) for each in value)
+    if isinstance(value, Mapping):
+        return FrozenDict({name: _frozen(each) for name, each in _pairs(value)})
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    number = _real(value)
+    return int(number) if isinstance(number, Integral) else float(number)
+
+
+def _pairs(table: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
+    for name, each in table.items():
+        if not isinstance(name, str) or each is None:
+            raise _Refused
+        yield name, each

@@ -1,0 +1,141 @@
+"""Dotted paths such as ``hop.1.server.idle_timeout``: look one up, turn one knob.
+
+``hops.1`` is understood as ``hop.1``: Python says the one, TOML the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import Field
+from typing import Any
+
+from labkit import notation
+from labkit.kinds import SettingsError, checked, refusal
+from labkit.knobs import Knob, Section, default_of, entries, entry
+from labkit.settings import Event, Hop, Scenario
+
+
+def get(scenario: Scenario, path: str) -> Any:
+    """The value at a path, a knob's or a whole group; SettingsError if none is."""
+    return _found(scenario, path)[0]
+
+
+def replace(scenario: Scenario, path: str, value: object) -> Scenario:
+    """A copy with one knob turned, through the table: unwritten stays unwritten.
+
+    None makes the knob unwritten again. Raises SettingsError for a wrong path or
+    value.
+    """
+    _knob_field(scenario, path)
+    *groups, last = _steps(path)
+    table = notation.to_dict(scenario)
+    place: Any = table
+    for step in groups:
+        place = _inside(place, step)
+    if value is None:
+        place.pop(last, None)
+    else:
+        place[last] = value
+    return notation.from_dict(table)
+
+
+def _inside(place: Any, step: str) -> Any:
+    return place[int(step)] if isinstance(place, list) else place.setdefault(step, {})
+
+
+# -- walking -----------------------------------------------------------------------
+
+
+def _steps(path: str) -> list[str]:
+    first, *rest = path.strip().split(".")
+    return ["hop" if first == "hops" else first, *rest]
+
+
+def _found(scenario: Scenario, path: str) -> tuple[Any, Field[Any] | None]:
+    """What lies at a path, and its field; an entry of a list has no field."""
+    steps = _steps(path)
+    value: Any = scenario
+    field: Field[Any] | None = None
+    for depth, key in enumerate(steps):
+        at = ".".join(steps[: depth + 1])
+        if isinstance(value, Section):
+            field = entry(type(value), key, at)
+            value = getattr(value, field.name)
+        elif field is not None and "each" in field.metadata:
+            value, field = value[_index(key, len(value), at)], None
+        else:
+            raise SettingsError(f"{at} is not a setting; {'.'.join(steps[:depth])} is")
+    return value, field
+
+
+def _index(key: str, length: int, at: str) -> int:
+    if key.isascii() and key.isdecimal() and int(key[:9]) < length:
+        return int(key[:9])
+    there = f"allowed are the numbers 0 to {length - 1}" if length else "there is none"
+    raise SettingsError(f"{at} does not exist; {there}")
+
+
+def _knob_field(scenario: Scenario, path: str) -> Field[Any]:
+    field = _found(scenario, path)[1]
+    if field is None or "kind" not in field.metadata:
+        raise SettingsError(f"{path} is a group of settings; name one of them")
+    return field
+
+
+# -- what there is -----------------------------------------------------------------
+
+
+def knobs(hops: int = 1) -> list[Knob]:
+    """Every knob by its dotted path, hops numbered from 0."""
+    found = list(_knobs_of(Scenario, ""))
+    for index in range(hops):
+        found += _knobs_of(Hop, f"hop.{index}.")
+    return found
+
+
+def _knobs_of(section: type[Section], path: str) -> Iterator[Knob]:
+    for key, field in entries(section).items():
+        if "kind" in field.metadata:
+            yield _knob(path + key, field)
+        elif "part" in field.metadata:
+            yield from _knobs_of(field.metadata["part"], f"{path}{key}.")
+
+
+def knob_at(path: str) -> Knob:
+    """The knob at a path; SettingsError with the nearest one if there is none."""
+    steps = _steps(path)
+    numbered = len(steps) > 1 and steps[1].isascii() and steps[1].isdecimal()
+    hops = min(int(steps[1][:3]) + 1, 100) if numbered else 1
+    chain = Scenario(hops=(Hop(),) * hops)
+    return _knob(".".join(steps), _knob_field(chain, path))
+
+
+def _knob(path: str, field: Field[Any]) -> Knob:
+    # The first hop belongs to a bare client, which answers nobody.
+    default = "none" if path == "hop.0.pool.failure" else default_of(field)
+    return Knob(path, default, field.metadata["kind"], field.metadata["doc"])
+
+
+# -- the schedule ------------------------------------------------------------------
+
+
+def check_schedule(scenario: Scenario) -> None:
+    """Every event names something that exists, and a value that it can take."""
+    for index, event in enumerate(scenario.lab.schedule):
+        at = f"lab.schedule.{index}"
+        try:
+            _check_event(scenario, event, at)
+        except SettingsError as error:
+            told = str(error)
+            raise SettingsError(
+                told if told.startswith(at) else f"{at}.path: {told}"
+            ) from None
+
+
+def _check_event(scenario: Scenario, event: Event, at: str) -> None:
+    if event.action == "set":
+        kind = _knob_field(scenario, event.path).metadata["kind"]
+        checked(f"{at}.value", kind, event.value)
+    elif not isinstance(get(scenario, event.path or "hop"), Hop):
+        last = len(scenario.hops) - 1
+        raise refusal(f"{at}.path", event.path, f"hop.0 to hop.{last}")

@@ -1,0 +1,57 @@
+"""Tokens: a scenario as one word, to hand a setting to a colleague.
+
+A token is the scenario's TOML, packed, with a checksum, in the letters that URLs and
+chat programs leave alone. The mark at its beginning is its version.
+"""
+
+from __future__ import annotations
+
+from labkit import notation
+from labkit.kinds import SettingsError, shown
+from labkit.settings import Scenario
+
+_MARK = "lk1-"
+_LONGEST = 1_000_000  # characters of TOML; a hostile token unpacks to no more
+
+
+def token(scenario: Scenario) -> str:
+    """The scenario as compact, url-safe text with a checksum."""
+    import base64
+    import zlib
+
+    packed = zlib.compress(notation.to_toml(scenario).encode(), 9)
+    check = zlib.crc32(packed).to_bytes(4, "big")
+    return _MARK + base64.urlsafe_b64encode(check + packed).decode().rstrip("=")
+
+
+def from_token(text: str) -> Scenario:
+    """The scenario of a token; SettingsError if it is not one, or damaged."""
+    word = "".join(text.split())  # mail programs break long words
+    if not word.startswith(_MARK):
+        raise SettingsError(
+            f"{shown(text)} is not a token of this version of the lab; "
+            f"a token begins with {_MARK}"
+        )
+    toml = _unpacked(word.removeprefix(_MARK))
+    if toml is None:
+        raise SettingsError(
+            f"the token is damaged; copy it whole, from {_MARK} to its last letter"
+        )
+    return notation.from_toml(f"{toml}\n")
+
+
+def _unpacked(body: str) -> str | None:
+    """The TOML inside, or None if a letter is wrong or missing."""
+    import base64
+    import zlib
+
+    try:
+        padded = body + "=" * (-len(body) % 4)
+        raw = base64.b64decode(padded, altchars=b"-_", validate=True)
+        if zlib.crc32(raw[4:]).to_bytes(4, "big") != raw[:4]:
+            return None
+        opened = zlib.decompressobj()
+        toml = opened.decompress(raw[4:], _LONGEST).decode()
+    except (ValueError, zlib.error):
+        return None
+    return toml if opened.eof else None
