@@ -335,24 +335,27 @@ def run_nested(
     Whatever ends it (result, exception, Ctrl-C), its tasks are cancelled and
     awaited, its generators closed and its loop closed.
     """
-    with outside_the_loop():
-        loop = loop_factory()
+    with outside_the_loop(), asyncio.Runner(loop_factory=loop_factory) as runner:
         try:
-            return loop.run_until_complete(loop.create_task(main))
+            return runner.run(main)
         finally:
-            wind_up(loop)
+            _grant_time_for_goodbye(runner.get_loop())
 
 
 def wind_up(loop: asyncio.AbstractEventLoop) -> None:
     """Cancel what is left on a loop that has stopped, let it finish, close it."""
-    if isinstance(loop, VirtualLoop):
-        # Saying goodbye takes time too, which the horizon did not count.
-        loop.horizon = loop.time() + GOODBYE
+    _grant_time_for_goodbye(loop)
     try:
         _cancel_all(loop)
         loop.run_until_complete(loop.shutdown_asyncgens())
     finally:
         loop.close()
+
+
+def _grant_time_for_goodbye(loop: asyncio.AbstractEventLoop) -> None:
+    """Closing connections takes virtual time too, which a horizon does not count."""
+    if isinstance(loop, VirtualLoop):
+        loop.horizon = loop.time() + GOODBYE
 
 
 def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:

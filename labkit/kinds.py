@@ -54,8 +54,13 @@ def shown(value: object) -> str:
         told = f'"{value}"' if isinstance(value, str) else repr(value)
     except ValueError:  # Python refuses to print a number of thousands of digits
         told = "a number of thousands of digits"
-    told = " ".join(told.split()).encode("utf-8", "replace").decode()
-    return told if len(told) <= 60 else f"{told[:57]}..."
+    return one_line(told, 60)
+
+
+def one_line(text: str, longest: int) -> str:
+    """A text on one line, cut where it is long, without what cannot be printed."""
+    told = " ".join(text.split()).encode("utf-8", "replace").decode()
+    return told if len(told) <= longest else f"{told[: longest - 3]}..."
 
 
 # -- numbers -----------------------------------------------------------------------

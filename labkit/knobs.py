@@ -217,7 +217,9 @@ def entry(section: type[Section], key: str, at: str) -> Field[Any]:
     for field in known.values():
         if field.name == key:  # ``hops`` as Python says, ``hop`` as TOML does
             return field
-    raise SettingsError(f"{at} is not a setting{_hint(section, key, at)}")
+    raise SettingsError(
+        f"{at or 'the empty path'} is not a setting{_hint(section, key, at)}"
+    )
 
 
 def _hint(section: type[Section], key: str, at: str) -> str:

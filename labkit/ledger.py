@@ -130,7 +130,8 @@ class Ledger:
 
     Roles tell the time of their loop; ``epoch`` is what that loop showed when
     the run began, and the book counts from there. ``keep_lives`` keeps a
-    :class:`ConnectionLife` per connection as well; it is off for long runs, where connections are many and nobody draws them.
+    :class:`ConnectionLife` per connection as well; it is off for long runs, where
+    connections are many and nobody draws them.
     """
 
     def __init__(self, hops: int, keep_lives: bool = True, epoch: float = 0.0) -> None:

@@ -137,5 +137,6 @@ def _check_event(scenario: Scenario, event: Event, at: str) -> None:
         kind = _knob_field(scenario, event.path).metadata["kind"]
         checked(f"{at}.value", kind, event.value)
     elif not isinstance(get(scenario, event.path or "hop"), Hop):
-        last = len(scenario.hops) - 1
-        raise refusal(f"{at}.path", event.path, f"hop.0 to hop.{last}")
+        hops = " or ".join(f'"hop.{i}"' for i in range(len(scenario.hops)))
+        allowed = f'{hops} where the action is "{event.action}"'
+        raise refusal(f"{at}.path", event.path, allowed)

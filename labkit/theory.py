@@ -183,7 +183,8 @@ def duration(seconds: float) -> str:
     if seconds == 0.0:
         return "0 s"
     if abs(seconds) < 0.9995:
-        return f"{_short(seconds * 1000.0, 3 if abs(seconds) < 0.001 else 2)} ms"
+        digits = 3 if abs(seconds) < 0.001 else 2 if abs(seconds) < 0.1 else 1
+        return f"{_short(seconds * 1000.0, digits)} ms"
     if abs(seconds) < 99.9995:
         return f"{_short(seconds, 3)} s"
     if abs(seconds) < 600.0:

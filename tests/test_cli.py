@@ -75,7 +75,7 @@ def test_trace_and_plot_are_written(tmp_path: Path) -> None:
     ("words", "names"),
     [
         (["run", "/nowhere.toml"], ["/nowhere.toml", "no such file"]),
-        (["run", UPSTREAM, "--set", "hop.1.server.idle_timeout=-1"], ["idle_timeout", "-1"]),
+        (["run", UPSTREAM, "--set", "hop.1.link.delay=-1"], ["hop.1.link.delay", "-1"]),
         (["run", UPSTREAM, "--set", "hop.1.server.idle_timeot=1"], ["did you mean"]),
         (["run", UPSTREAM, "--set", "seed"], ["PATH=VALUE"]),
         (["run", UPSTREAM, "--set", "hop.0.pool.reuse=lifo"], ["quotes"]),

@@ -27,6 +27,9 @@ RACING = Scenario(
 )
 
 
+DEPLOY = Event(action="deploy", path="hop.0")
+
+
 def open_descriptors() -> int:
     gc.collect()
     return len(os.listdir("/proc/self/fd"))
@@ -182,9 +185,7 @@ def test_a_knob_can_be_turned_by_the_schedule() -> None:
             "stream_idle_timeout",
         ),
         (
-            lambda: labkit.run(
-                Scenario(lab=LabSettings(schedule=(Event(action="deploy", path="hop.0"),)))
-            ),
+            lambda: labkit.run(Scenario(lab=LabSettings(schedule=(DEPLOY,)))),
             "deploy",
         ),
     ],

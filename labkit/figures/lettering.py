@@ -72,6 +72,9 @@ class Lettering(Text):
             slant=word.slant,
         )
 
+    def set_clip_path(self, path: object, transform: object = None) -> None:
+        """Words lie inside their sheet; clipping each would cost as much as all else."""
+
     def draw(self, renderer: RendererBase) -> None:
         """Stamp the word, or set it where the canvas has no pixels."""
         if not isinstance(renderer, RendererAgg) or self.get_agg_filter():

@@ -267,11 +267,16 @@ def goodbye_words(run: RunLike, event: WireEvent) -> list[str]:
     return [kind]
 
 
+def _late(run: RunLike) -> float:
+    """How far in seconds a program's goodbye may lie from its segment on the wire."""
+    return 1e-3 if run.engine == "virtual" else 2e-2
+
+
 def _with_timer(run: RunLike, event: WireEvent, life: ConnectionLife) -> str:
     by_server = event.direction is Direction.DOWNSTREAM
     mover = "server" if by_server else "pool"
     is_cause = life.closed is not None and life.closed_by == mover and life.why
-    if not is_cause or abs((life.closed or 0.0) - event.sent) > 1e-3:
+    if not is_cause or abs((life.closed or 0.0) - event.sent) > _late(run):
         return event.kind.value
     why = life.why.replace("_", " ")
     hop = run.scenario.hops[event.hop]

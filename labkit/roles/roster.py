@@ -61,7 +61,8 @@ class Roster:
         busy = len(self.members) - len(self.idle) - len(self.resting)
         return (
             f"<Roster: {busy} busy, {len(self.idle)} idle, "
-            f"{len(self.resting)} resting, {self.connecting} connecting, {len(self.queue)} requests waiting>"
+            f"{len(self.resting)} resting, {self.connecting} connecting, "
+            f"{len(self.queue)} requests waiting>"
         )
 
     @property
