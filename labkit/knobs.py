@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass
 from typing import Any, TypeVar, dataclass_transform
 
-from labkit.kinds import Kind, SettingsError, checked, refusal
+from labkit.kinds import Kind, SettingsError, checked, one_line, refusal
 
 S = TypeVar("S", bound="Section")
 
@@ -217,9 +217,8 @@ def entry(section: type[Section], key: str, at: str) -> Field[Any]:
     for field in known.values():
         if field.name == key:  # ``hops`` as Python says, ``hop`` as TOML does
             return field
-    raise SettingsError(
-        f"{at or 'the empty path'} is not a setting{_hint(section, key, at)}"
-    )
+    told = one_line(at, 80) or "the empty path"
+    raise SettingsError(f"{told} is not a setting{_hint(section, key, at)}")
 
 
 def _hint(section: type[Section], key: str, at: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import Field
 from typing import Any
 
 from labkit import notation
-from labkit.kinds import SettingsError, checked, refusal
+from labkit.kinds import SettingsError, checked, one_line, refusal
 from labkit.knobs import Knob, Section, default_of, entries, entry
 from labkit.settings import Event, Hop, Scenario
 
@@ -47,7 +47,7 @@ def _inside(place: Any, step: str) -> Any:
 
 
 def _steps(path: str) -> list[str]:
-    first, *rest = path.strip().split(".")
+    first, *rest = one_line(path, 200).split(".")
     return ["hop" if first == "hops" else first, *rest]
 
 

@@ -7,9 +7,10 @@ from typing import Any, TypeVar
 import pytest
 from scripted import HOST, OK, Peer, World, plain, run
 
+from labkit.roles.caller import Caller
 from labkit.roles.http1 import Http1Connection
 from labkit.roles.message import HIGH_WATER, HopFailure, Incoming, Outgoing
-from labkit.states import State
+from labkit.states import ImpossibleTransition, State
 from labkit.wire import Kind
 
 T = TypeVar("T")
@@ -210,15 +211,32 @@ def test_a_broken_answer_is_called_by_its_name(
 
 
 def test_what_arrived_before_the_break_can_be_read() -> None:
-    async def story(world: World, connection: Http1Connection) -> bytes:
-        incoming = await connection.exchange(asked())
-        read = b""
-        with pytest.raises(HopFailure, match="ProtocolError"):
-            async for piece in incoming.chunks():
-                read += piece
-        return read
+    read: list[bytes] = []
 
-    assert alone(story, says(HALF, b" of it", then="fin")) == b"half of it"
+    async def collect(incoming: Incoming) -> None:
+        async for piece in incoming.chunks():
+            read.append(piece)
+
+    async def story(world: World, connection: Http1Connection) -> None:
+        incoming = await connection.exchange(asked())
+        with pytest.raises(HopFailure, match="ProtocolError"):
+            await collect(incoming)
+
+    alone(story, says(HALF, b" of it", then="fin"))
+    assert b"".join(read) == b"half of it"
+
+
+@pytest.mark.parametrize("state", ["closed", "busy"])
+def test_a_connection_that_cannot_take_a_request_says_so(state: str) -> None:
+    async def story(world: World, connection: Http1Connection) -> None:
+        if state == "closed":
+            connection.close("enough")
+        else:
+            connection.ask(asked(), Caller(connection, asked()))
+        with pytest.raises(ImpossibleTransition, match=f"that is {state} cannot"):
+            connection.ask(asked(), Caller(connection, asked()))
+
+    alone(story)
 
 
 def test_a_drop_after_100_continue_counts_as_after_the_start_for_envoy() -> None:

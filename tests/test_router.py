@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scripted import OK, Behaviour, Peer, World, run
 
 from labkit.roles.message import HopFailure, Incoming
-from labkit.roles.router import backoff
+from labkit.roles.policy import backoff
 from labkit.settings import Retry
 from labkit.wire import Kind
 

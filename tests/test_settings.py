@@ -1,6 +1,7 @@
 """Settings: what is valid, what a wrong value is told, what follows from what."""
 
 import copy
+import csv
 import dataclasses
 import math
 import pickle
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from scenarios import scenarios
 
 from labkit.personalities import PERSONALITIES
+from labkit.places import data as data_file
 from labkit.settings import (
     Event,
     Hop,
@@ -128,6 +130,30 @@ def test_idle_timeouts_are_those_of_the_product(
     personality: str, idle_timeout: float
 ) -> None:
     assert Server(personality=personality).idle_timeout == idle_timeout
+
+
+@pytest.mark.parametrize(
+    ("personality", "knob", "name", "parameter"),
+    [
+        ("envoy", "idle_timeout", "Envoy (downstream)", "idle_timeout (HCM)"),
+        ("envoy", "drain_timeout", "Envoy (downstream)", "drain_timeout"),
+        ("envoy", "delayed_close_timeout", "Envoy (downstream)", "delayed_close"),
+        ("nginx", "idle_timeout", "nginx (client side", "keepalive_timeout"),
+        ("nginx", "max_connection_duration", "nginx (client side", "keepalive_time"),
+        ("alb", "idle_timeout", "AWS ALB (clients)", "idle_timeout"),
+        ("alb", "max_connection_duration", "AWS ALB (clients)", "client_keep_alive"),
+    ],
+)
+def test_a_personality_has_the_figures_of_the_table(
+    personality: str, knob: str, name: str, parameter: str
+) -> None:
+    with data_file("default-timeouts.csv").open(newline="") as table:
+        figures = [
+            float(row["seconds"])
+            for row in csv.DictReader(table)
+            if row["name"].startswith(name) and parameter in row["parameter"]
+        ]
+    assert getattr(Server(personality=personality), knob) in figures
 
 
 @pytest.mark.parametrize("personality", PERSONALITIES)

@@ -73,7 +73,7 @@ class Lettering(Text):
         )
 
     def set_clip_path(self, path: object, transform: object = None) -> None:
-        """Words lie inside their sheet; clipping each would cost as much as all else."""
+        """Words lie inside their sheet: clipping each would cost more than drawing."""
 
     def draw(self, renderer: RendererBase) -> None:
         """Stamp the word, or set it where the canvas has no pixels."""

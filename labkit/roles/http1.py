@@ -12,8 +12,10 @@ from typing import Protocol, cast
 
 import h11
 
-from labkit.headers import Headers, keep_alive_hint, wants_close
-from labkit.roles.heads import MAX_HEAD, Head, framed, read_response, write_request
+from labkit.headers import wants_close
+from labkit.roles import by_h11
+from labkit.roles.caller import Caller
+from labkit.roles.heads import Head, read_response, write_request
 from labkit.roles.message import Cause, HopFailure, Incoming, Outgoing
 from labkit.roles.upload import Upload
 from labkit.states import Signal, State, after
@@ -114,23 +116,25 @@ class Http1Connection(asyncio.Protocol):
         HopFailure if the connection fails first; ValueError for a request that
         is not HTTP; whatever the body's iterator raises.
         """
-        caller = _Caller(self, request)
-        return await caller.answer()
+        return await Caller(self, request).answer()
 
     def ask(
         self, request: Outgoing, asker: Asker, upload: Upload | None = None
     ) -> None:
         """Send a request; head and body leave in one write unless ``upload`` is given.
 
-        ``upload`` must be given iff the request's body is an iterator. Raises
-        ValueError for a request that is not HTTP, before anything is sent.
+        ``upload`` must be given iff the request's body is an iterator. Raises,
+        before anything is sent, ValueError for a request that is not HTTP and
+        ImpossibleTransition if the connection is closed or has an exchange.
         """
+        parser = None
         data = write_request(request) if upload is None else None
         if data is None:
-            data = self._write_with_h11(request)
-        if self.state is State.IDLE:
+            parser, data = by_h11.write_request(request)
+        if self.state is not State.BUSY or self._request is not None:
             self.tell(Signal.ASSIGNED)
         self._asker, self._request, self._upload = asker, request, upload
+        self._parser = parser
         if wants_close(request.headers, request.http_version):
             self._announce("announced by the client")
         self._transport.write(data)
@@ -138,30 +142,6 @@ class Http1Connection(asyncio.Protocol):
             self._transport.resume_reading()
         if upload is not None:
             upload.attach(self)
-
-    def _write_with_h11(self, request: Outgoing) -> bytes:
-        try:
-            self._parser = _parser()
-            data = self._start(self._parser, request)
-            if isinstance(request.body, bytes) and request.body:
-                data += self._parser.send(h11.Data(data=request.body))
-            if request.body is None or isinstance(request.body, bytes):
-                data += self._parser.send(h11.EndOfMessage())
-        except (h11.LocalProtocolError, ValueError) as error:
-            self._parser = None
-            raise ValueError(f"cannot send {request.method}: {error}") from None
-        return data
-
-    @staticmethod
-    def _start(parser: h11.Connection, request: Outgoing) -> bytes:
-        headers = framed(request)
-        data = parser.send(
-            h11.Request(method=request.method, target=request.target, headers=headers)
-        )
-        if request.http_version == "1.0":
-            # h11 writes no 1.0; the version stands at the end of the first line.
-            data = data.replace(b" HTTP/1.1\r\n", b" HTTP/1.0\r\n", 1)
-        return data
 
     def write_body(self, piece: bytes) -> None:
         """Send a piece of a body that comes in pieces."""
@@ -208,7 +188,7 @@ class Http1Connection(asyncio.Protocol):
             if head is not None:
                 self._read_plain(head, data)
                 return
-            self._parser = self._parser_that_sent(request)
+            self._parser = by_h11.parser_that_sent(request)
         self._parser.receive_data(data)
         self._read_with_h11(self._parser)
 
@@ -216,20 +196,17 @@ class Http1Connection(asyncio.Protocol):
         body = data[head.end :]
         whole = len(body) >= head.length
         self.hint = head.hint
-        incoming = Incoming(
-            self,
-            head.status,
-            head.reason,
-            head.headers,
-            head.version,
-            body[: head.length] if whole else None,
-        )
+        incoming = self._incoming_of(head, body[: head.length] if whole else None)
         self._respond(incoming, head.closes)
         if whole:
             self._complete(trailing=len(body) > head.length)
         elif self._incoming is incoming:
             self._left = head.length
             self._read_body(body)
+
+    def _incoming_of(self, head: Head, complete: bytes | None = None) -> Incoming:
+        status, reason, headers, version = head[:4]
+        return Incoming(self, status, reason, headers, version, complete)
 
     def _read_body(self, data: bytes) -> None:
         left = self._left - len(data)
@@ -249,15 +226,6 @@ class Http1Connection(asyncio.Protocol):
 
     # -- receiving what is not plain -------------------------------------------
 
-    @staticmethod
-    def _parser_that_sent(request: Outgoing) -> h11.Connection:
-        """h11 must know what was asked to know how the answer ends."""
-        parser = _parser()
-        host = [(b"host", b"-")]
-        parser.send(h11.Request(method=request.method, target="/", headers=host))
-        parser.send(h11.EndOfMessage())
-        return parser
-
     def _read_with_h11(self, parser: h11.Connection) -> None:
         try:
             while self._parser is parser and self._handle(parser.next_event()):
@@ -271,7 +239,7 @@ class Http1Connection(asyncio.Protocol):
         if isinstance(event, h11.InformationalResponse):
             self._interim = True
         elif isinstance(event, h11.Response):
-            self._respond_with_h11(event)
+            self._respond_with_h11(event, cast(Outgoing, self._request).method)
         elif isinstance(event, h11.Data):
             cast(Incoming, self._incoming).feed(bytes(event.data))
         elif isinstance(event, h11.EndOfMessage):
@@ -283,23 +251,10 @@ class Http1Connection(asyncio.Protocol):
             return False
         return True
 
-    def _respond_with_h11(self, event: h11.Response) -> None:
-        headers: Headers = list(event.headers.raw_items())
-        version = event.http_version.decode("ascii")
-        self.hint = keep_alive_hint(headers)
-        reason = event.reason.decode("latin-1")
-        incoming = Incoming(self, event.status_code, reason, headers, version)
-        self._respond(
-            incoming, wants_close(headers, version) or self._ends_by_fin(event)
-        )
-
-    def _ends_by_fin(self, event: h11.Response) -> bool:
-        """Does only the end of the connection tell where the body ends?"""
-        names = {name for name, _ in event.headers}
-        if names & {b"content-length", b"transfer-encoding"}:
-            return False
-        head_only = self._request is not None and self._request.method == "HEAD"
-        return not (head_only or event.status_code in (204, 304))
+    def _respond_with_h11(self, event: h11.Response, method: str) -> None:
+        head = by_h11.head_of(event, method)
+        self.hint = head.hint
+        self._respond(self._incoming_of(head), head.closes)
 
     # -- ending ----------------------------------------------------------------
 
@@ -431,42 +386,3 @@ class Http1Connection(asyncio.Protocol):
         """Read on."""
         if not self._gone:
             self._transport.resume_reading()
-
-
-def _parser() -> h11.Connection:
-    return h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
-
-
-class _Caller:
-    """Somebody who uses a connection directly and waits for the answer."""
-
-    def __init__(self, connection: Http1Connection, request: Outgoing) -> None:
-        self._connection = connection
-        self._answer: asyncio.Future[Incoming]
-        self._answer = asyncio.get_running_loop().create_future()
-        self._request = request
-        self._upload: Upload | None = None
-        body = request.body
-        if body is not None and not isinstance(body, bytes):
-            self._upload = Upload(body, 0, self._source_failed)
-
-    async def answer(self) -> Incoming:
-        self._connection.ask(self._request, self, self._upload)
-        try:
-            return await self._answer
-        except BaseException:
-            self._connection.abandon("abandoned")
-            raise
-
-    def on_response(self, incoming: Incoming) -> None:
-        if not self._answer.done():
-            self._answer.set_result(incoming)
-
-    def on_end(self, error: BaseException | None) -> None:
-        if self._upload is not None:
-            self._upload.stop()
-        if error is not None and not self._answer.done():
-            self._answer.set_exception(error)
-
-    def _source_failed(self, error: Exception) -> None:
-        self._connection.abandon("the request's body failed", error)

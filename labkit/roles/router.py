@@ -1,9 +1,4 @@
-"""One request over one hop, with as many tries as its retry policy allows.
-
-Envoy's words and rules: which failures a word covers, what is never retried, how
-long to wait. Sources: Envoy's documentation of its router filter, and Envoy 1.40
-as measured where the two differ.
-"""
+"""One request over one hop, with as many tries as its retry policy allows."""
 
 from __future__ import annotations
 
@@ -14,15 +9,13 @@ import random
 from labkit.ledger import Ledger
 from labkit.roles.http1 import Http1Connection
 from labkit.roles.message import Cause, HopFailure, Incoming, Outgoing
+from labkit.roles.policy import backoff, covers_failure, covers_status
 from labkit.roles.pool import ConnectionPool
 from labkit.roles.upload import Upload
 from labkit.settings import Pool, Retry
 
 __all__ = ["HopFailure", "Incoming", "Outgoing", "Router"]
 
-_ON_RESET = frozenset({"reset", "5xx", "gateway-error"})
-_ON_NO_CONNECTION = _ON_RESET | {"connect-failure", "reset-before-request"}
-_NO_CONNECTION: frozenset[Cause] = frozenset({"ConnectRefused", "ConnectTimeout"})
 _CUT: frozenset[Cause] = frozenset({"ServerDisconnected", "ConnectionReset"})
 
 
@@ -186,29 +179,22 @@ class Errand:
         router.ledger.give_up(self.request.number, router.hop, failure.cause)
 
     def _wants_retry(self, failure: HopFailure) -> bool:
-        """Does the policy cover this failure?"""
-        if failure.started or failure.interim or failure.cause == "Overflow":
-            return False
-        if failure.cause == "Timeout" and not failure.per_try:
-            return False
+        """Does the policy cover this failure, and is the body still at hand?"""
         policy = self._router.settings.retry
-        if failure.cause in _NO_CONNECTION:
-            return not _ON_NO_CONNECTION.isdisjoint(policy.retry_on)
-        words_match = not _ON_RESET.isdisjoint(policy.retry_on)
-        return words_match and self._may_repeat(policy)
+        covered = covers_failure(policy, failure, self.request.method)
+        return covered and self._has_body(policy)
 
     def _is_to_retry(self, incoming: Incoming) -> bool:
         """Does the status of this response ask for a retry, and is there one?"""
         policy = self._router.settings.retry
-        if not (covers(policy, incoming.status) and self._may_repeat(policy)):
+        covered = covers_status(policy, incoming.status, self.request.method)
+        if not (covered and self._has_body(policy)):
             return False
         incoming.flags = self._why_no_retry()
         return not incoming.flags
 
-    def _may_repeat(self, policy: Retry) -> bool:
-        """Is the method one to send twice, and is its body still at hand?"""
-        if not allows(policy, self.request.method):
-            return False
+    def _has_body(self, policy: Retry) -> bool:
+        """Is the body small enough to have been kept?"""
         if self._upload is not None:
             return self._upload.is_replayable
         body = self.request.body
@@ -289,27 +275,3 @@ class Errand:
             self._deadline = None
         if self._upload is not None:
             self._upload.stop()
-
-
-def covers(policy: Retry, status: int) -> bool:
-    """Does a word of ``retry_on`` ask to retry a response of this status?"""
-    words = policy.retry_on
-    if status >= 500 and "5xx" in words:
-        return True
-    if 502 <= status <= 504 and "gateway-error" in words:
-        return True
-    return status == 409 and "retriable-4xx" in words
-
-
-def allows(policy: Retry, method: str) -> bool:
-    """May a request of this method be sent twice?"""
-    return policy.methods == "any" or method in policy.methods
-
-
-def backoff(policy: Retry, retry: int, chance: random.Random) -> float:
-    """Seconds to wait before the retry of this number, from 1: full jitter.
-
-    Envoy draws from 0 to (2^N - 1) times the base interval, capped.
-    """
-    longest = min(policy.base_interval * (2**retry - 1), policy.max_interval)
-    return chance.uniform(0.0, longest)

@@ -10,7 +10,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 NOTEBOOKS = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
 SCREENSHOTS = ROOT / "screenshots"
 FOR_ALL_CELLS = 180_000  # milliseconds
-FOR_A_REDRAW = 10_000
+FOR_A_START = 60_000
+FOR_A_REDRAW = 15_000
 RUNNING = ".jp-Notebook .jp-InputPrompt:text-is('[*]:')"
 FAILED = ".jp-Notebook [data-mime-type='application/vnd.jupyter.error']"
 # One output area with a slider and a picture in it is a panel.
@@ -24,7 +25,7 @@ def page(chromium: Browser) -> Iterator[Page]:
     """A page whose console stays free of errors."""
     context = chromium.new_context(viewport={"width": 1400, "height": 1000})
     page = context.new_page()
-    page.set_default_timeout(FOR_A_REDRAW)
+    page.set_default_timeout(FOR_A_START)
     wrong: list[str] = []
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on(
@@ -37,10 +38,13 @@ def page(chromium: Browser) -> Iterator[Page]:
 
 
 def opened(page: Page, jupyterlab: str, name: str) -> Page:
-    page.goto(jupyterlab.format(name))
-    expect(page.locator(".jp-Notebook")).to_be_visible(timeout=60_000)
+    """The notebook once its kernel answers: cells asked to run before that may hang."""
+    with page.expect_websocket(lambda socket: "/channels" in socket.url):
+        page.goto(jupyterlab.format(name))
+    expect(page.locator(".jp-Notebook")).to_be_visible(timeout=FOR_A_START)
+    page.wait_for_load_state("networkidle")
     idle = page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']")
-    expect(idle.first).to_be_visible(timeout=60_000)
+    expect(idle.first).to_be_visible(timeout=FOR_A_START)
     return page
 
 

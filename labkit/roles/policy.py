@@ -1,0 +1,56 @@
+"""The retry policy of a hop in Envoy's words: what a word covers, how long to wait.
+
+Sources: the documentation of Envoy's router filter, and Envoy 1.40 as measured
+where the two differ: the words for a reset cover every method, and a 1xx that
+has come rules a retry out.
+"""
+
+from __future__ import annotations
+
+import random
+
+from labkit.roles.message import Cause, HopFailure
+from labkit.settings import Retry
+
+_ON_RESET = frozenset({"reset", "5xx", "gateway-error"})
+_ON_NO_CONNECTION = _ON_RESET | {"connect-failure", "reset-before-request"}
+_NO_CONNECTION: frozenset[Cause] = frozenset({"ConnectRefused", "ConnectTimeout"})
+
+
+def covers_failure(policy: Retry, failure: HopFailure, method: str) -> bool:
+    """Does a word of ``retry_on`` cover this failure?
+
+    A request that never left may be sent again whatever its method.
+    """
+    if failure.started or failure.interim or failure.cause == "Overflow":
+        return False
+    if failure.cause == "Timeout" and not failure.per_try:
+        return False
+    if failure.cause in _NO_CONNECTION:
+        return not _ON_NO_CONNECTION.isdisjoint(policy.retry_on)
+    return allows(policy, method) and not _ON_RESET.isdisjoint(policy.retry_on)
+
+
+def covers_status(policy: Retry, status: int, method: str) -> bool:
+    """Does a word of ``retry_on`` ask to retry a response of this status?"""
+    words = policy.retry_on
+    covered = (
+        ("5xx" in words and status >= 500)
+        or ("gateway-error" in words and 502 <= status <= 504)
+        or ("retriable-4xx" in words and status == 409)
+    )
+    return covered and allows(policy, method)
+
+
+def allows(policy: Retry, method: str) -> bool:
+    """May a request of this method be sent twice?"""
+    return policy.methods == "any" or method in policy.methods
+
+
+def backoff(policy: Retry, retry: int, chance: random.Random) -> float:
+    """Seconds to wait before the retry of this number, from 1: full jitter.
+
+    Envoy draws from 0 to (2^N - 1) times the base interval, capped.
+    """
+    longest = min(policy.base_interval * (2**retry - 1), policy.max_interval)
+    return chance.uniform(0.0, longest)
