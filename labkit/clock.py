@@ -21,7 +21,7 @@ from asyncio import events, tasks
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from contextvars import Context
+from contextvars import Context, copy_context
 from typing import Any, NoReturn, Protocol, TypeVar, TypeVarTuple, Unpack
 
 T = TypeVar("T")
@@ -63,6 +63,47 @@ class VirtualNetwork(Protocol):
     ) -> None: ...
 
     async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> Any: ...
+
+
+class _Soon(asyncio.Handle):
+    """asyncio's handle, made in one step: a run makes dozens for every request."""
+
+    __slots__ = ()
+
+    def __init__(
+        self, callback: Any, args: Any, loop: Any, context: Context | None = None
+    ) -> None:
+        self._context = copy_context() if context is None else context
+        self._loop = loop
+        self._callback = callback
+        self._args = args
+        self._cancelled = False
+        self._repr = None
+        self._source_traceback = None
+
+
+class _Timer(asyncio.TimerHandle):
+    """The same for a callback at a later moment."""
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        when: float,
+        callback: Any,
+        args: Any,
+        loop: Any,
+        context: Context | None = None,
+    ) -> None:
+        self._context = copy_context() if context is None else context
+        self._loop = loop
+        self._callback = callback
+        self._args = args
+        self._cancelled = False
+        self._repr = None
+        self._source_traceback = None
+        self._when = when
+        self._scheduled = False
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
@@ -120,12 +161,25 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Run ``callback`` when the clock shows ``when``; equals keep their order."""
         if self._closed:  # type: ignore[attr-defined]
             self._check_closed()  # type: ignore[attr-defined]
-        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        timer = _Timer(when, callback, args, self, context)
         # A timer never fires in the past: a deadline that is due is due now.
         due = max(when, self._now)
         heapq.heappush(self._timers, (due, next(self._order), timer))
-        timer._scheduled = True  # type: ignore[attr-defined]
+        timer._scheduled = True
         return timer
+
+    def call_soon(
+        self,
+        callback: Callable[[Unpack[Ts]], object],
+        *args: Unpack[Ts],
+        context: Context | None = None,
+    ) -> asyncio.Handle:
+        """Run ``callback`` in the next turn, at the same moment."""
+        if self._closed:  # type: ignore[attr-defined]
+            self._check_closed()  # type: ignore[attr-defined]
+        handle = _Soon(callback, args, self, context)
+        self._ready.append(handle)  # type: ignore[attr-defined]
+        return handle
 
     def run_forever(self) -> None:
         """Run until stopped, or until :class:`Deadlock` or :class:`HorizonPassed`."""
@@ -157,11 +211,23 @@ class VirtualLoop(asyncio.BaseEventLoop):
             )
         for _ in range(len(ready)):
             handle = ready.popleft()
-            if not handle._cancelled:
-                handle._run()
+            if handle._cancelled:
+                continue
+            try:
+                handle._context.run(handle._callback, *handle._args)
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as error:
+                self._report(handle, error)
         self._slice -= 1
         if self._slice <= 0:
             self.stop()
+
+    def _report(self, handle: asyncio.Handle, error: BaseException) -> None:
+        """A callback raised: the same words as asyncio's own loops have for it."""
+        message = f"Exception in callback {handle!r}"
+        context = {"message": message, "exception": error, "handle": handle}
+        self.call_exception_handler(context)
 
     def _jump(self) -> None:
         timers = self._timers

@@ -47,7 +47,7 @@ class Proxy:
             incoming = await self._router.send(outgoing)
         except HopFailure as failure:
             return self._own_answer(failure, visit)
-        self._ledger.log(visit.number, "-", "via_upstream")
+        self._ledger.log(visit.number, incoming.flags or "-", "via_upstream")
         return await self._relay(request, visit, incoming)
 
     # -- the request ---------------------------------------------------------------

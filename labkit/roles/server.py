@@ -6,8 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
+from time import gmtime
 
 from aiohttp import HttpVersion11, web
 
@@ -22,7 +21,12 @@ NEVER = 1e9
 SIGNATURE = "labkit"
 
 # The Date header counts from here, so that a run gives the same bytes for ever.
-EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+EPOCH = 946_684_800  # 2000-01-01, in seconds since 1970
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = (
+    *("Jan", "Feb", "Mar", "Apr", "May", "Jun"),
+    *("Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
+)
 
 Handler = Callable[[web.BaseRequest, "Visit"], Awaitable[web.StreamResponse]]
 
@@ -187,8 +191,7 @@ class HopServer:
         """The clock of the run as a date, made once a second."""
         second = int(self._loop.time() - self._ledger.epoch)
         if self._dated[0] != second:
-            moment = EPOCH + timedelta(seconds=second)
-            self._dated = (second, format_datetime(moment, usegmt=True))
+            self._dated = (second, http_date(EPOCH + second))
         return self._dated[1]
 
 
@@ -196,3 +199,11 @@ def _upgrade_required() -> web.Response:
     response = web.Response(status=426, text="Upgrade Required")
     response.force_close()
     return response
+
+
+def http_date(seconds: int) -> str:
+    """Seconds since 1970 as HTTP writes a date (RFC 9110, section 5.6.7)."""
+    t = gmtime(seconds)
+    day, month = _DAYS[t.tm_wday], _MONTHS[t.tm_mon - 1]
+    clock = f"{t.tm_hour:02}:{t.tm_min:02}:{t.tm_sec:02}"
+    return f"{day}, {t.tm_mday:02} {month} {t.tm_year} {clock} GMT"
