@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from labkit.clock import Deadlock, HorizonPassed, NotSupported, VirtualLoop
+    from labkit.gaps import measure_gaps
     from labkit.lab import Lab, Run, arun, run, run_many
     from labkit.settings import (
         Hop,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         SettingsError,
         Traffic,
     )
+    from labkit.widgets import Panel, panel
     from labkit.wire import ConnectionLife, Exchange, Trace, WireEvent
 
 __version__ = "0.1.0"
@@ -40,6 +42,8 @@ _HOME = {
     "SettingsError": "labkit.settings",
     **dict.fromkeys(("ConnectionLife", "Exchange", "Trace"), "labkit.wire"),
     "WireEvent": "labkit.wire",
+    **dict.fromkeys(("Panel", "panel"), "labkit.widgets"),
+    "measure_gaps": "labkit.gaps",
 }
 
 __all__ = [
@@ -52,6 +56,7 @@ __all__ = [
     "Link",
     "NotSupported",
     "Origin",
+    "Panel",
     "Pool",
     "Retry",
     "Run",
@@ -63,6 +68,8 @@ __all__ = [
     "VirtualLoop",
     "WireEvent",
     "arun",
+    "measure_gaps",
+    "panel",
     "run",
     "run_many",
 ]

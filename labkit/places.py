@@ -34,7 +34,7 @@ def data(name: str) -> Path:
 
 
 def _find(folder: str) -> Path:
-    for base in (_PACKAGE.parent, _PACKAGE / "_shipped"):
+    for base in (_PACKAGE / "_shipped", _PACKAGE.parent):
         if (base / folder).is_dir():
             return base / folder
     raise SettingsError(f"the {folder} folder is not where labkit was installed")

@@ -338,7 +338,7 @@ class LoopbackNetwork:
             raise OSError(was, os.strerror(was))
         front.expected[port] = accepted
         loop.add_writer(sock, _tell_failure, sock, accepted)
-        lost = self._send_into_nothing(front, port)
+        self._send_into_nothing(front, port)
         try:
             flow = await accepted
             answered = await flow.answered
@@ -442,7 +442,8 @@ def _bind(address: Address) -> socket.socket:
         sock.close()
         host, port = address
         reason = os.strerror(error.errno or 0).lower()
-        raise OSError(error.errno, f"cannot listen on {host}:{port}: {reason}") from None
+        sentence = f"cannot listen on {host}:{port}: {reason}"
+        raise OSError(error.errno, sentence) from None
     return sock
 
 
@@ -475,6 +476,6 @@ def _waits(longest: float) -> Iterator[float]:
 
 
 async def _passes(loop: asyncio.AbstractEventLoop, passes: int) -> None:
-    done = loop.create_future()
-    after_delivery(loop, lambda: done.done() or done.set_result(None), passes)
-    await done
+    done = asyncio.Event()
+    after_delivery(loop, done.set, passes)
+    await done.wait()

@@ -230,9 +230,7 @@ class Leg:
         self._flow.look_whether_over()
 
     def _reset(self) -> None:
-        self._sock.setsockopt(
-            socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_FOR_NO_TIME
-        )
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_FOR_NO_TIME)
         self.bury()
 
     # -- the end -----------------------------------------------------------------------

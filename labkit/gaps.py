@@ -1,0 +1,80 @@
+"""Failures against the gap: the same experiment in virtual time and on real sockets.
+
+A trial is a chain of its own: one request, a gap, the probe. Live, a trial in
+which the machine kept neither the gap nor the delays has measured another gap
+than the one set; it is thrown away and repeated.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from labkit.lab import Run, run_many
+from labkit.points import GapPoint, GapSeries
+from labkit.settings import Scenario, SettingsError
+
+# Seconds by which a live trial may be late and still count.
+TOLERANCE = 0.006
+_ROUNDS = 6
+
+
+def trial(scenario: Scenario, gap: float, seed: int = 0) -> Scenario:
+    """The scenario's chain with two requests, ``gap`` seconds apart."""
+    return (
+        scenario.replace("traffic.gaps", [gap])
+        .replace("traffic.arrivals", "gaps")
+        .replace("traffic.requests", 2)
+        .replace("traffic.burst", 1)
+        .replace("seed", scenario.seed + seed)
+    )
+
+
+def was_disturbed(run: Run, tolerance: float = TOLERANCE) -> bool:
+    """Was the machine late by more than ``tolerance`` seconds in this trial?"""
+    first, second = run.exchanges
+    if first.done is None:
+        return True
+    late = second.sent - first.done - run.scenario.traffic.gaps[0]
+    return late > tolerance or run.lateness > tolerance
+
+
+def measure_gaps(
+    scenario: Scenario,
+    gaps: Sequence[float],
+    trials: int = 1,
+    engine: str = "virtual",
+    progress: bool = True,
+) -> GapSeries:
+    """Try every gap (seconds) so many times and count the probes that failed.
+
+    SettingsError for an empty list, a negative gap or no trials. A live gap may
+    end with fewer trials than asked for if the machine is too busy to measure.
+    """
+    if not gaps or trials < 1:
+        raise SettingsError(
+            f"gaps has {len(gaps)} entries and trials is {trials}; "
+            "allowed: at least one of each"
+        )
+    valid: list[Run] = []
+    missing = [(gap, seed) for gap in gaps for seed in range(trials)]
+    for _ in range(_ROUNDS):
+        wanted = [trial(scenario, gap, seed) for gap, seed in missing]
+        runs = run_many(wanted, engine=engine, progress=progress)
+        lost = [engine == "live" and was_disturbed(run) for run in runs]
+        valid += [run for run, gone in zip(runs, lost, strict=True) if not gone]
+        missing = [each for each, gone in zip(missing, lost, strict=True) if gone]
+        if not missing:
+            break
+    return _counted(engine, gaps, valid)
+
+
+def _counted(engine: str, gaps: Sequence[float], runs: Sequence[Run]) -> GapSeries:
+    tried: Counter[float] = Counter()
+    failed: Counter[float] = Counter()
+    for run in runs:
+        gap = run.scenario.traffic.gaps[0]
+        tried[gap] += 1
+        failed[gap] += run.exchanges[1].failed
+    points = [GapPoint(gap, tried[gap], failed[gap]) for gap in dict.fromkeys(gaps)]
+    return GapSeries(engine, tuple(point for point in points if point.trials))

@@ -1,0 +1,7 @@
+"""Sliders over plain functions: the only rooms that know ipywidgets."""
+
+from __future__ import annotations
+
+from labkit.widgets.skin import Panel, panel
+
+__all__ = ["Panel", "panel"]

@@ -1,0 +1,239 @@
+"""What a panel knows and does, without a widget: knobs, the picture, the sentences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from labkit.figures import lifelines, paper, png, sequence
+from labkit.figures.draw import figure_of
+from labkit.lab import Run, run
+from labkit.settings import (
+    Hop,
+    Link,
+    Scenario,
+    Server,
+    SettingsError,
+    Traffic,
+    knob_at,
+)
+from labkit.settings import Pool as PoolSettings
+from labkit.theory import duration, ordering
+
+Picture = Callable[..., Axes]
+PICTURES: Mapping[str, Picture] = {"sequence": sequence, "lifelines": lifelines}
+SIZES = {"sequence": (178.0, 190.0), "lifelines": (178.0, 110.0)}
+
+MOST_KNOBS = 3
+# Ten steps a decade, at numbers that people set.
+_STEPS = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
+_DOWN, _UP = 20.0, 20.0
+_COUNTS = (1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 50, 100)
+# More requests than this make a slider lag.
+MOST_REQUESTS = 400
+
+
+@dataclass
+class Slider:
+    """One knob with the values that its slider stops at, smallest first."""
+
+    path: str
+    label: str
+    unit: str
+    values: tuple[float, ...]
+    start: float
+
+    def told(self, value: float) -> str:
+        """A value as people write it: "5 s", "20 ms", "no limit"."""
+        if math.isinf(value):
+            return "no limit"
+        return duration(value) if self.unit == "s" else f"{value:g}"
+
+    @property
+    def options(self) -> list[tuple[str, float]]:
+        """Each stop with its text."""
+        return [(self.told(value), value) for value in self.values]
+
+    def nearest(self, value: float) -> float:
+        """The stop next to a value, on a logarithmic scale."""
+        if value in self.values:
+            return value
+        return min(self.values, key=lambda stop: abs(_log(stop) - _log(value)))
+
+
+def _log(value: float) -> float:
+    return math.log(max(value, 1e-9)) if value < math.inf else 1e9
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a panel shows at one setting: picture, its alt text, and the order."""
+
+    png: bytes
+    alt: str
+    ordering: tuple[str, ...]
+    run: Run
+
+
+@dataclass
+class PanelModel:
+    """A scenario, up to three knobs of it, and a picture that follows them.
+
+    ``presets`` maps a name to settings by path; ``labels`` overrides what a knob
+    is called. SettingsError for no knob, too many, or one that is no number.
+    """
+
+    scenario: Scenario
+    paths: Sequence[str]
+    picture: str | Picture = "sequence"
+    presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.paths) <= MOST_KNOBS:
+            raise SettingsError(
+                f"a panel has {len(self.paths)} knobs; allowed: 1 to {MOST_KNOBS}"
+            )
+        if self.scenario.traffic.requests > MOST_REQUESTS:
+            raise SettingsError(
+                f"traffic.requests is {self.scenario.traffic.requests}; "
+                f"allowed in a panel: at most {MOST_REQUESTS}"
+            )
+        self._start = self.scenario
+        self._draw = self._drawing()
+        self.knobs = [self._slider(path) for path in self.paths]
+        self._ax = paper(*SIZES.get(str(self.picture), SIZES["sequence"]))
+
+    def _drawing(self) -> Picture:
+        if callable(self.picture):
+            return self.picture
+        if self.picture not in PICTURES:
+            allowed = ", ".join(f'"{name}"' for name in PICTURES)
+            raise SettingsError(f'picture is "{self.picture}"; allowed: {allowed}')
+        return PICTURES[self.picture]
+
+    # -- knobs ----------------------------------------------------------------------
+
+    def _slider(self, path: str) -> Slider:
+        knob = knob_at(path)
+        value = self.scenario.get(path)
+        if not knob.kind.is_number or isinstance(value, bool) or value is None:
+            raise SettingsError(f"{path} is {value!r}; allowed in a panel: a number")
+        stops = _times(value) if knob.unit == "s" else _counts(value)
+        allowed = [stop for stop in stops if self._accepts(path, stop)]
+        label = self.labels.get(path) or self._label(path, knob.name)
+        return Slider(path, label, knob.unit, tuple(allowed), value)
+
+    def _accepts(self, path: str, value: float) -> bool:
+        try:
+            self.scenario.replace(path, value)
+        except SettingsError:
+            return False
+        return True
+
+    def _label(self, path: str, name: str) -> str:
+        """A timer always carries its hop and its side."""
+        words = name.replace("_", " ")
+        parts = path.replace("hops.", "hop.").split(".")
+        if parts[0] != "hop":
+            return f"{parts[0]}: {words}"
+        near, far = self.scenario.parties[int(parts[1]) : int(parts[1]) + 2]
+        if parts[2] == "link":
+            return f"wire {near} – {far}: {words}"
+        return f"{near if parts[2] == 'pool' else far}: {words}"
+
+    def set(self, path: str, value: object) -> None:
+        """Turn a knob; SettingsError, and nothing is changed, if it is refused."""
+        self.scenario = self.scenario.replace(path, value)
+
+    def apply(self, preset: str) -> None:
+        """Go back to the start and turn the knobs of a preset."""
+        scenario = self._start
+        for path, value in self.presets[preset].items():
+            scenario = scenario.replace(path, value)
+        self.scenario = scenario
+
+    def reset(self) -> None:
+        """Back to the start."""
+        self.scenario = self._start
+
+    # -- the picture ----------------------------------------------------------------
+
+    def redraw(self) -> Shown:
+        """Run the scenario in virtual time and draw it on the same paper."""
+        return self.draw(run(self.scenario, progress=False, trace=True))
+
+    def draw(self, done: Run) -> Shown:
+        """Draw a run that somebody else has carried out."""
+        ax = self._draw(done, ax=self._ax)
+        return Shown(png(figure_of(ax)), done.summary(), self.ordering(), done)
+
+    def ordering(self) -> tuple[str, ...]:
+        """Hop by hop: who gives up first, and whether that is safe."""
+        names = self.scenario.parties
+        return tuple(
+            f"{near} → {far}: {ordering(self.scenario, hop)}"
+            for hop, (near, far) in enumerate(zip(names, names[1:], strict=False))
+        )
+
+
+def _times(value: float) -> list[float]:
+    """Stops around a time, ten a decade; "no limit" where that is the start."""
+    if math.isinf(value):
+        return [*_grid(0.1, 3600.0), math.inf]
+    if value == 0.0:
+        return [0.0, *_grid(0.001, 1.0)]
+    return sorted({value, *_grid(value / _DOWN, value * _UP)})
+
+
+def _grid(low: float, high: float) -> list[float]:
+    stops = []
+    for power in range(
+        math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1
+    ):
+        stops += [float(f"{step}e{power}") for step in _STEPS]
+    return [stop for stop in stops if low <= stop <= high]
+
+
+def _counts(value: float) -> list[float]:
+    stops: set[float] = {*_COUNTS, value}
+    return sorted(stops)
+
+
+def default_scenario() -> Scenario:
+    """Six requests, the last of which meets the upstream's closing connection.
+
+    Each gap is 20 ms short of a whole second, so that every whole second of the
+    upstream's timer catches one of them while the wire takes 20 ms.
+    """
+    return Scenario(
+        name="One request meets a closing connection",
+        traffic=Traffic(
+            arrivals="gaps", gaps=(0.98, 1.98, 2.98, 3.98, 4.98), requests=6
+        ),
+        hops=(
+            Hop(name="client", pool=PoolSettings(idle_timeout=60.0)),
+            Hop(
+                name="proxy",
+                pool=PoolSettings(idle_timeout=60.0),
+                link=Link(delay=0.02),
+                server=Server(idle_timeout=5.0),
+            ),
+        ),
+    )
+
+
+DEFAULT_PATHS = (
+    "hop.0.pool.idle_timeout",
+    "hop.1.server.idle_timeout",
+    "hop.1.link.delay",
+)
+
+
+def default_panel() -> PanelModel:
+    """The panel of the landing page."""
+    return PanelModel(default_scenario(), DEFAULT_PATHS)

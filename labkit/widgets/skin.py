@@ -1,0 +1,260 @@
+"""The skin of a panel: sliders, presets, the picture, and a button for real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+from collections.abc import Mapping
+from typing import Any
+from weakref import WeakSet
+
+import ipywidgets
+
+from labkit.lab import Run, arun
+from labkit.settings import Scenario, SettingsError
+from labkit.widgets.model import PanelModel, Picture, Shown, Slider
+
+# A slider sends a message for every step. Those that come while a picture is
+# drawn wait in line; so short a pause lets them all in, and the last one counts.
+_SETTLE = 0.01
+_TICK = 0.1
+_WIDTH = "700px"
+_PLAIN = "start"
+_open: WeakSet[Panel] = WeakSet()
+
+
+def panel(
+    scenario: Scenario,
+    *knobs: str,
+    picture: str | Picture = "sequence",
+    presets: Mapping[str, Mapping[str, Any]] | None = None,
+    labels: Mapping[str, str] | None = None,
+) -> Panel:
+    """Sliders for one to three knobs of a scenario, and the picture that follows.
+
+    ``picture`` is "sequence", "lifelines" or a function of a run and ``ax``.
+    ``presets`` maps names to settings by path. SettingsError for what is no knob.
+    """
+    return Panel(PanelModel(scenario, knobs, picture, presets or {}, labels or {}))
+
+
+class Panel(ipywidgets.VBox):  # type: ignore[misc]
+    """A panel on the screen; ``model`` is all that it knows.
+
+    ``close()`` ends a live run that is under way and takes the widgets away.
+    """
+
+    def __init__(self, model: PanelModel) -> None:
+        for other in list(_open):
+            other.cancel()
+        _open.add(self)
+        self.model = model
+        self._task: asyncio.Task[None] | None = None
+        self._scheduled = False
+        self._quiet = False
+        self._sliders = {knob.path: self._slider(knob) for knob in model.knobs}
+        self._image = ipywidgets.Image(format="png", layout={"width": _WIDTH})
+        self._order = ipywidgets.HTML()
+        self._told = ipywidgets.HTML()
+        self._live_told = ipywidgets.HTML()
+        self._make_buttons()
+        self._shown = self._redraw()
+        super().__init__(self._rows(), layout={"width": "720px"})
+
+    # -- building -------------------------------------------------------------------
+
+    def _slider(self, knob: Slider) -> ipywidgets.SelectionSlider:
+        slider = ipywidgets.SelectionSlider(
+            options=knob.options,
+            value=knob.nearest(knob.start),
+            description=knob.label,
+            continuous_update=True,
+            style={"description_width": "260px"},
+            layout={"width": _WIDTH},
+        )
+        slider.observe(lambda change: self._turn(knob.path, change["new"]), "value")
+        return slider
+
+    def _make_buttons(self) -> None:
+        self._presets = ipywidgets.Dropdown(
+            options=[_PLAIN, *self.model.presets],
+            description="preset",
+            layout={"width": "280px"},
+        )
+        self._presets.observe(lambda change: self._preset(change["new"]), "value")
+        self._reset = ipywidgets.Button(description="Reset", icon="undo")
+        self._reset.on_click(lambda _: self._back())
+        self._run = ipywidgets.Button(
+            description="Run live", icon="play", tooltip="the same on real sockets"
+        )
+        self._run.on_click(lambda _: self._start_live())
+        self._cancel = ipywidgets.Button(
+            description="Cancel", icon="stop", disabled=True
+        )
+        self._cancel.on_click(lambda _: self.cancel())
+        self._progress = ipywidgets.FloatProgress(
+            min=0.0, max=1.0, layout={"width": "200px", "visibility": "hidden"}
+        )
+
+    def _rows(self) -> list[ipywidgets.Widget]:
+        first = [self._reset, self._run, self._cancel, self._progress]
+        if self.model.presets:
+            first.insert(0, self._presets)
+        return [
+            *self._sliders.values(),
+            ipywidgets.HBox(first),
+            self._order,
+            self._image,
+            self._told,
+            self._live_told,
+        ]
+
+    # -- turning --------------------------------------------------------------------
+
+    def _turn(self, path: str, value: float) -> None:
+        if self._quiet:
+            return
+        try:
+            self.model.set(path, value)
+        except SettingsError as error:
+            self._complain(str(error))
+            return
+        self._soon()
+
+    def _preset(self, name: str) -> None:
+        if name == _PLAIN:
+            self.model.reset()
+        else:
+            self.model.apply(name)
+        self._follow()
+
+    def _back(self) -> None:
+        self._presets.value = _PLAIN
+        self.model.reset()
+        self._follow()
+
+    def _follow(self) -> None:
+        """Move the sliders to where the scenario is."""
+        self._quiet = True
+        try:
+            for knob in self.model.knobs:
+                value = knob.nearest(self.model.scenario.get(knob.path))
+                self._sliders[knob.path].value = value
+        finally:
+            self._quiet = False
+        self._soon()
+
+    # -- drawing --------------------------------------------------------------------
+
+    def _soon(self) -> None:
+        """Draw once the messages that are waiting have been taken in."""
+        if self._scheduled:
+            return
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._redraw()
+            return
+        self._scheduled = True
+        loop.call_later(_SETTLE, self._redraw)
+
+    def _redraw(self) -> Shown | None:
+        self._scheduled = False
+        try:
+            shown = self.model.redraw()
+        except Exception as error:
+            # A learner gets a sentence; whoever wants more has the model.
+            self._complain(str(error) or type(error).__name__)
+            return None
+        self._show(shown)
+        self._live_told.value = ""
+        return shown
+
+    def _show(self, shown: Shown) -> None:
+        self._shown = shown
+        self._image.value = shown.png
+        self._image.tooltip = shown.alt
+        self._order.value = "".join(_line(each) for each in shown.ordering)
+        self._told.value = _line(shown.alt)
+
+    def _complain(self, sentence: str) -> None:
+        self._told.value = f"<div role='alert'>{html.escape(sentence)}</div>"
+
+    # -- real sockets -----------------------------------------------------------------
+
+    def _start_live(self) -> None:
+        """Run the same setting on real sockets, in the kernel's own loop."""
+        self.cancel()
+        self._task = asyncio.get_running_loop().create_task(self._live())
+
+    def cancel(self) -> None:
+        """End a live run that is under way."""
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    async def _live(self) -> None:
+        expected = self.model.redraw().run
+        self._busy(True)
+        ticking = asyncio.create_task(self._tick(expected.lab_seconds))
+        try:
+            done = await arun(
+                self.model.scenario, engine="live", progress=False, trace=True
+            )
+            self._show(self.model.draw(done))
+            self._live_told.value = _line(_compared(done, expected))
+        except asyncio.CancelledError:
+            self._live_told.value = _line("The live run was cancelled.")
+            raise
+        except Exception as error:
+            self._live_told.value = _line(f"The live run failed: {error}")
+        finally:
+            ticking.cancel()
+            self._busy(False)
+
+    def _busy(self, busy: bool) -> None:
+        self._run.disabled = busy
+        self._cancel.disabled = not busy
+        self._progress.value = 0.0
+        self._progress.layout.visibility = "visible" if busy else "hidden"
+
+    async def _tick(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while True:
+            self._progress.value = min(1.0, (loop.time() - began) / max(seconds, 0.1))
+            await asyncio.sleep(_TICK)
+
+    # -- ends -------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Take the panel away and end what it started."""
+        self.cancel()
+        super().close()
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        """The widgets where a kernel runs, the plain picture where none does."""
+        bundle = super()._repr_mimebundle_(**options)
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+        if self._shown is not None:
+            data = {**(data or {}), "image/png": self._shown.png}
+            data["text/plain"] = self._shown.alt
+            metadata = {**metadata, "image/png": {"alt": self._shown.alt}}
+        return data, metadata
+
+
+def _compared(live: Run, virtual: Run) -> str:
+    """Both worlds in one sentence."""
+    agree = [e.failed for e in live.exchanges] == [e.failed for e in virtual.exchanges]
+    verdict = "they agree" if agree else "they differ"
+    jitter = "" if live.jitter is None else f", timers {live.jitter.p99 * 1000:.1f} ms"
+    caution = f" Caution: {live.caution}." if live.caution else ""
+    return (
+        f"On real sockets {live.failed} of {live.requests} requests failed, "
+        f"in virtual time {virtual.failed} of {virtual.requests}: {verdict} "
+        f"(picture: the live run{jitter} late at most).{caution}"
+    )
+
+
+def _line(sentence: str) -> str:
+    return f"<div style='line-height:1.5'>{html.escape(sentence)}</div>"
