@@ -10,7 +10,10 @@ from labkit.figures.draw import paper, png
 from labkit.figures.gap import gap
 from labkit.figures.headline import alt_text
 from labkit.figures.lifelines import lifelines
+from labkit.figures.picture import Picture
 from labkit.figures.saving import save, svg
 from labkit.figures.sequence import sequence
 
-__all__ = ["alt_text", "gap", "lifelines", "paper", "png", "save", "sequence", "svg"]
+__all__ = [
+    "Picture",
+    "alt_text", "gap", "lifelines", "paper", "png", "save", "sequence", "svg"]

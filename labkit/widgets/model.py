@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -177,7 +178,7 @@ class PanelModel:
         names = self.scenario.parties
         return tuple(
             f"{near} → {far}: {ordering(self.scenario, hop)}"
-            for hop, (near, far) in enumerate(zip(names, names[1:], strict=False))
+            for hop, (near, far) in enumerate(itertools.pairwise(names))
         )
 
 

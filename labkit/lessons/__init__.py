@@ -1,0 +1,1 @@
+"""What the notebooks ask and check: plain functions, no widgets."""
