@@ -16,4 +16,12 @@ from labkit.figures.sequence import sequence
 
 __all__ = [
     "Picture",
-    "alt_text", "gap", "lifelines", "paper", "png", "save", "sequence", "svg"]
+    "alt_text",
+    "gap",
+    "lifelines",
+    "paper",
+    "png",
+    "save",
+    "sequence",
+    "svg",
+]

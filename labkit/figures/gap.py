@@ -34,23 +34,27 @@ def gap(
     *,
     window: Window | None = None,
     title: str | None = None,
+    guess: Window | None = None,
 ) -> Axes:
     """Draw the share of failed requests over the gap before them.
 
     Each series gets its mark, with Wilson's 95 % intervals; ``window``, in
     seconds of the same gap, is shaded and drawn as the step that the theory
-    says. A series labelled "theory" is drawn as a line instead.
+    says. A series labelled "theory" is drawn as a line instead. ``guess`` is the
+    window that somebody predicted: a bracket that names how far off it is.
     """
     if ax is None:
         ax = _axes()
     ax.clear()
     factor, unit = _unit(results, window)
     _frame(ax, unit)
-    _limits(ax, results, window, factor)
+    _limits(ax, results, [each for each in (window, guess) if each], factor)
     if window is not None and not window.is_empty:
         _theory(ax, window, factor)
     for place, series in enumerate(results):
         _series(ax, series, factor, place)
+    if guess is not None:
+        _bracket(ax, guess, window, factor)
     _legend(ax)
     _headline(ax, title or _title(window))
     return ax
@@ -98,12 +102,17 @@ def _frame(ax: Axes, unit: str) -> None:
 
 
 def _limits(
-    ax: Axes, results: Sequence[GapSeries], window: Window | None, factor: float
+    ax: Axes,
+    results: Sequence[GapSeries],
+    windows: Sequence[Window],
+    factor: float,
 ) -> None:
-    """All points and the window, with a margin."""
+    """All points and the windows, with a margin."""
     places = [point.gap for series in results for point in series.points]
-    if window is not None and not window.is_empty:
-        places += [edge for edge in (window.start, window.end) if math.isfinite(edge)]
+    for window in windows:
+        if not window.is_empty:
+            edges = (window.start, window.end)
+            places += [edge for edge in edges if math.isfinite(edge)]
     low, high = min(places, default=0.0), max(places, default=1.0)
     margin = 0.05 * (high - low) or 0.05 * (high or 1.0)
     ax.set_xlim((low - margin) * factor, (high + margin) * factor)
@@ -119,6 +128,29 @@ def _theory(ax: Axes, window: Window, factor: float) -> None:
     xs = [left, start, start, end, end, right]
     mark = MARKS["theory"]
     ax.plot(xs, [0, 0, 1, 1, 0, 0], color=mark.colour, linewidth=1.2, label="theory")
+
+
+def _bracket(ax: Axes, guess: Window, truth: Window | None, factor: float) -> None:
+    """A prediction beside the truth, with the gap between them named."""
+    height = 0.6
+    start, end = guess.start * factor, guess.end * factor
+    ax.plot([start, end], [height, height], color=INK, linewidth=1.6, marker="|",
+            markersize=12, zorder=6.0)  # fmt: skip
+    told = f"your guess: {duration(round(guess.width, 9))}"
+    if truth is not None:
+        off = round(guess.width - truth.width, 9)
+        side = "too wide" if off > 0 else "too narrow"
+        told += f", {duration(abs(off))} {side}" if off else ", right"
+    ax.annotate(
+        told,
+        (start, height),
+        xytext=(4.0, 7.0),
+        textcoords="offset points",
+        ha="left",
+        zorder=6.0,
+        bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 1.0},
+        **_font(LABEL, INK),
+    )
 
 
 def _series(ax: Axes, series: GapSeries, factor: float, place: int) -> None:

@@ -13,7 +13,7 @@ from labkit.lessons.verdict import Verdict
 from labkit.places import data
 from labkit.points import GapPoint, GapSeries
 from labkit.settings import Hop, Link, Scenario, Server, SettingsError
-from labkit.theory import duration, window_at_source
+from labkit.theory import Window, duration, window_at_source
 
 RECORDING = "recordings/the-race.json"
 TIMEOUT, DELAY = 2.0, 0.01
@@ -38,10 +38,19 @@ def trial(gap: float, delay: float = DELAY) -> Scenario:
     return _trial(race(delay), gap)
 
 
-def around(timeout: float = TIMEOUT, reach: float = 0.04, step: float = 0.002) -> list[float]:
+def around(
+    timeout: float = TIMEOUT, reach: float = 0.04, step: float = 0.002
+) -> list[float]:
     """Gaps on both sides of the timeout, half a step off the round numbers."""
     count = int(2 * reach / step)
     return [round(timeout - reach + step * (n + 0.5), 6) for n in range(count)]
+
+
+def guessed(milliseconds: float | None, timeout: float = TIMEOUT) -> Window | None:
+    """A predicted width in ms as a window that ends at the timeout."""
+    if milliseconds is None or not 0 < milliseconds < 1000 * timeout:
+        return None
+    return Window(timeout - milliseconds / 1000, timeout)
 
 
 def recorded() -> tuple[GapSeries, dict[str, Any]]:

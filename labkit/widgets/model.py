@@ -11,7 +11,7 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from labkit.figures import lifelines, paper, png, sequence
-from labkit.figures.draw import figure_of
+from labkit.figures.draw import figure_of, size_of
 from labkit.lab import Run, run
 from labkit.settings import (
     Hop,
@@ -27,7 +27,7 @@ from labkit.theory import duration, ordering
 
 Picture = Callable[..., Axes]
 PICTURES: Mapping[str, Picture] = {"sequence": sequence, "lifelines": lifelines}
-SIZES = {"sequence": (178.0, 190.0), "lifelines": (178.0, 110.0)}
+WIDTH, LEAST_HEIGHT, MOST_HEIGHT = 178.0, 60.0, 190.0  # mm
 
 MOST_KNOBS = 3
 # Ten steps a decade, at numbers that people set.
@@ -58,6 +58,11 @@ class Slider:
     def options(self) -> list[tuple[str, float]]:
         """Each stop with its text."""
         return [(self.told(value), value) for value in self.values]
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The smallest and the largest stop."""
+        return self.values[0], self.values[-1]
 
     def nearest(self, value: float) -> float:
         """The stop next to a value, on a logarithmic scale."""
@@ -107,7 +112,18 @@ class PanelModel:
         self._start = self.scenario
         self._draw = self._drawing()
         self.knobs = [self._slider(path) for path in self.paths]
-        self._ax = paper(*SIZES.get(str(self.picture), SIZES["sequence"]))
+        self._ax = paper(WIDTH, self._height())
+
+    def _height(self) -> float:
+        """As high (mm) as the picture may want to be anywhere on the sliders."""
+        ends = [(knob.path, stop) for knob in self.knobs for stop in knob.ends]
+        scenarios = [self.scenario.replace(path, stop) for path, stop in ends]
+        wanted = [self._natural_height(each) for each in (self.scenario, *scenarios)]
+        return max(LEAST_HEIGHT, min(max(wanted), MOST_HEIGHT))
+
+    def _natural_height(self, scenario: Scenario) -> float:
+        done = run(scenario, progress=False, trace=True)
+        return size_of(self._draw(done))[1]
 
     def _drawing(self) -> Picture:
         if callable(self.picture):

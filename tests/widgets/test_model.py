@@ -1,0 +1,103 @@
+"""A panel without its skin: knobs, stops, pictures, sentences."""
+
+import math
+
+import pytest
+
+from labkit.settings import Scenario, SettingsError
+from labkit.widgets.model import (
+    DEFAULT_PATHS,
+    PanelModel,
+    default_panel,
+    default_scenario,
+)
+
+UPSTREAM = "hop.1.server.idle_timeout"
+
+
+def test_the_default_panel_shows_a_request_that_becomes_a_503() -> None:
+    shown = default_panel().redraw()
+    assert shown.run.statuses == {200: 5, 503: 1}
+    assert shown.png.startswith(b"\x89PNG") and "1 of 6" in shown.alt
+    assert "unsafe" in shown.ordering[1]
+
+
+def test_every_whole_second_of_the_upstreams_timer_catches_a_request() -> None:
+    model = default_panel()
+    for seconds in (1.0, 2.0, 3.0, 4.0, 5.0):
+        model.set(UPSTREAM, seconds)
+        assert model.redraw().run.failed == 1
+
+
+def test_a_turned_knob_changes_the_picture_and_reset_brings_it_back() -> None:
+    model = default_panel()
+    first = model.redraw().png
+    model.set(UPSTREAM, 8.0)
+    assert model.redraw().png != first
+    model.reset()
+    assert model.redraw().png == first
+
+
+def test_every_stop_of_every_slider_gives_a_picture_of_the_same_size() -> None:
+    model = default_panel()
+    sizes = set()
+    for knob in model.knobs:
+        for stop in knob.values[:: max(1, len(knob.values) // 6)]:
+            model.set(knob.path, stop)
+            sizes.add(model.redraw().png[16:24])
+        model.reset()
+    assert len(sizes) == 1
+
+
+def test_sliders_stop_where_people_set_timers_and_say_so() -> None:
+    knob = default_panel().knobs[1]
+    assert {1.0, 2.5, 5.0, 60.0} <= set(knob.values)
+    assert list(knob.values) == sorted(knob.values)
+    assert knob.told(5.0) == "5 s" and knob.told(0.02) == "20 ms"
+    assert knob.told(math.inf) == "no limit"
+    assert knob.label == "upstream: idle timeout"
+    assert knob.nearest(4.9) == 5.0
+
+
+def test_a_preset_starts_from_the_start() -> None:
+    mended = {"hop.1.pool.idle_timeout": 4.0}
+    model = PanelModel(
+        default_scenario(), DEFAULT_PATHS[1:], presets={"mended": mended}
+    )
+    model.set(UPSTREAM, 3.0)
+    model.apply("mended")
+    assert model.scenario.get(UPSTREAM) == 5.0
+    assert model.redraw().run.failed == 0
+
+
+@pytest.mark.parametrize(
+    ("paths", "words"),
+    [
+        ((), "0 knobs"),
+        (("seed",) * 4, "4 knobs"),
+        (("hop.1.server.idle_timeot",), "did you mean"),
+        (("hop.0.pool.reuse",), "number"),
+        (("hop.0.pool.watch_fin",), "number"),
+        (("hop.7.pool.idle_timeout",), "hop.7"),
+    ],
+)
+def test_what_is_no_knob_is_refused_in_one_sentence(
+    paths: tuple[str, ...], words: str
+) -> None:
+    with pytest.raises(SettingsError, match=words):
+        PanelModel(default_scenario(), paths)
+
+
+def test_other_refusals() -> None:
+    with pytest.raises(SettingsError, match="picture"):
+        PanelModel(default_scenario(), DEFAULT_PATHS, picture="oil")
+    many = Scenario().replace("traffic.requests", 100_000)
+    with pytest.raises(SettingsError, match="100000"):
+        PanelModel(many, ("hop.0.pool.idle_timeout",))
+
+
+def test_a_refused_value_changes_nothing() -> None:
+    model = default_panel()
+    with pytest.raises(SettingsError):
+        model.set(UPSTREAM, -1.0)
+    assert model.scenario == default_scenario()
