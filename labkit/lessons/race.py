@@ -129,7 +129,7 @@ def check_width(milliseconds: float | None, round_trip: float = 0.030) -> Verdic
         return Verdict(
             False,
             "No width is predicted yet.",
-            "Compare the shaded windows of the three wires: which figure do they share?",
+            "Compare the windows of the three wires: which figure do they share?",
         )
     start, end = edges(race(round_trip / 2))
     truth = 1000 * (end - start)

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from labkit.lessons import race
-from tests.lessons.notebooks import checks, solutions, verdict
+from course import checks, solutions, verdict
 
 NOTEBOOK = "03-the-race.ipynb"
 
