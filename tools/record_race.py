@@ -1,6 +1,6 @@
 """Measure the race on real sockets and keep the points for the notebook.
 
-    python tools/record_race.py [TRIALS]
+python tools/record_race.py [TRIALS]
 """
 
 from __future__ import annotations

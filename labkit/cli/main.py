@@ -74,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_start(verbs)
     _add_run(verbs)
     _add_serve(verbs)
+    _add_explain(verbs)
     return parser
 
 
@@ -113,3 +114,11 @@ def _add_serve(verbs: Verbs) -> None:
         "--set", action="append", default=[], metavar="PATH=VALUE", dest="changes"
     )
     verb.set_defaults(verb=serve, takes_rest=False)
+
+
+def _add_explain(verbs: Verbs) -> None:
+    from labkit.cli.explain import explain
+
+    verb = verbs.add_parser("explain", help="say what an error string means")
+    verb.add_argument("text", nargs="+", metavar="TEXT")
+    verb.set_defaults(verb=explain, takes_rest=False)

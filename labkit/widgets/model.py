@@ -13,16 +13,8 @@ from matplotlib.axes import Axes
 from labkit.figures import lifelines, paper, png, sequence
 from labkit.figures.draw import figure_of, size_of
 from labkit.lab import Run, run
-from labkit.settings import (
-    Hop,
-    Link,
-    Scenario,
-    Server,
-    SettingsError,
-    Traffic,
-    knob_at,
-)
-from labkit.settings import Pool as PoolSettings
+from labkit.lessons.start import failing_chain
+from labkit.settings import Scenario, SettingsError, knob_at
 from labkit.theory import duration, ordering
 
 Picture = Callable[..., Axes]
@@ -221,29 +213,6 @@ def _counts(value: float) -> list[float]:
     return sorted(stops)
 
 
-def default_scenario() -> Scenario:
-    """Six requests, the last of which meets the upstream's closing connection.
-
-    Each gap is 20 ms short of a whole second, so that every whole second of the
-    upstream's timer catches one of them while the wire takes 20 ms.
-    """
-    return Scenario(
-        name="One request meets a closing connection",
-        traffic=Traffic(
-            arrivals="gaps", gaps=(0.98, 1.98, 2.98, 3.98, 4.98), requests=6
-        ),
-        hops=(
-            Hop(name="client", pool=PoolSettings(idle_timeout=60.0)),
-            Hop(
-                name="proxy",
-                pool=PoolSettings(idle_timeout=60.0),
-                link=Link(delay=0.02),
-                server=Server(idle_timeout=5.0),
-            ),
-        ),
-    )
-
-
 DEFAULT_PATHS = (
     "hop.0.pool.idle_timeout",
     "hop.1.server.idle_timeout",
@@ -253,4 +222,4 @@ DEFAULT_PATHS = (
 
 def default_panel() -> PanelModel:
     """The panel of the landing page."""
-    return PanelModel(default_scenario(), DEFAULT_PATHS)
+    return PanelModel(failing_chain(), DEFAULT_PATHS)

@@ -3,9 +3,9 @@
 import math
 
 import pytest
+from course import checks, solutions, verdict
 
 from labkit.lessons import race
-from course import checks, solutions, verdict
 
 NOTEBOOK = "03-the-race.ipynb"
 

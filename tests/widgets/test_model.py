@@ -4,12 +4,12 @@ import math
 
 import pytest
 
+from labkit.lessons.start import failing_chain
 from labkit.settings import Scenario, SettingsError
 from labkit.widgets.model import (
     DEFAULT_PATHS,
     PanelModel,
     default_panel,
-    default_scenario,
 )
 
 UPSTREAM = "hop.1.server.idle_timeout"
@@ -61,9 +61,7 @@ def test_sliders_stop_where_people_set_timers_and_say_so() -> None:
 
 def test_a_preset_starts_from_the_start() -> None:
     mended = {"hop.1.pool.idle_timeout": 4.0}
-    model = PanelModel(
-        default_scenario(), DEFAULT_PATHS[1:], presets={"mended": mended}
-    )
+    model = PanelModel(failing_chain(), DEFAULT_PATHS[1:], presets={"mended": mended})
     model.set(UPSTREAM, 3.0)
     model.apply("mended")
     assert model.scenario.get(UPSTREAM) == 5.0
@@ -85,12 +83,12 @@ def test_what_is_no_knob_is_refused_in_one_sentence(
     paths: tuple[str, ...], words: str
 ) -> None:
     with pytest.raises(SettingsError, match=words):
-        PanelModel(default_scenario(), paths)
+        PanelModel(failing_chain(), paths)
 
 
 def test_other_refusals() -> None:
     with pytest.raises(SettingsError, match="picture"):
-        PanelModel(default_scenario(), DEFAULT_PATHS, picture="oil")
+        PanelModel(failing_chain(), DEFAULT_PATHS, picture="oil")
     many = Scenario().replace("traffic.requests", 100_000)
     with pytest.raises(SettingsError, match="100000"):
         PanelModel(many, ("hop.0.pool.idle_timeout",))
@@ -100,4 +98,4 @@ def test_a_refused_value_changes_nothing() -> None:
     model = default_panel()
     with pytest.raises(SettingsError):
         model.set(UPSTREAM, -1.0)
-    assert model.scenario == default_scenario()
+    assert model.scenario == failing_chain()

@@ -3,11 +3,12 @@
 import asyncio
 
 import labkit
-from labkit.widgets.model import DEFAULT_PATHS, default_scenario
+from labkit.lessons.start import failing_chain
+from labkit.widgets.model import DEFAULT_PATHS
 
 
 def test_without_a_browser_a_panel_is_a_plain_picture_with_its_words() -> None:
-    shown = labkit.panel(default_scenario(), *DEFAULT_PATHS)
+    shown = labkit.panel(failing_chain(), *DEFAULT_PATHS)
     data, metadata = shown._repr_mimebundle_()
     assert data["image/png"].startswith(b"\x89PNG")
     assert "1 of 6 requests failed" in data["text/plain"]
@@ -18,7 +19,7 @@ def test_without_a_browser_a_panel_is_a_plain_picture_with_its_words() -> None:
 
 def test_a_slider_that_is_dragged_draws_the_newest_value_only() -> None:
     async def main() -> tuple[int, float]:
-        panel = labkit.panel(default_scenario(), *DEFAULT_PATHS)
+        panel = labkit.panel(failing_chain(), *DEFAULT_PATHS)
         drawn = []
         redraw = panel.model.redraw
         panel.model.redraw = lambda: drawn.append(1) or redraw()  # type: ignore[func-returns-value]
@@ -36,7 +37,7 @@ def test_a_slider_that_is_dragged_draws_the_newest_value_only() -> None:
 
 def test_a_live_run_can_be_cancelled_and_says_so() -> None:
     async def main() -> tuple[str, bool]:
-        panel = labkit.panel(default_scenario(), *DEFAULT_PATHS)
+        panel = labkit.panel(failing_chain(), *DEFAULT_PATHS)
         panel._start_live()
         task = panel._task
         await asyncio.sleep(0.3)
@@ -50,7 +51,7 @@ def test_a_live_run_can_be_cancelled_and_says_so() -> None:
 
 
 def test_a_live_run_is_compared_with_the_virtual_one() -> None:
-    short = default_scenario().replace("traffic.gaps", [0.05])
+    short = failing_chain().replace("traffic.gaps", [0.05])
     quick = short.replace("hop.1.server.idle_timeout", 1.0)
 
     async def main() -> str:
