@@ -174,10 +174,9 @@ def imports(n: int = 15) -> list[Row]:
 
 def pictures() -> list[Row]:
     """The slider's way to pixels, and a long diagram on a reused figure."""
+    from labkit.figures import paper, png, sequence
+    from labkit.figures.draw import figure_of
     from labkit.widgets.model import default_panel
-
-    from labkit.figures import png, sequence
-    from labkit.figures.draw import paper
 
     model = default_panel()
     positions = [3.0, 4.0, 5.0, 6.0, 8.0] * 6
@@ -192,14 +191,13 @@ def pictures() -> list[Row]:
     rows = [Row("slider to new pixels in the kernel", median(moves), "s", len(moves),
                 "<= 0.1", median(moves) <= 0.1, spread(moves))]  # fmt: skip
     run = labkit.run(chain(60), progress=False)
-    fig = paper()
-    sequence(run, fig.gca())
-    png(fig)
+    ax = paper(178, 190)
 
     def draw() -> None:
-        sequence(run, fig.gca())
-        fig.canvas.draw()
+        sequence(run, ax=ax)
+        png(figure_of(ax))
 
+    draw()
     draws = [timed(draw) for _ in range(20)]
     rows.append(Row("sequence diagram of 60 exchanges, reused figure", median(draws),
                     "s", len(draws), "<= 0.08", median(draws) <= 0.08,

@@ -115,8 +115,8 @@ class Endpoint(asyncio.Transport):
     def start(self, protocol: asyncio.BaseProtocol) -> None:
         """Give the connection to its program: connection_made, then what waits."""
         self._protocol = protocol
+        self._reading = True
         protocol.connection_made(self)
-        self._reading = not self._closing
         self._drain_inbox()
 
     def face(self, other: Endpoint) -> None:

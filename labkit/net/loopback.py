@@ -234,8 +234,10 @@ class LoopbackNetwork:
         if answer != "accept":
             return self._open(hop, answer, None, None)
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(factory, HERE, 0, backlog=BACKLOG)
-        direct: Address = server.sockets[0].getsockname()
+        sock = _bind((HERE, 0))
+        bound_buffers(sock)
+        direct: Address = sock.getsockname()
+        server = await loop.create_server(factory, sock=sock, backlog=BACKLOG)
         try:
             return self._open(hop, answer, direct, server)
         except BaseException:
@@ -256,6 +258,7 @@ class LoopbackNetwork:
         """
         front = self._front(hop)
         sock = tcp_socket()
+        bound_buffers(sock)
         try:
             await self._dial(front, sock)
         except BaseException:

@@ -39,7 +39,7 @@ def tcp_socket() -> socket.socket:
 
 
 def bound_buffers(sock: socket.socket) -> None:
-    """Keep the kernel from holding megabytes for a relay (before connecting)."""
+    """Keep the kernel from holding megabytes for a writer (before connecting)."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, KERNEL_BUFFER)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BUFFER)
 
