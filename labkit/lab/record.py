@@ -155,8 +155,14 @@ class Run:
         twice = f"; {self.duplicates} executed twice" if self.duplicates else ""
         return (
             f"{name}, {self.engine} engine: {self.failed} of {self.requests} requests "
-            f"failed{because}, 95 % interval {low:.2%} to {high:.2%}{twice}."
+            f"failed{because}, 95 % interval {low:.2%} to {high:.2%}{twice}; "
+            f"connections opened: {self._opened()}."
         )
+
+    def _opened(self) -> str:
+        """How many connections each hop took, as a phrase."""
+        far_ends = zip(self.hops, self.scenario.parties[1:], strict=True)
+        return ", ".join(f"{count.opened} to {name}" for count, name in far_ends)
 
     def __repr__(self) -> str:
         return f"<Run: {self.summary()}>"

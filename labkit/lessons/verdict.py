@@ -45,12 +45,17 @@ class Guess:
     def against(self, truth: float) -> str:
         """The gap between guess and truth, named."""
         if self.value is None:
-            return f"No guess; the truth is {truth:g} {self.unit}."
+            return f"No guess; the truth is {truth:g} {self._unit(truth)}."
         if self.value == truth:
-            return f"Your guess of {self.value:g} {self.unit} is right."
+            return f"Your guess of {self.value:g} {self._unit(truth)} is right."
         off = self.value - truth
         side = "too high" if off > 0 else "too low"
         return (
-            f"You guessed {self.value:g} {self.unit}, the truth is {truth:g} "
-            f"{self.unit}: {abs(off):g} {self.unit} {side}."
+            f"You guessed {self.value:g} {self._unit(self.value)}, the truth is "
+            f"{truth:g} {self._unit(truth)}: {abs(off):g} {side}."
         )
+
+    def _unit(self, value: float) -> str:
+        """One request, two requests; units that are symbols stay as they are."""
+        is_noun = len(self.unit) > 2 and self.unit.endswith("s")
+        return self.unit[:-1] if is_noun and value == 1 else self.unit

@@ -74,7 +74,7 @@ class Gate(asyncio.Protocol):
         self._head_timer: asyncio.TimerHandle | None = None
         self._phase_timer: asyncio.TimerHandle | None = None
         self._deaf_is_due = False
-        self._last_response = False
+        self._why_last_response = ""
         self._leaves_after: float | None = None
         self._why_deaf = ""
         self.transport: asyncio.Transport
@@ -123,14 +123,19 @@ class Gate(asyncio.Protocol):
             self._head_timer.cancel()
             self._head_timer = None
 
-    def response_ended(self) -> None:
-        """The last byte of the response was written (or there will be none)."""
+    def response_ended(self, why_closing: str = "") -> None:
+        """The last byte of the response was written (or there will be none).
+
+        ``why_closing`` is given when aiohttp closes the connection after it.
+        """
         self._busy = False
+        if why_closing and not (self._why_last_response or self._is_over()):
+            self._keeper.said_goodbye(self, why_closing)
         self._idle_since = self._loop.time()
         if self._leaves_after is not None:
             self._leave(self._leaves_after)
-        if self._last_response:
-            self._close("the last response")
+        if self._why_last_response:
+            self._close(self._why_last_response)
         elif self._lingering:
             self._go_deaf_after_late_response()
         elif self._phase is Phase.OPEN and self._idle_timer is None:
@@ -142,7 +147,7 @@ class Gate(asyncio.Protocol):
             return
         why = self._why_last()
         if why:
-            self._announce_last(response)
+            self._end_with(response, why)
         elif self._phase is not Phase.OPEN:
             # By hand: aiohttp then leaves the connection open, as Envoy does.
             response.headers["Connection"] = "close"
@@ -307,7 +312,7 @@ class Gate(asyncio.Protocol):
             return "max connection duration"
         return ""
 
-    def _announce_last(self, response: web.StreamResponse) -> None:
+    def _end_with(self, response: web.StreamResponse, why: str) -> None:
         if self._settings.announce:
             response.force_close()
-        self._last_response = True
+        self._why_last_response = why

@@ -147,7 +147,7 @@ class HopServer:
         finally:
             if is_stranger:
                 self._log_stranger(number, response)
-            gate.response_ended()
+            gate.response_ended(_why_closing(request, response))
         return response
 
     async def _respond(
@@ -193,6 +193,15 @@ class HopServer:
         if self._dated[0] != second:
             self._dated = (second, http_date(EPOCH + second))
         return self._dated[1]
+
+
+def _why_closing(request: web.BaseRequest, response: web.StreamResponse | None) -> str:
+    """Why aiohttp ends the connection after this response, or nothing."""
+    if response is None or response.keep_alive is not False:
+        return ""
+    if request.keep_alive:
+        return "announced"
+    return "Connection: close" if request.version >= HttpVersion11 else "HTTP/1.0"
 
 
 def _upgrade_required() -> web.Response:

@@ -108,9 +108,14 @@ class PanelModel:
 
     def _height(self) -> float:
         """As high (mm) as the picture may want to be anywhere on the sliders."""
-        ends = [(knob.path, stop) for knob in self.knobs for stop in knob.ends]
-        scenarios = [self.scenario.replace(path, stop) for path, stop in ends]
-        wanted = [self._natural_height(each) for each in (self.scenario, *scenarios)]
+        corners = itertools.product(*(knob.ends for knob in self.knobs))
+        scenarios = [self.scenario]
+        for stops in corners:
+            scenario = self.scenario
+            for knob, stop in zip(self.knobs, stops, strict=True):
+                scenario = scenario.replace(knob.path, stop)
+            scenarios.append(scenario)
+        wanted = [self._natural_height(each) for each in scenarios]
         return max(LEAST_HEIGHT, min(max(wanted), MOST_HEIGHT))
 
     def _natural_height(self, scenario: Scenario) -> float:
