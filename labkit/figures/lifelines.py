@@ -106,14 +106,14 @@ def layout(
     rows = sum(lane.rows for lane in plan) or 1
     spare = height - _needs(plan, 0.0)
     row = min(_row_height(plan), spare / rows)
-    frame = _Frame(run, scale, row, _LANES + _needs(plan, row) - _LANES - _LEGEND)
+    frame = _Frame(run, scale, row, _needs(plan, row) - _LEGEND)
     _titles(sheet, run, exchanges, plan)
     _cuts(sheet, frame)
     top = _LANES
     for lane in plan:
         top = _lane(sheet, frame, lane, top)
     _axis(sheet, frame)
-    _legend(sheet, plan, height)
+    _legend(sheet, plan, frame.bottom + _LEGEND - 4.5)
     return sheet
 
 
@@ -251,12 +251,12 @@ def _cut_words(sheet: Sheet, piece: Piece, y: float) -> None:
     sheet.write(Word(text, middle, y + 3.6, "center", ink=MUTED, slant="italic"))
 
 
-def _legend(sheet: Sheet, plan: Sequence[Lane], height: float) -> None:
+def _legend(sheet: Sheet, plan: Sequence[Lane], y: float) -> None:
     """The shapes that occur, with their names."""
     bars = [bar for lane in plan for bar in lane.bars]
     failures = {tick.failed for bar in bars for tick in bar.ticks}
     kinds = {bar.kind for bar in bars if bar.end is not None}
-    at = (6.0, height - 4.5)
+    at = (6.0, y)
     for failed, text in ((False, "request"), (True, "failed")):
         if failed in failures:
             _tick(sheet, at, 1.7, failed)

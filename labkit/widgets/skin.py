@@ -173,7 +173,6 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
     def _show(self, shown: Shown) -> None:
         self._shown = shown
         self._image.value = shown.png
-        self._image.tooltip = shown.alt
         self._order.value = "".join(_line(each) for each in shown.ordering)
         self._told.value = _line(shown.alt)
 

@@ -1,0 +1,53 @@
+"""From a key on a slider to the new picture on the screen, in Chromium."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from tools import jupyterlab as lab
+
+# Notes the moment a key goes down on a slider, and the frame after the picture
+# that it brought has been decoded.
+_WATCH = """image => {
+    window.keyDown = 0;
+    window.addEventListener("keydown", () => { window.keyDown = performance.now() },
+                            true);
+    window.nextPicture = () => new Promise(resolve => {
+        const watch = new MutationObserver(() => {
+            watch.disconnect();
+            image.decode().then(() => requestAnimationFrame(() =>
+                resolve(performance.now() - window.keyDown)));
+        });
+        watch.observe(image, {attributes: true, attributeFilter: ["src"]});
+        setTimeout(() => resolve(null), 5000);
+    });
+}"""
+
+
+def slider_to_pixels(moves: int = 30) -> list[float]:
+    """Seconds of each move of the landing page's second slider.
+
+    A move that changes no pixel brings no new picture and is left out.
+    LookupError where there is no Chromium.
+    """
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        lab.chromium() as browser,
+        lab.jupyterlab(Path(folder)) as where,
+    ):
+        page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        lab.opened(page, where, "00-start-here.ipynb")
+        lab.run_all(page)
+        panel = lab.panel_of(page)
+        panel.locator("img").first.evaluate(_WATCH)
+        panel.locator(".noUi-handle").nth(1).focus()
+        took: list[float] = []
+        for move in range(moves):
+            page.evaluate("() => { window.shown = window.nextPicture() }")
+            # There and back again: every picture differs from the last.
+            page.keyboard.press("ArrowLeft" if move % 10 < 5 else "ArrowRight")
+            milliseconds = page.evaluate("() => window.shown")
+            if milliseconds is not None:
+                took.append(milliseconds / 1000)
+        return took
