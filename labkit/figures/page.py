@@ -56,6 +56,11 @@ class Page:
         """The distance of a hop's two lifelines."""
         return self.columns[hop + 1] - self.columns[hop]
 
+    @property
+    def legend(self) -> float:
+        """The height of the legend: below the last arrow, also on longer paper."""
+        return START + self.placed.bottom + LEGEND - 5.0
+
     def starts(self) -> list[tuple[Exchange, float]]:
         """Each request told, and the height at which it leaves the first party."""
         starts: dict[int, float] = {}

@@ -260,8 +260,7 @@ def _times(sheet: Sheet, page: Page) -> None:
 
 def _legend(sheet: Sheet, page: Page, window: bool) -> None:
     """The kinds of segments that occur, with their strokes."""
-    y = page.height - 5.0
-    x = 6.0
+    x, y = 6.0, page.legend
     kinds = {m.event.kind for m in page.story.messages}
     samples = [(kind.value, STROKES[kind]) for kind in Kind if kind in kinds]
     if any(stroke_of(m) is FAILURE for m in page.story.messages):

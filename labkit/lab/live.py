@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import threading
+import weakref
 from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -20,6 +20,50 @@ if TYPE_CHECKING:
     from labkit.roles.server import Handler
 
 T = TypeVar("T")
+_NOT_RUNNING = "the lab is not running: call start() first"
+
+# Labs with a port of their own choice, by that port.
+_on_port: weakref.WeakValueDictionary[int, Lab] = weakref.WeakValueDictionary()
+
+
+class _Engine:
+    """The thread and the loop on which a lab's chain lives; knows no Lab."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.SelectorEventLoop()
+        self.chain: Chain | None = None
+        self._thread = threading.Thread(
+            target=_live, args=(self.loop,), name="labkit-lab", daemon=True
+        )
+        self._thread.start()
+
+    def do(self, work: Coroutine[Any, Any, T]) -> T:
+        """Have something done on the loop, and wait for it."""
+        pending = asyncio.run_coroutine_threadsafe(work, self.loop)
+        try:
+            return pending.result()
+        except BaseException:
+            pending.cancel()
+            raise
+
+    def end(self) -> None:
+        """Close every connection, then the loop and its thread."""
+        if threading.current_thread() is self._thread:
+            # Nobody holds the lab any more, and it is here that this was noticed.
+            self.loop.create_task(self._close()).add_done_callback(self._stop)
+            return
+        try:
+            self.do(self._close())
+        finally:
+            self._stop()
+            self._thread.join()
+
+    async def _close(self) -> None:
+        if self.chain is not None:
+            await self.chain.close()
+
+    def _stop(self, *_: object) -> None:
+        self.loop.call_soon_threadsafe(self.loop.stop)
 
 
 class Lab:
@@ -27,9 +71,10 @@ class Lab:
 
     It lives on an event loop of its own in one daemon thread, so the cell that
     follows may block. A context manager (``with`` and ``async with``), or
-    ``start()`` and ``stop()``. ``port`` asks for a fixed port of the first
-    server; 0 takes a free one. ``handler`` is an application in the origin's
-    place; ``on_exchange`` is called with a request's number after its outcome.
+    ``start()`` and ``stop()``; one that nobody holds any more stops by itself.
+    ``port`` asks for a fixed port of the first server; 0 takes a free one.
+    ``handler`` is an application in the origin's place; ``on_exchange`` is called
+    with a request's number after its outcome.
     """
 
     def __init__(
@@ -43,15 +88,14 @@ class Lab:
         self._port = port
         self._handler = handler
         self.on_exchange = on_exchange
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
-        self._chain: Chain | None = None
+        self._engine: _Engine | None = None
+        self._end: Callable[[], object] = _nothing
         self._urls: dict[str, str] = {}
         self._trace = Trace()
         self._ledger = Ledger(len(scenario.hops))
 
     def __repr__(self) -> str:
-        if self._chain is None:
+        if not self.is_running:
             return "<Lab: stopped>"
         where = ", ".join(f"{name} {url}" for name, url in self._urls.items())
         return f"<Lab: {where}; {len(self.exchanges)} requests>"
@@ -59,7 +103,7 @@ class Lab:
     @property
     def is_running(self) -> bool:
         """Has it been started and not yet stopped?"""
-        return self._chain is not None
+        return self._engine is not None
 
     @property
     def urls(self) -> dict[str, str]:
@@ -69,7 +113,7 @@ class Lab:
     @property
     def scenario(self) -> Scenario:
         """The settings as they stand now."""
-        return self._scenario if self._chain is None else self._chain.scenario
+        return self._chain.scenario if self.is_running else self._scenario
 
     @property
     def trace(self) -> Trace:
@@ -96,34 +140,34 @@ class Lab:
     def start(self) -> Self:
         """Open all servers; returns itself. Does nothing if it runs already.
 
-        Raises OSError when ``port`` is taken.
+        A lab that was started on the same ``port`` before, as when a cell is run
+        twice, is stopped first. Raises OSError when somebody else has the port.
         """
         if self.is_running:
             return self
-        self._loop = asyncio.SelectorEventLoop()
-        self._thread = threading.Thread(
-            target=_live, args=(self._loop,), name="labkit-lab", daemon=True
-        )
-        self._thread.start()
-        atexit.register(self.stop)
+        if self._port:
+            former = _on_port.get(self._port)
+            if former is not None:
+                former.stop()
+            _on_port[self._port] = self
+        engine = _Engine()
         try:
-            self._do(self._open())
+            engine.chain, self._urls = engine.do(self._open())
         except BaseException:
-            self._end_thread()
+            engine.end()
             raise
+        self._engine = engine
+        # Called by stop(), when nobody holds this lab, or when Python ends.
+        self._end = weakref.finalize(self, engine.end)
         return self
 
     def stop(self) -> None:
         """Close every connection and the loop; may be called twice."""
-        chain, self._chain = self._chain, None
-        if chain is None:
-            return
-        try:
-            self._do(chain.close())
-        finally:
-            self._end_thread()
+        self._engine = None
+        self._urls = {}
+        self._end()
 
-    async def _open(self) -> None:
+    async def _open(self) -> tuple[Chain, dict[str, str]]:
         from labkit.net.loopback import LoopbackNetwork
 
         loop = asyncio.get_running_loop()
@@ -138,25 +182,20 @@ class Lab:
             await chain.close()
             raise
         names = self._scenario.parties[1:]
-        for name, server in zip(names, listening, strict=True):
-            host, port = server.address
-            self._urls[name] = f"http://{host}:{port}"
-        self._chain = chain
+        places = [server.address for server in listening]
+        pairs = zip(names, places, strict=True)
+        return chain, {name: f"http://{host}:{port}" for name, (host, port) in pairs}
 
     def _network(self, make: type[LoopbackNetwork], epoch: float) -> LoopbackNetwork:
         links = [hop.link for hop in self._scenario.hops]
         fixed = {0: self._port}
         return make(links, self._scenario.seed, self._trace, epoch, fixed)
 
-    def _end_thread(self) -> None:
-        loop, thread = self._loop, self._thread
-        self._loop = self._thread = None
-        self._urls = {}
-        atexit.unregister(self.stop)
-        if loop is None or thread is None:
-            return
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
+    @property
+    def _chain(self) -> Chain:
+        if self._engine is None or self._engine.chain is None:
+            raise RuntimeError(_NOT_RUNNING)
+        return self._engine.chain
 
     # -- while it runs -------------------------------------------------------------
 
@@ -168,25 +207,17 @@ class Lab:
         self._do(self._set(path, value))
 
     async def _set(self, path: str, value: object) -> None:
-        assert self._chain is not None
         self._chain.set(path, value)
 
     def drive(self) -> None:
         """Send the scenario's own traffic through the running chain, and wait."""
-        if self._chain is None:
-            raise RuntimeError("the lab is not running: call start() first")
         self._do(self._chain.drive())
 
     def _do(self, work: Coroutine[Any, Any, T]) -> T:
-        if self._loop is None:
+        if self._engine is None:
             work.close()
-            raise RuntimeError("the lab is not running: call start() first")
-        pending = asyncio.run_coroutine_threadsafe(work, self._loop)
-        try:
-            return pending.result()
-        except BaseException:
-            pending.cancel()
-            raise
+            raise RuntimeError(_NOT_RUNNING)
+        return self._engine.do(work)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -209,6 +240,10 @@ class Lab:
         traceback: TracebackType | None,
     ) -> None:
         await asyncio.to_thread(self.stop)
+
+
+def _nothing() -> None:
+    """What ends a lab that was never started."""
 
 
 def _live(loop: asyncio.AbstractEventLoop) -> None:

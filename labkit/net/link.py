@@ -64,6 +64,11 @@ class Wire:
     def __repr__(self) -> str:
         return f"<Wire {self.connection} of hop {self.link.hop}>"
 
+    @property
+    def is_empty(self) -> bool:
+        """Is nothing on its way, in either direction?"""
+        return self.upstream.is_empty and self.downstream.is_empty
+
     def is_forgotten(self, now: float) -> bool:
         """Has a middlebox dropped this flow, which was idle for too long?"""
         if now - self.last_seen > self.link.settings.forget_after:

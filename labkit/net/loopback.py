@@ -20,13 +20,20 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from labkit.net import Address, Answer, ProtocolFactory, after_delivery
 from labkit.net.link import LinkState, Wire
-from labkit.net.relay import Flow, bound_buffers, report, tcp_socket
+from labkit.net.relay import Flow
+from labkit.net.sockets import (
+    HERE,
+    Acceptor,
+    Complaints,
+    allow_many_descriptors,
+    bind,
+    bound_buffers,
+    tcp_socket,
+)
 from labkit.net.watch import ResetWatch, reset_watch
 from labkit.settings import Link
 from labkit.wire import Kind, Trace
 
-HERE = "127.0.0.1"
-BACKLOG = 4096
 # Programs that were just told to close need a moment before their FIN is seen.
 _GRACE = 0.1
 _MOST_FILLERS = 8
@@ -46,12 +53,12 @@ class Front:
         self.expected: dict[int, asyncio.Future[Flow]] = {}
         self._network = network
         self._loop = link.loop
-        self._holder = _bind((HERE, port))
+        self._holder = bind((HERE, port))
         self.address: Address = self._holder.getsockname()
         if sys.platform != "linux":
             # Only Linux lets a bound port be opened while somebody holds it.
             self._holder.close()
-        self._listener: socket.socket | None = None
+        self._acceptor: Acceptor | None = None
         self._fillers: list[socket.socket] = []
 
     def __repr__(self) -> str:
@@ -68,10 +75,12 @@ class Front:
 
     def open(self, listening: LoopbackListening) -> None:
         """Put the latest server behind this front."""
-        if self.answer != listening.answer or self._listener is None:
+        if self.answer != listening.answer:
             self._close_listener()
             if listening.answer == "accept":
-                self._listen()
+                self._acceptor = Acceptor(
+                    self._loop, bind(self.address), self._take, self._network.complain
+                )
             elif listening.answer == "drop":
                 self._fill_the_backlog()
         self.listening = listening
@@ -80,7 +89,8 @@ class Front:
         """Refuse from now on, unless another server has taken the place."""
         if self.listening is listening:
             # A client in the accept queue has sent its SYN before this moment.
-            self._accept()
+            if self._acceptor is not None:
+                self._acceptor.accept()
             self.listening = None
             self._close_listener()
 
@@ -90,50 +100,33 @@ class Front:
         self._close_listener()
         self._holder.close()
 
-    def accept_on(self) -> None:
+    def resume(self) -> None:
         """There are file descriptors again."""
-        if self._listener is not None and self.answer == "accept":
-            self._loop.add_reader(self._listener, self._accept)
-
-    def _listen(self) -> None:
-        self._listener = _bind(self.address)
-        bound_buffers(self._listener)
-        self._listener.listen(BACKLOG)
-        self._loop.add_reader(self._listener, self._accept)
+        if self._acceptor is not None:
+            self._acceptor.resume()
 
     def _fill_the_backlog(self) -> None:
         """Leave the kernel no room, so that it drops the SYN of whoever comes."""
-        self._listener = _bind(self.address)
-        self._listener.listen(0)
+        deaf = bind(self.address)
+        deaf.listen(0)
+        self._fillers.append(deaf)
         for _ in range(_MOST_FILLERS):
             filler = tcp_socket()
             self._fillers.append(filler)
             filler.connect_ex(self.address)
 
     def _close_listener(self) -> None:
-        if self._listener is not None:
-            self._loop.remove_reader(self._listener)
-            self._listener.close()
-            self._listener = None
+        if self._acceptor is not None:
+            self._acceptor.close()
+            self._acceptor = None
         while self._fillers:
             self._fillers.pop().close()
 
-    def _accept(self) -> None:
-        while self._listener is not None and self.answer == "accept":
-            try:
-                near, client = self._listener.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return
-            except OSError as error:
-                # Level-triggered: without this the loop would spin.
-                self._loop.remove_reader(self._listener)
-                report(self._loop, f"{self!r} cannot accept", error)
-                return
-            near.setblocking(False)
-            flow = self._network.carry(self, near, client)
-            expected = self.expected.pop(client[1], None)
-            if expected is not None and not expected.done():
-                expected.set_result(flow)
+    def _take(self, near: socket.socket, client: Address) -> None:
+        flow = self._network.carry(self, near, client)
+        expected = self.expected.pop(client[1], None)
+        if expected is not None and not expected.done():
+            expected.set_result(flow)
 
 
 class LoopbackListening:
@@ -144,10 +137,10 @@ class LoopbackListening:
         front: Front,
         answer: Answer,
         direct: Address | None,
-        server: asyncio.Server | None = None,
+        acceptor: Acceptor | None = None,
     ) -> None:
         self._front = front
-        self._server = server
+        self.acceptor = acceptor
         self.answer = answer
         self.direct = direct
 
@@ -166,8 +159,8 @@ class LoopbackListening:
     def end(self) -> None:
         """What :meth:`close` does, for callers that cannot wait."""
         self._front.shut(self)
-        if self._server is not None:
-            self._server.close()
+        if self.acceptor is not None:
+            self.acceptor.close()
 
 
 class LoopbackNetwork:
@@ -187,6 +180,7 @@ class LoopbackNetwork:
         epoch: float | None = None,
         fixed: Mapping[int, int] | None = None,
     ) -> None:
+        allow_many_descriptors()
         self._fixed = dict(fixed or {})
         self._settings = list(links) or [Link()]
         self._seed = seed
@@ -197,8 +191,12 @@ class LoopbackNetwork:
         self._numbers = [itertools.count(1) for _ in self._settings]
         self._number_of: list[dict[PortPair, int]] = [{} for _ in self._settings]
         self._ports: dict[Flow, PortPair] = {}
+        # Wires whose programs have gone while something was still under way.
+        self._late: list[Wire] = []
         self._clients: weakref.WeakSet[asyncio.Transport] = weakref.WeakSet()
+        self._accepting: set[asyncio.Task[object]] = set()
         self._watch: ResetWatch | None = None
+        self.complain = Complaints()
         self._closed = False
 
     def __repr__(self) -> str:
@@ -234,14 +232,19 @@ class LoopbackNetwork:
         if answer != "accept":
             return self._open(hop, answer, None, None)
         loop = asyncio.get_running_loop()
-        sock = _bind((HERE, 0))
-        bound_buffers(sock)
+        sock = bind((HERE, 0))
         direct: Address = sock.getsockname()
-        server = await loop.create_server(factory, sock=sock, backlog=BACKLOG)
+
+        def take(conn: socket.socket, client: Address) -> None:
+            accepting = loop.create_task(loop.connect_accepted_socket(factory, conn))
+            self._accepting.add(accepting)
+            accepting.add_done_callback(self._accepting.discard)
+
+        acceptor = Acceptor(loop, sock, take, self.complain)
         try:
-            return self._open(hop, answer, direct, server)
+            return self._open(hop, answer, direct, acceptor)
         except BaseException:
-            server.close()
+            acceptor.close()
             raise
 
     async def listen_before(self, hop: int, direct: Address) -> LoopbackListening:
@@ -300,28 +303,27 @@ class LoopbackNetwork:
         number = next(self._numbers[link.hop])
         pair = (client[1], front.address[1])
         self._number_of[link.hop][pair] = number
-        flow = Flow(
-            Wire(link, number),
-            near,
-            self._watcher(link.loop),
-            front.target,
-            self._dialled,
-            self._over,
-        )
+        flow = Flow(Wire(link, number), near, front.target, self)
         self._ports[flow] = pair
         self._name_ports(link, number, (*pair, 0, 0))
         return flow
 
-    def _dialled(self, flow: Flow, relay: Address, server: Address) -> None:
+    def dialled(self, flow: Flow, relay: Address, server: Address) -> None:
+        """A relay has a connection under way to its server."""
         wire = flow.wire
         pair = (relay[1], server[1])
         self._number_of[wire.link.hop][pair] = wire.connection
         self._name_ports(wire.link, wire.connection, (*self._ports[flow], *pair))
 
-    def _over(self, flow: Flow) -> None:
+    def over(self, flow: Flow) -> None:
+        """A relay has let go of both its sockets."""
         self._ports.pop(flow, None)
+        self._late = [wire for wire in (*self._late, flow.wire) if not wire.is_empty]
         for front in self._fronts.values():
-            front.accept_on()
+            front.resume()
+        for listening in self._listenings:
+            if listening.acceptor is not None:
+                listening.acceptor.resume()
 
     def _name_ports(
         self, link: LinkState, number: int, ports: tuple[int, int, int, int]
@@ -383,9 +385,9 @@ class LoopbackNetwork:
         hop: int,
         answer: Answer,
         direct: Address | None,
-        server: asyncio.Server | None,
+        acceptor: Acceptor | None,
     ) -> LoopbackListening:
-        listening = LoopbackListening(self._front(hop), answer, direct, server)
+        listening = LoopbackListening(self._front(hop), answer, direct, acceptor)
         self._listenings.append(listening)
         self._front(hop).open(listening)
         return listening
@@ -406,9 +408,11 @@ class LoopbackNetwork:
             front = self._fronts[hop] = Front(self, link, self._fixed.get(hop, 0))
         return front
 
-    def _watcher(self, loop: asyncio.AbstractEventLoop) -> ResetWatch:
+    @property
+    def watch(self) -> ResetWatch:
+        """Tells the relays of RSTs when nothing is left to read."""
         if self._watch is None:
-            self._watch = reset_watch(loop)
+            self._watch = reset_watch(asyncio.get_running_loop())
         return self._watch
 
     async def _settle(self) -> None:
@@ -419,13 +423,21 @@ class LoopbackNetwork:
         for wait in _waits(longest):
             # What programs have just sent must be read before it is in flight.
             await _passes(loop, 3)
-            if not any(flow.is_busy for flow in self._ports):
+            if not self._is_busy():
                 return
             if loop.time() > deadline:
                 return
             await asyncio.sleep(wait)
 
+    def _is_busy(self) -> bool:
+        """Is anything under way, be it to nobody?"""
+        return any(flow.is_busy for flow in self._ports) or any(
+            not wire.is_empty for wire in self._late
+        )
+
     def _end(self) -> None:
+        for accepting in list(self._accepting):
+            accepting.cancel()
         for client in list(self._clients):
             client.abort()
         for flow in list(self._ports):
@@ -434,20 +446,6 @@ class LoopbackNetwork:
             front.close()
         if self._watch is not None:
             self._watch.close()
-
-
-def _bind(address: Address) -> socket.socket:
-    sock = tcp_socket()
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        sock.bind(address)
-    except OSError as error:
-        sock.close()
-        host, port = address
-        reason = os.strerror(error.errno or 0).lower()
-        sentence = f"cannot listen on {host}:{port}: {reason}"
-        raise OSError(error.errno, sentence) from None
-    return sock
 
 
 def _tell_failure(sock: socket.socket, accepted: asyncio.Future[Flow]) -> None:

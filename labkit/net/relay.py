@@ -10,14 +10,15 @@ before the handshake would be over on a wire of that length.
 from __future__ import annotations
 
 import asyncio
-import errno
 import socket
 import struct
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
 from labkit.net import Address
 from labkit.net.link import Lane, Wire
+from labkit.net.sockets import bound_buffers, tcp_socket
 from labkit.net.watch import ResetWatch
 from labkit.wire import Kind
 
@@ -25,31 +26,25 @@ SEGMENT = 64 * 1024
 # A direction with so many bytes read and not yet passed on is read no further.
 HIGH_WATER = 512 * 1024
 LOW_WATER = HIGH_WATER // 2
-# The kernel's own buffers would swallow megabytes more before a writer waits.
-KERNEL_BUFFER = 256 * 1024
 
 _LINGER_FOR_NO_TIME = struct.pack("ii", 1, 0)
 
 
-def tcp_socket() -> socket.socket:
-    """A socket that never blocks."""
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    sock.setblocking(False)
-    return sock
+class Carrier(Protocol):
+    """The network that a flow belongs to."""
 
+    @property
+    def watch(self) -> ResetWatch:
+        """Tells of RSTs when nothing is left to read."""
 
-def bound_buffers(sock: socket.socket) -> None:
-    """Keep the kernel from holding megabytes for a writer (before connecting)."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, KERNEL_BUFFER)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BUFFER)
+    def dialled(self, flow: Flow, relay: Address, server: Address) -> None:
+        """The far leg's two ports are known."""
 
+    def over(self, flow: Flow) -> None:
+        """Both legs are gone; called once."""
 
-def report(loop: asyncio.AbstractEventLoop, what: str, error: OSError) -> None:
-    """Tell the loop's exception handler why a relay cannot do its work."""
-    limit = error.errno in (errno.EMFILE, errno.ENFILE)
-    advice = "; raise the limit of open files (ulimit -n)" if limit else ""
-    message = f"{what}: {error.strerror}{advice}"
-    loop.call_exception_handler({"message": message, "exception": error})
+    def complain(self, what: str, error: OSError) -> None:
+        """The relay cannot do its work."""
 
 
 class Leg:
@@ -254,24 +249,20 @@ class Flow:
 
     ``target`` says where the server listens when the SYN arrives there, None if
     nobody does. ``answered`` becomes True when the handshake is over, False if
-    the server refused. ``on_dialled`` gets to know the far leg's ports, ``on_over``
-    is called once at the end.
+    the server refused.
     """
 
     def __init__(
         self,
         wire: Wire,
         near: socket.socket,
-        watch: ResetWatch,
         target: Callable[[], Address | None],
-        on_dialled: Callable[[Flow, Address, Address], None],
-        on_over: Callable[[Flow], None],
+        carrier: Carrier,
     ) -> None:
         self.wire = wire
-        self.watch = watch
+        self.watch = carrier.watch
         self._target = target
-        self._on_dialled = on_dialled
-        self._on_over = on_over
+        self._carrier = carrier
         self._loop = wire.link.loop
         self.answered: asyncio.Future[bool] = self._loop.create_future()
         self.is_over = False
@@ -291,8 +282,7 @@ class Flow:
         legs = (self._near, self._far)
         return not (
             self._dialling is None
-            and self.wire.upstream.is_empty
-            and self.wire.downstream.is_empty
+            and self.wire.is_empty
             and not any(leg.has_unsent for leg in legs if leg is not None)
         )
 
@@ -308,12 +298,12 @@ class Flow:
         try:
             sock = tcp_socket()
         except OSError as error:
-            report(self._loop, f"{self.wire!r} cannot dial its server", error)
+            self._carrier.complain("cannot dial a server", error)
             self.wire.downstream.send(Kind.RST)
             return
         bound_buffers(sock)
         sock.connect_ex(target)
-        self._on_dialled(self, sock.getsockname(), target)
+        self._carrier.dialled(self, sock.getsockname(), target)
         self._dialling = sock
         self._loop.add_writer(sock, self._far_answers, sock)
 
@@ -363,4 +353,4 @@ class Flow:
                 leg.bury()
         if not self.answered.done():
             self.answered.set_result(False)
-        self._on_over(self)
+        self._carrier.over(self)
