@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import Field
 from typing import Any
 
@@ -20,22 +20,23 @@ def get(scenario: Scenario, path: str) -> Any:
     return _found(scenario, path)[0]
 
 
-def replace(scenario: Scenario, path: str, value: object) -> Scenario:
-    """A copy with one knob turned, through the table: unwritten stays unwritten.
+def replace(scenario: Scenario, changes: Mapping[str, object]) -> Scenario:
+    """A copy with knobs turned, through the table: unwritten stays unwritten.
 
-    None makes the knob unwritten again. Raises SettingsError for a wrong path or
-    value.
+    All at once: settings that only fit together need no order. None makes a knob
+    unwritten again. Raises SettingsError for a wrong path or value.
     """
-    _knob_field(scenario, path)
-    *groups, last = _steps(path)
     table = notation.to_dict(scenario)
-    place: Any = table
-    for step in groups:
-        place = _inside(place, step)
-    if value is None:
-        place.pop(last, None)
-    else:
-        place[last] = value
+    for path, value in changes.items():
+        _knob_field(scenario, path)
+        *groups, last = _steps(path)
+        place: Any = table
+        for step in groups:
+            place = _inside(place, step)
+        if value is None:
+            place.pop(last, None)
+        else:
+            place[last] = value
     return notation.from_dict(table)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -286,9 +287,13 @@ class Scenario(Section):
 
         What was never written is derived anew, e.g. from a new personality.
         """
+        return self.replace_all({path: value})
+
+    def replace_all(self, changes: Mapping[str, object]) -> Scenario:
+        """A copy with several knobs turned at once, in no order."""
         from labkit import paths
 
-        return paths.replace(self, path, value)
+        return paths.replace(self, changes)
 
     @classmethod
     def from_toml(cls, source: Path | str) -> Scenario:

@@ -56,9 +56,10 @@ def test_set_turns_a_knob_and_the_failures_follow() -> None:
 
 
 def gaps() -> list[str]:
+    # Neither holds without the other: they are taken together, in any order.
     return [
-        *("--set", "traffic.gaps=[4.99]"),
         *("--set", 'traffic.arrivals="gaps"'),
+        *("--set", "traffic.gaps=[4.99]"),
     ]
 
 

@@ -355,3 +355,14 @@ def test_a_knob_that_is_turned_back_leaves_no_trace(
     turned = scenario.replace(path, 123.5)
     assert turned.get(path) == 123.5
     assert turned.replace(path, scenario.get(path)) == scenario
+
+
+def test_settings_that_only_fit_together_are_turned_at_once() -> None:
+    both = {"traffic.arrivals": "gaps", "traffic.gaps": [1.0, 2.0]}
+    for changes in (both, dict(reversed(both.items()))):
+        assert Scenario().replace_all(changes).traffic.gaps == (1.0, 2.0)
+    assert CHAIN.replace_all({}) == CHAIN
+    with pytest.raises(SettingsError, match=r"traffic\.gaps is"):
+        Scenario().replace("traffic.arrivals", "gaps")
+    with pytest.raises(SettingsError, match=r"hop\.9 does not exist"):
+        CHAIN.replace_all({"hop.0.link.delay": 1.0, "hop.9.link.delay": 1.0})

@@ -10,12 +10,9 @@ from labkit.settings import Scenario, SettingsError
 
 
 def read(arguments: Namespace) -> Scenario:
-    """The scenario of FILE with every ``--set`` applied in order."""
+    """The scenario of FILE with every ``--set``; of two for one path the later."""
     scenario = Scenario.from_toml(Path(arguments.file))
-    for change in arguments.changes:
-        path, value = _parse(change)
-        scenario = scenario.replace(path, value)
-    return scenario
+    return scenario.replace_all(dict(map(_parse, arguments.changes)))
 
 
 def _parse(change: str) -> tuple[str, object]:

@@ -45,9 +45,7 @@ def chain(changes: Mapping[str, Any] | None = None, gap: float = 1.0) -> Scenari
         traffic=Traffic(arrivals="gaps", gaps=(gap,), requests=REQUESTS),
         hops=(Hop(name="client"), Hop(name="proxy", link=Link(delay=DELAY))),
     )
-    for path, value in (changes or {}).items():
-        scenario = scenario.replace(path, value)
-    return scenario
+    return scenario.replace_all(changes or {})
 
 
 def hinted(honours_hint: bool) -> Scenario:
@@ -103,7 +101,7 @@ def _check(scenario: object, wanted: tuple[int, int]) -> Verdict:
 def _unseen(scenario: Scenario, chance: random.Random) -> Scenario:
     """The same chain on other wires, with pauses from a tenth to ten seconds."""
     gaps = [round(10 ** chance.uniform(-1, 1), 3) for _ in range(REQUESTS - 1)]
-    changes = {
+    changes: dict[str, object] = {
         "traffic.gaps": gaps,
         "traffic.arrivals": "gaps",
         "traffic.requests": REQUESTS,
@@ -112,9 +110,7 @@ def _unseen(scenario: Scenario, chance: random.Random) -> Scenario:
         "hop.1.link.delay": round(chance.uniform(0.001, 0.05), 4),
         "seed": chance.randrange(1_000_000),
     }
-    for path, value in changes.items():
-        scenario = scenario.replace(path, value)
-    return scenario
+    return scenario.replace_all(changes)
 
 
 def _judged(done: Run, wanted: tuple[int, int]) -> Verdict:

@@ -109,12 +109,9 @@ class PanelModel:
     def _height(self) -> float:
         """As high (mm) as the picture may want to be anywhere on the sliders."""
         corners = itertools.product(*(knob.ends for knob in self.knobs))
-        scenarios = [self.scenario]
-        for stops in corners:
-            scenario = self.scenario
-            for knob, stop in zip(self.knobs, stops, strict=True):
-                scenario = scenario.replace(knob.path, stop)
-            scenarios.append(scenario)
+        paths = [knob.path for knob in self.knobs]
+        changes = [dict(zip(paths, stops, strict=True)) for stops in corners]
+        scenarios = [self.scenario.replace_all(each) for each in ({}, *changes)]
         wanted = [self._natural_height(each) for each in scenarios]
         return max(LEAST_HEIGHT, min(max(wanted), MOST_HEIGHT))
 
@@ -166,10 +163,7 @@ class PanelModel:
 
     def apply(self, preset: str) -> None:
         """Go back to the start and turn the knobs of a preset."""
-        scenario = self._start
-        for path, value in self.presets[preset].items():
-            scenario = scenario.replace(path, value)
-        self.scenario = scenario
+        self.scenario = self._start.replace_all(self.presets[preset])
 
     def reset(self) -> None:
         """Back to the start."""
