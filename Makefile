@@ -18,13 +18,15 @@ NEEDS := pyproject.toml constraints.txt
 lab: $(VENV)/.for-lab
 	$(BIN)/labkit start $(ARGS)
 
-# Two at a time what keeps to virtual time; alone what races on real sockets. Pytest
-# says 5 when ARGS chose no test of a half.
+# Two at a time what keeps to virtual time; alone what races on real sockets; by itself
+# what drives a browser, for Playwright keeps a loop running in its thread. Pytest says 5
+# when ARGS chose no test of a part.
 test: $(VENV)/.for-dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile --nbval \
 		-m "not live and not browser and not binder" tests notebooks $(ARGS) \
 		|| [ $$? -eq 5 ]
-	$(BIN)/python -m pytest -m "live or browser" tests $(ARGS) || [ $$? -eq 5 ]
+	$(BIN)/python -m pytest -m live tests $(ARGS) || [ $$? -eq 5 ]
+	$(BIN)/python -m pytest -m browser tests/browser $(ARGS) || [ $$? -eq 5 ]
 
 lint: $(VENV)/.for-dev
 	$(BIN)/ruff check .

@@ -1,5 +1,7 @@
 """The life of a pooled connection is a table, and the table is sound."""
 
+from pathlib import Path
+
 import pytest
 
 from labkit.states import (
@@ -74,3 +76,8 @@ def test_the_diagram_shows_every_edge_of_the_table() -> None:
             edge = f"{state.value} --> {target.value}: "
             told = next(line for line in drawn.splitlines() if edge in line)
             assert signal.value in told
+
+
+def test_the_documentation_shows_the_table_as_it_is() -> None:
+    page = Path(__file__).resolve().parent.parent / "docs" / "states.md"
+    assert f"```mermaid\n{to_mermaid()}```" in page.read_text()
