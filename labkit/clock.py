@@ -30,6 +30,8 @@ Ts = TypeVarTuple("Ts")
 # So many turns of the loop without a tick of the clock is no program but a spin.
 TURNS_PER_INSTANT = 1_000_000
 
+# What asyncio.run_coroutine_threadsafe hands to the loop.
+_COROUTINE = "run_coroutine_threadsafe.<locals>.callback"
 
 # Seconds of virtual time in which cancelled tasks must have come to their end.
 GOODBYE = 1e6
@@ -129,11 +131,20 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._order = itertools.count()
         self._turns = 0
         self._slice = math.inf
+        self._inline = 0  # executor calls under way, one inside the other
 
     def __repr__(self) -> str:
         state = "running" if self.is_running() else "at rest"
         timers = sum(not timer.cancelled() for _, _, timer in self._timers)
         return f"<VirtualLoop {state} at {self._now:.6f} s, {timers} timers>"
+
+    def set_debug(self, enabled: bool) -> None:
+        """In debug mode a handle also remembers where it was made."""
+        super().set_debug(enabled)
+        self._debug = enabled
+        self._soon: type[asyncio.Handle] = asyncio.Handle if enabled else _Soon
+        self._timer: type[asyncio.TimerHandle]
+        self._timer = asyncio.TimerHandle if enabled else _Timer
 
     # -- the clock -----------------------------------------------------------------
 
@@ -149,7 +160,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """Run ``callback`` after ``delay`` virtual seconds (not later than asked)."""
-        return self.call_at(self._now + delay, callback, *args, context=context)
+        timer = self.call_at(self._now + delay, callback, *args, context=context)
+        if self._debug:
+            _leave_out_the_loop(timer)
+        return timer
 
     def call_at(
         self,
@@ -161,11 +175,13 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Run ``callback`` when the clock shows ``when``; equals keep their order."""
         if self._closed:  # type: ignore[attr-defined]
             self._check_closed()  # type: ignore[attr-defined]
-        timer = _Timer(when, callback, args, self, context)
+        timer = self._timer(when, callback, args, self, context)
         # A timer never fires in the past: a deadline that is due is due now.
         due = max(when, self._now)
         heapq.heappush(self._timers, (due, next(self._order), timer))
-        timer._scheduled = True
+        timer._scheduled = True  # type: ignore[attr-defined]
+        if self._debug:
+            _leave_out_the_loop(timer)
         return timer
 
     def call_soon(
@@ -177,7 +193,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Run ``callback`` in the next turn, at the same moment."""
         if self._closed:  # type: ignore[attr-defined]
             self._check_closed()  # type: ignore[attr-defined]
-        handle = _Soon(callback, args, self, context)
+        handle = self._soon(callback, args, self, context)
+        if self._debug:
+            _leave_out_the_loop(handle)
         self._ready.append(handle)  # type: ignore[attr-defined]
         return handle
 
@@ -324,14 +342,43 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Call at once, in this thread: a blocking call takes no virtual time."""
         self._check_closed()  # type: ignore[attr-defined]
         future: asyncio.Future[T] = self.create_future()
+        self._inline += 1
         try:
             future.set_result(func(*args))
         except Exception as error:
             future.set_exception(error)
+        finally:
+            self._inline -= 1
         return future
+
+    def call_soon_threadsafe(
+        self,
+        callback: Callable[[Unpack[Ts]], object],
+        *args: Unpack[Ts],
+        context: Context | None = None,
+    ) -> asyncio.Handle:
+        """Run ``callback`` in the next turn.
+
+        NotSupported for ``run_coroutine_threadsafe`` in an executor: it runs in
+        the loop's own thread, and who waits there for the loop waits for ever.
+        """
+        if self._inline and getattr(callback, "__qualname__", "") == _COROUTINE:
+            raise NotSupported(
+                "run_coroutine_threadsafe from an executor: executors run inline in "
+                "virtual time, where waiting for the loop would never end"
+            )
+        handle = self.call_soon(callback, *args, context=context)
+        if self._debug:
+            _leave_out_the_loop(handle)
+        return handle
 
     def set_default_executor(self, executor: Any) -> None:
         """Accepted and unused: executors run inline."""
+
+
+def _leave_out_the_loop(handle: Any) -> None:
+    """Let the traceback of a handle in debug mode end where the program called."""
+    del handle._source_traceback[-1]
 
 
 def _refuse_tls(options: dict[str, Any]) -> None:
