@@ -1,8 +1,8 @@
 """Failures against the gap: the same experiment in virtual time and on real sockets.
 
 A trial is a chain of its own: one request, a gap, the probe. Live, a trial in
-which the machine kept neither the gap nor the delays has measured another gap
-than the one set; it is thrown away and repeated.
+which the machine did not keep the gap, the delays and the timer has measured
+another gap than the one set; it is thrown away and repeated.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from labkit.lab import Run, run_many
 from labkit.points import GapPoint, GapSeries
 from labkit.settings import Scenario, SettingsError
+from labkit.wire import Direction, Kind
 
 # Seconds by which a live trial may be late and still count.
 TOLERANCE = 0.006
@@ -21,22 +22,41 @@ _ROUNDS = 6
 
 def trial(scenario: Scenario, gap: float, seed: int = 0) -> Scenario:
     """The scenario's chain with two requests, ``gap`` seconds apart."""
-    return (
-        scenario.replace("traffic.gaps", [gap])
-        .replace("traffic.arrivals", "gaps")
-        .replace("traffic.requests", 2)
-        .replace("traffic.burst", 1)
-        .replace("seed", scenario.seed + seed)
+    return scenario.replace_all(
+        {
+            "traffic.gaps": [gap],
+            "traffic.arrivals": "gaps",
+            "traffic.requests": 2,
+            "traffic.burst": 1,
+            "seed": scenario.seed + seed,
+        }
     )
 
 
 def was_disturbed(run: Run, tolerance: float = TOLERANCE) -> bool:
-    """Was the machine late by more than ``tolerance`` seconds in this trial?"""
+    """Was the machine late by more than ``tolerance`` seconds in this trial?
+
+    Late with the probe, on the wire, or with the timer of the last server.
+    """
     first, second = run.exchanges
     if first.done is None:
         return True
     late = second.sent - first.done - run.scenario.traffic.gaps[0]
-    return late > tolerance or run.lateness > tolerance
+    return max(late, run.lateness, _timer_lateness(run)) > tolerance
+
+
+def _timer_lateness(run: Run) -> float:
+    """How long after its time the last server's first FIN for idleness set out."""
+    last = len(run.scenario.hops) - 1
+    server = run.scenario.hops[last].server
+    patience = server.idle_timeout + server.drain_timeout + server.delayed_close_timeout
+    spoke = 0.0
+    for event in run.trace.of(last, 1):
+        if event.direction is Direction.DOWNSTREAM and event.sent <= run.ended:
+            if event.kind is Kind.FIN:
+                return event.sent - spoke - patience
+            spoke = event.sent
+    return 0.0
 
 
 def measure_gaps(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 ENGINES = ("virtual", "live")
 TRACED_UP_TO = 10_000
 
-# Seconds between the starts of trials side by side; one keeps the loop busy for
-# about a third of it.
+# Seconds that the chain of a trial may take to set up, and seconds between the
+# starts of trials side by side; a trial keeps the loop busy for a third of that.
+SETUP = 0.01
 APART = 0.02
 
 # So many turns of the virtual loop take a few milliseconds: a caller's loop that
@@ -52,7 +53,7 @@ def run(
     _check(scenario, engine, proxy)
     work = _Work(scenario, engine, progress, trace, handler)
     if engine == "live":
-        return run_nested(work.live(), asyncio.SelectorEventLoop)
+        return run_nested(work.live(), _live_loop)
     loop = VirtualLoop(work.network, horizon=scenario.lab.horizon)
     return run_nested(work.virtual(), lambda: loop)
 
@@ -88,8 +89,9 @@ def run_many(
     """Carry out independent scenarios and return their records in the same order.
 
     Live, up to ``at_once`` of them run side by side, each on a chain of its own,
-    so that a hundred trials take little longer than one. They start a little
-    apart, or the steps of all would fall on the same moment and wait in line.
+    so that a hundred trials take little longer than one. All chains of a batch
+    are set up before the first one starts and taken down after the last one ends,
+    and they start a little apart: no step of one trial waits for another's.
     """
     for scenario in scenarios:
         _check(scenario, engine, "labkit")
@@ -97,8 +99,7 @@ def run_many(
     if engine == "virtual":
         with bar:
             return [_counted(bar, run(each, progress=False)) for each in scenarios]
-    work = _side_by_side(scenarios, at_once, bar)
-    return run_nested(work, asyncio.SelectorEventLoop)
+    return run_nested(_in_batches(scenarios, at_once, bar), _live_loop)
 
 
 def _counted(bar: Progress, done: Run) -> Run:
@@ -106,21 +107,31 @@ def _counted(bar: Progress, done: Run) -> Run:
     return done
 
 
-async def _side_by_side(
+async def _in_batches(
     scenarios: Sequence[Scenario], at_once: int, bar: Progress
 ) -> list[Run]:
     jitter = await _jitter()
-    room = asyncio.Semaphore(at_once)
+    runs: list[Run] = []
+    with bar:
+        for first in range(0, len(scenarios), at_once):
+            batch = scenarios[first : first + at_once]
+            runs += await _side_by_side(batch, jitter, bar)
+    return runs
+
+
+async def _side_by_side(
+    scenarios: Sequence[Scenario], jitter: Jitter, bar: Progress
+) -> list[Run]:
+    start = asyncio.get_running_loop().time() + SETUP * len(scenarios)
+    everybody = asyncio.Barrier(len(scenarios))
 
     async def one(index: int, scenario: Scenario) -> Run:
-        await asyncio.sleep(index * APART)
-        async with room:
-            work = _Work(scenario, "live", progress=False)
-            return _counted(bar, await work.live(jitter))
+        work = _Work(scenario, "live", progress=False)
+        epoch = start + index * APART
+        return _counted(bar, await work.live(jitter, epoch, everybody.wait))
 
-    with bar:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(*each)) for each in enumerate(scenarios)]
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(*each)) for each in enumerate(scenarios)]
     return [task.result() for task in tasks]
 
 
@@ -177,19 +188,34 @@ class _Work:
         """Carry it out on the running virtual loop."""
         return await self._drive(self.network, 0.0)
 
-    async def live(self, jitter: Jitter | None = None) -> Run:
-        """Carry it out on real sockets in the running loop."""
+    async def live(
+        self,
+        jitter: Jitter | None = None,
+        epoch: float | None = None,
+        leave: Callable[[], Awaitable[object]] | None = None,
+    ) -> Run:
+        """Carry it out on real sockets in the running loop.
+
+        The run begins at ``epoch`` on the loop's clock, and nothing is taken down
+        before ``leave`` has been waited for.
+        """
         from labkit.net.loopback import LoopbackNetwork
 
         jitter = jitter or await _jitter()
-        epoch = asyncio.get_running_loop().time()
+        if epoch is None:
+            epoch = asyncio.get_running_loop().time()
         network = LoopbackNetwork(self._links(), self._scenario.seed, self.trace, epoch)
-        return await self._drive(network, epoch, jitter)
+        return await self._drive(network, epoch, jitter, leave)
 
     async def _drive(
-        self, network: LinkedNetwork, epoch: float, jitter: Jitter | None = None
+        self,
+        network: LinkedNetwork,
+        epoch: float,
+        jitter: Jitter | None = None,
+        leave: Callable[[], Awaitable[object]] | None = None,
     ) -> Run:
         began = time.perf_counter()
+        loop = asyncio.get_running_loop()
         hops = len(self._scenario.hops)
         ledger = Ledger(hops, keep_lives=self.trace is not None, epoch=epoch)
         chain = Chain(
@@ -198,8 +224,12 @@ class _Work:
         try:
             with self._progress:
                 await chain.start()
+                if epoch > loop.time():
+                    await asyncio.sleep(epoch - loop.time())
                 await chain.drive()
-            lab_seconds = asyncio.get_running_loop().time() - epoch
+            lab_seconds = loop.time() - epoch
+            if leave is not None:
+                await leave()
         finally:
             await chain.close()
         return Run(
@@ -211,6 +241,13 @@ class _Work:
             time.perf_counter() - began,
             jitter,
         )
+
+
+def _live_loop() -> asyncio.AbstractEventLoop:
+    # Imported late, as all that knows sockets: the core runs where there are none.
+    from labkit.net.precise import precise_loop
+
+    return precise_loop()
 
 
 def _check(scenario: Scenario, engine: str, proxy: str) -> None:

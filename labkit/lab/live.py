@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from labkit.clock import wind_up
 from labkit.lab.chain import Chain
 from labkit.ledger import Exchanges, Ledger
+from labkit.net.precise import precise_loop
 from labkit.settings import Scenario
 from labkit.wire import ConnectionLife, Trace
 
@@ -30,7 +31,7 @@ class _Engine:
     """The thread and the loop on which a lab's chain lives; knows no Lab."""
 
     def __init__(self) -> None:
-        self.loop = asyncio.SelectorEventLoop()
+        self.loop = precise_loop()
         self.chain: Chain | None = None
         self._thread = threading.Thread(
             target=_live, args=(self.loop,), name="labkit-lab", daemon=True

@@ -114,13 +114,14 @@ class Run:
         """How late the latest segment was, in seconds beyond its link's delay.
 
         0 in virtual time. Live it tells whether the machine was busy elsewhere
-        while it measured; nan without a trace.
+        while it measured: what is taken down after the last outcome does not
+        count. nan without a trace.
         """
         links = [hop.link for hop in self.scenario.hops]
         late = [
             event.arrived - event.sent - links[event.hop].delay
             for event in self.trace
-            if event.arrived is not None
+            if event.arrived is not None and event.sent <= self.ended
         ]
         return (
             max(0.0, max(late) - max(link.jitter for link in links))
