@@ -135,10 +135,13 @@ class Leg:
             self._held_back = True
             self._read_no_more()
 
-    def _hear_eof(self) -> None:
+    def _note_eof(self) -> None:
         self.heard_eof = True
         self._read_no_more()
         self.lane.send(Kind.FIN)
+
+    def _hear_eof(self) -> None:
+        self._note_eof()
         # A RST that followed at once was reported while this leg was being read.
         self._notice()
         self._flow.look_whether_over()
@@ -154,16 +157,24 @@ class Leg:
         self.lane.send(Kind.RST)
         self.bury()
 
-    def _write_failed(self) -> None:
-        """The kernel knew of a RST before we did; what came before it counts."""
+    def _hear_the_rest(self) -> bool:
+        """Take in what the program has said by now; was a RST the last of it?"""
         while self._reading:
             try:
                 said = self._sock.recv(SEGMENT)
+            except (BlockingIOError, InterruptedError):
+                break
             except OSError:
-                break
-            if not said:
-                break
-            self._hear(said)
+                return True
+            if said:
+                self._hear(said)
+            else:
+                self._note_eof()
+        return self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
+
+    def _write_failed(self) -> None:
+        """The kernel knew of a RST before we did; what came before it counts."""
+        self._hear_the_rest()
         self._hear_reset()
 
     # -- what the program gets to hear -----------------------------------------------
@@ -225,6 +236,9 @@ class Leg:
         self._flow.look_whether_over()
 
     def _reset(self) -> None:
+        if self._hear_the_rest():
+            self._hear_reset()
+            return
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_FOR_NO_TIME)
         self.bury()
 
