@@ -157,8 +157,12 @@ class Leg:
         self.lane.send(Kind.RST)
         self.bury()
 
-    def _hear_the_rest(self) -> bool:
-        """Take in what the program has said by now; was a RST the last of it?"""
+    def _hear_the_rest(self, failed: OSError | None = None) -> bool:
+        """Take in what the program has said by now; was a RST the last of it?
+
+        ``failed`` is why a write did. ECONNRESET, told once by the kernel, leaves
+        an EOF behind that is no FIN; after a FIN it would have been EPIPE.
+        """
         while self._reading:
             try:
                 said = self._sock.recv(SEGMENT)
@@ -168,13 +172,15 @@ class Leg:
                 return True
             if said:
                 self._hear(said)
+            elif isinstance(failed, ConnectionResetError):
+                return True
             else:
                 self._note_eof()
         return self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
 
-    def _write_failed(self) -> None:
+    def _write_failed(self, error: OSError) -> None:
         """The kernel knew of a RST before we did; what came before it counts."""
-        self._hear_the_rest()
+        self._hear_the_rest(error)
         self._hear_reset()
 
     # -- what the program gets to hear -----------------------------------------------
@@ -203,8 +209,8 @@ class Leg:
             except (BlockingIOError, InterruptedError):
                 self._loop.add_writer(self._sock, self._flush)
                 return
-            except OSError:
-                self._write_failed()
+            except OSError as error:
+                self._write_failed(error)
                 return
             self._outbox.popleft()
             if size < len(piece):
@@ -230,8 +236,8 @@ class Leg:
         self.said_eof = True
         try:
             self._sock.shutdown(socket.SHUT_WR)
-        except OSError:
-            self._write_failed()
+        except OSError as error:
+            self._write_failed(error)
             return
         self._flow.look_whether_over()
 
