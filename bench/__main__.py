@@ -130,7 +130,7 @@ def _proxy_rows(figures: dict[str, list[float]]) -> list[Row]:
     faster = median(clock)
     rows.append(
         Row(
-            "virtual engine against the clock, 0.1 requests a second",
+            "virtual engine against the clock",
             faster,
             "times",
             len(clock),

@@ -1,6 +1,7 @@
 """What all tests share: on CI a test that skips itself has failed."""
 
 import os
+import signal
 from collections.abc import Generator
 from typing import Any
 
@@ -9,6 +10,10 @@ from hypothesis import settings
 
 settings.register_profile("labkit", deadline=None)
 settings.load_profile("labkit")
+
+# A shell starts what it puts into the background with Ctrl-C ignored, and children
+# inherit that; the tests that interrupt something need it as a terminal gives it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)
