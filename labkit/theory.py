@@ -110,6 +110,27 @@ def failure_share(rate: float, window: Window, found_idle: float = 1.0) -> float
     return found_idle * (math.exp(-rate * window.start) - math.exp(-rate * window.end))
 
 
+# -- the queue ------------------------------------------------------------------------
+
+
+def queue_share(lateness: float, cycle: float, burst: int) -> float:
+    """The share of a ``burst`` of requests that fail while they queue for one
+    connection, when the server closes it ``lateness`` seconds after the first
+    response and says nothing about it.
+
+    A request that waits has a gap of zero: it leaves in the moment in which the
+    response before it arrives. So one request follows the other every ``cycle``,
+    a round trip plus the service time. The responses at 0, cycle, 2 cycle, ... get
+    out before the FIN does, and the next request is lost: 1 + floor(lateness /
+    cycle) are served, one fails, then it begins anew. A FIN that comes with the
+    response (``lateness`` 0) is seen by whoever looks before the next request.
+    """
+    if lateness <= 0.0 or cycle <= 0.0:
+        return 0.0
+    served = 1 + math.floor(lateness / cycle)
+    return (burst // (served + 1)) / burst
+
+
 # -- chance ---------------------------------------------------------------------------
 
 
@@ -145,8 +166,28 @@ def wilson(failed: int, n: int, confidence: float = 0.95) -> tuple[float, float]
 def ordering(scenario: Scenario, hop: int) -> str:
     """Who of a hop gives up first, by how much, and whether that is safe."""
     ends = scenario.hops[hop]
+    if hop == len(scenario.hops) - 1 and scenario.origin.fin_after is not None:
+        return _closes_unasked(ends, scenario.origin.fin_after)
     verdict = "safe" if safe(ends) else "unsafe"
     return f"{_who_first(ends)}: {verdict}"
+
+
+def _closes_unasked(hop: Hop, lateness: float) -> str:
+    """The same for an application that closes after a response."""
+    server, round_trip = hop.server, 2.0 * hop.link.delay
+    if server.announce and server.max_requests_per_connection == 1:
+        return "the server announces its close with every response: safe"
+    if lateness == 0.0:
+        looks = hop.pool.watch_fin and hop.pool.reuse_delay > 0
+        verdict = "safe, for the pool looks before it reuses" if looks else "unsafe"
+        return f"the server closes with its response, unannounced: {verdict}"
+    told = f"the server closes {duration(lateness)} after a response, unannounced"
+    if hop.pool.idle_timeout < lateness - round_trip:
+        return f"{told}, more than a round trip after the pool gives up: safe"
+    if lateness < round_trip:
+        trip = duration(round_trip)
+        return f"{told}, within a round trip ({trip}): unsafe for whoever waits"
+    return f"{told}: unsafe for a request that comes then"
 
 
 def _who_first(hop: Hop) -> str:

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from labkit.settings import Hop, Link, Pool, Scenario, Server
+from labkit.settings import Hop, Link, Origin, Pool, Scenario, Server
 from labkit.theory import (
     Window,
     duration,
@@ -14,6 +14,7 @@ from labkit.theory import (
     margin,
     moment,
     ordering,
+    queue_share,
     race_window,
     safe,
     wilson,
@@ -174,3 +175,79 @@ def test_durations_read_as_people_write_them(seconds: float, text: str) -> None:
 def test_a_moment_keeps_its_milliseconds() -> None:
     assert moment(7203.9764) == "7203.976 s"
     assert moment(0.98) == "980 ms"
+
+
+# -- the queue ------------------------------------------------------------------------
+
+
+def test_a_queued_request_is_the_race_with_a_gap_of_zero() -> None:
+    """Every other one fails exactly while the race's window holds the gap 0."""
+    for late in (0.001, 0.019, 0.021):
+        start, end = late - 0.02, race_window(hop(server=late, delay=0.01)).end
+        assert (queue_share(late, 0.02, 12) == 0.5) is (start < 0.0 < end)
+
+
+@pytest.mark.parametrize(
+    ("late", "share"),
+    [(0.0, 0.0), (0.001, 1 / 2), (0.015, 1 / 3), (0.025, 1 / 4), (0.045, 2 / 12)],
+)
+def test_a_later_fin_lets_more_of_the_queue_pass(late: float, share: float) -> None:
+    assert queue_share(late, 0.01, 12) == pytest.approx(share)
+
+
+def test_without_a_cycle_the_queue_is_over_before_any_fin() -> None:
+    assert queue_share(0.001, 0.0, 12) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("late", "server", "pool", "sentence"),
+    [
+        (
+            0.002,
+            Server(),
+            Pool(),
+            "the server closes 2 ms after a response, unannounced, "
+            "within a round trip (10 ms): unsafe for whoever waits",
+        ),
+        (
+            0.5,
+            Server(),
+            Pool(),
+            "the server closes 500 ms after a response, unannounced: "
+            "unsafe for a request that comes then",
+        ),
+        (
+            0.5,
+            Server(),
+            Pool(idle_timeout=0.4),
+            "the server closes 500 ms after a response, unannounced, "
+            "more than a round trip after the pool gives up: safe",
+        ),
+        (
+            0.0,
+            Server(),
+            Pool(),
+            "the server closes with its response, unannounced: "
+            "safe, for the pool looks before it reuses",
+        ),
+        (
+            0.0,
+            Server(),
+            Pool(reuse_delay=0),
+            "the server closes with its response, unannounced: unsafe",
+        ),
+        (
+            0.002,
+            Server(announce=True, max_requests_per_connection=1),
+            Pool(),
+            "the server announces its close with every response: safe",
+        ),
+    ],
+)
+def test_an_application_that_closes_by_itself_is_told_of(
+    late: float, server: Server, pool: Pool, sentence: str
+) -> None:
+    ends = Hop(pool=pool, link=Link(delay=0.005), server=server)
+    chain = Scenario(hops=(Hop(), ends), origin=Origin(fin_after=late))
+    assert ordering(chain, 1) == sentence
+    assert ordering(chain, 0) == "the server never gives up an idle connection: safe"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from labkit.figures.draw import paper, png
 from labkit.figures.gap import gap
 from labkit.figures.headline import alt_text
+from labkit.figures.lateness import lateness
 from labkit.figures.lifelines import lifelines
 from labkit.figures.picture import Picture
 from labkit.figures.saving import save, svg
@@ -18,6 +19,7 @@ __all__ = [
     "Picture",
     "alt_text",
     "gap",
+    "lateness",
     "lifelines",
     "paper",
     "png",
