@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from matplotlib.axes import Axes
 
 from labkit.figures import shares
-from labkit.figures.style import BAND, INK, LABEL, MARKS, PAPER
+from labkit.figures.style import BAND, INK, LABEL, MARKS
 from labkit.points import GapPoint, GapSeries
 from labkit.theory import duration
 
@@ -16,6 +16,8 @@ from labkit.theory import duration
 # in decades before the earliest other FIN.
 _ASIDE = 0.55
 _TICKS = (1.0, 2.0, 5.0)
+# One request in two is the worst; its interval ends below this.
+_WORDS = 0.67
 
 
 def lateness(
@@ -44,7 +46,7 @@ def lateness(
     def where(seconds: float) -> float:
         return math.log10(seconds) if seconds > 0 else aside
 
-    shares.frame(ax, "FIN after its response, on the upstream's clock")
+    shares.frame(ax, "FIN so long after its response")
     _scale(ax, low, high, aside)
     if theory is not None:
         _line(ax, theory, low, high)
@@ -67,7 +69,7 @@ def _scale(ax: Axes, low: float, high: float, aside: float) -> None:
     ax.set_xticks(
         [aside, *map(math.log10, stops)], ["same\nsegment", *map(duration, stops)]
     )
-    # So rarely does a FIN come later than a response that most of the height is free.
+    # Never more than one in two, with its interval: the rest of the height is free.
     ax.set_ylim(-0.035, 0.75)
     ax.set_yticks([0.0, 0.25, 0.5, 0.75], ["0 %", "25 %", "50 %", "75 %"])
 
@@ -86,25 +88,37 @@ def _bracket(
     results: Sequence[GapSeries],
     where: Callable[[float], float],
 ) -> None:
-    """A prediction, and how far it is from what was counted there."""
+    """A prediction, and how far it is from what was counted there.
+
+    The words stand above all that can have been counted, whatever was guessed.
+    """
     x = where(guess.gap)
+    if guess.share > _WORDS:
+        ax.set_ylim(-0.035, 1.06)
+        ax.set_yticks([*ax.get_yticks(), 1.0], [*_labels(ax), "100 %"])
+    ax.plot([x, x], [guess.share, _WORDS], color=INK, linewidth=1.0,
+            linestyle=(0.0, (2.0, 2.0)), zorder=2.0)  # fmt: skip
     ax.plot([x], [guess.share], color=INK, marker="x", markersize=8.0, zorder=6.0)
-    told = f"your guess: {guess.failed} of {guess.trials}"
-    near = [p for s in results[:1] for p in s.points if p.gap == guess.gap]
-    if near:
-        ax.plot([x, x], [guess.share, near[0].share], color=INK, linewidth=1.0,
-                linestyle=(0.0, (2.0, 2.0)), zorder=2.0)  # fmt: skip
-        off = round(guess.trials * (guess.share - near[0].share))
-        side = "too many" if off > 0 else "too few"
-        told += f", {abs(off)} {side}" if off else ", right"
     ax.annotate(
-        told,
-        (x, guess.share),
-        xytext=(8.0, 0.0),
+        _told(guess, results),
+        (x, _WORDS),
+        xytext=(6.0, 0.0),
         textcoords="offset points",
         ha="left",
         va="center",
-        zorder=6.0,
-        bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 1.0},
         **shares.font(LABEL, INK),
     )
+
+
+def _labels(ax: Axes) -> list[str]:
+    return [label.get_text() for label in ax.get_yticklabels()]
+
+
+def _told(guess: GapPoint, results: Sequence[GapSeries]) -> str:
+    told = f"your guess: {guess.failed} of {guess.trials}"
+    near = [p for s in results[:1] for p in s.points if p.gap == guess.gap]
+    if not near:
+        return told
+    off = round(guess.trials * (guess.share - near[0].share))
+    side = "too many" if off > 0 else "too few"
+    return f"{told}, {abs(off)} {side}" if off else f"{told}, right"

@@ -91,6 +91,13 @@ def measure_lateness(
     return GapSeries("virtual", tuple(points))
 
 
+def guessed(failed: float | None, lateness: float, requests: int) -> GapPoint | None:
+    """A predicted number of failed requests as a point of the figure."""
+    if failed is None or not 0 <= failed <= requests:
+        return None
+    return GapPoint(lateness, requests, round(failed))
+
+
 def recorded() -> tuple[dict[str, GapSeries], dict[str, Any]]:
     """The points measured on real programs, by label, and how they were measured."""
     told = json.loads(data(RECORDING).read_text(encoding="utf-8"))

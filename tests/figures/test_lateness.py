@@ -37,7 +37,7 @@ def test_theory_and_every_engine_share_one_axis() -> None:
 
 @pytest.mark.parametrize(
     ("failed", "words"),
-    [(12, "48 too few"), (90, "30 too many"), (60, "right")],
+    [(12, "48 too few"), (120, "60 too many"), (60, "right")],
 )
 def test_a_guess_stands_beside_the_truth_with_the_gap_named(
     failed: int, words: str
@@ -46,10 +46,13 @@ def test_a_guess_stands_beside_the_truth_with_the_gap_named(
     ax = figures.lateness([series()], guess=guess)
     [told] = [text.get_text() for text in ax.texts]
     assert told.startswith(f"your guess: {failed} of 120") and words in told
+    low, high = ax.get_ylim()
+    assert low < failed / 120 < high
 
 
-def test_no_two_texts_touch_and_none_is_cut_off() -> None:
-    guess = GapPoint(0.002, 120, 12)
+@pytest.mark.parametrize("failed", [0, 12, 60, 78, 120])
+def test_no_two_texts_touch_and_none_is_cut_off(failed: int) -> None:
+    guess = GapPoint(0.002, 120, failed)
     ax = figures.lateness([series(), series("live"), series("envoy")], guess=guess)
     canvas = figure_of(ax).canvas
     canvas.draw()
