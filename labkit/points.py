@@ -1,10 +1,16 @@
-"""Failures counted at one gap after the other: what an experiment hands to a figure."""
+"""Counts: what an experiment hands to a figure."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from labkit.theory import wilson
+
+if TYPE_CHECKING:
+    from labkit.wire import Exchange
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +47,46 @@ class GapSeries:
 
     label: str
     points: tuple[GapPoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """What became of some requests, as their client and their origin saw it.
+
+    ``answered`` were, and executed once at the most; ``failed`` never reached the
+    application; ``lost`` were executed and the client heard of no answer;
+    ``twice`` were executed more than once, answered or not.
+    """
+
+    label: str
+    answered: int
+    failed: int
+    lost: int
+    twice: int
+
+    @classmethod
+    def of(cls, label: str, exchanges: Iterable[Exchange]) -> Outcomes:
+        """Count the requests of a run, or some of them."""
+        told = Counter(_fate(exchange) for exchange in exchanges)
+        return cls(label, *(told[name] for name in FATES))
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """In the order of FATES."""
+        return (self.answered, self.failed, self.lost, self.twice)
+
+    @property
+    def requests(self) -> int:
+        """How many in all."""
+        return sum(self.counts)
+
+
+FATES = ("answered", "failed", "lost", "twice")
+
+
+def _fate(exchange: Exchange) -> str:
+    if exchange.executed > 1:
+        return "twice"
+    if not exchange.failed:
+        return "answered"
+    return "lost" if exchange.executed else "failed"

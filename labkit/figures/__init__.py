@@ -11,6 +11,7 @@ from labkit.figures.gap import gap
 from labkit.figures.headline import alt_text
 from labkit.figures.lateness import lateness
 from labkit.figures.lifelines import lifelines
+from labkit.figures.outcomes import outcomes
 from labkit.figures.picture import Picture
 from labkit.figures.saving import save, svg
 from labkit.figures.sequence import sequence
@@ -21,6 +22,7 @@ __all__ = [
     "gap",
     "lateness",
     "lifelines",
+    "outcomes",
     "paper",
     "png",
     "save",
