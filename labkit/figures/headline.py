@@ -26,6 +26,8 @@ def titles(exchanges: Sequence[Exchange], story: Story) -> list[str]:
         return [_all_answered(len(exchanges))]
     hero = exchanges[story.hero]
     who, what = f"Request {name(hero)}", _verb(hero, story)
+    if hero.executed > 1:
+        return _executed_again(who, hero)
     if hero.failed:
         return [f"{who} {what}: {outcome(hero)}", f"{who} failed: {outcome(hero)}"]
     if hero.attempts > 1:
@@ -34,6 +36,13 @@ def titles(exchanges: Sequence[Exchange], story: Story) -> list[str]:
             f"A retry saved request {name(hero)}",
         ]
     return [f"{who} was answered: {outcome(hero)}"]
+
+
+def _executed_again(who: str, hero: Exchange) -> list[str]:
+    times = "twice" if hero.executed == 2 else f"{hero.executed} times"
+    end = "failed" if hero.failed else "answered once"
+    told = f"{who} was executed {times}"
+    return [f"{told} and {end}: {outcome(hero)}", told]
 
 
 def _all_answered(count: int) -> str:

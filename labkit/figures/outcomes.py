@@ -29,7 +29,7 @@ WIDTH = 178.0
 _ROW, _ABOVE, _BELOW = 6.4, 29.0, 4.0  # mm
 _LEFT, _RIGHT, _APART = 4.0, 4.0, 5.0  # mm
 _BAR = 0.72  # of a row
-_AROUND = 2.4  # mm that a count needs beside itself
+_AROUND = 1.4  # mm that a count needs beside itself
 
 
 @dataclass(frozen=True, slots=True)

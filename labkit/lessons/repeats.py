@@ -27,7 +27,6 @@ from labkit.settings import (
     SettingsError,
     Traffic,
 )
-from labkit.theory import duration
 from labkit.wire import Exchange
 
 RECORDING = "recordings/repeats.json"
@@ -95,8 +94,13 @@ def kind(scenario: Scenario, name: str) -> Scenario:
 
 def payout() -> Scenario:
     """One payment that is executed, not answered, and repeated: a double payout."""
-    once = chain(("reset",)).replace_all({"traffic.requests": 1, "seed": _SEED})
-    return once.replace("origin.fails_after_execute", 0.5)
+    changes = {
+        "traffic.requests": 1,
+        "seed": _SEED,
+        "origin.service_time": 0.005,
+        "origin.fails_after_execute": 0.5,
+    }
+    return chain(("reset",)).replace_all(changes)
 
 
 # A seed with which the first of two executions dies and the second does not.
@@ -113,7 +117,7 @@ def _row(word: str, name: str, dies: float) -> Outcomes:
     return Outcomes.of(word, done.exchanges)
 
 
-# -- many at once -----------------------------------------------------------------------
+# -- many at once ---------------------------------------------------------------------
 
 
 def at_once(max_retries: int = 3, burst: int = 10) -> Scenario:
@@ -169,7 +173,205 @@ def _one_by_one(scenario: Scenario) -> Scenario:
     )
 
 
+# -- the same on a real Envoy ---------------------------------------------------------
+
+# Seconds: short, so that forty closing connections do not take long on real sockets,
+# and a wire so slow that a timer that is late by 30 ms still meets the window.
+QUICK, SLOW = 0.3, 0.03
+_CLOSING = {"hop.1.server.idle_timeout": QUICK, "hop.1.link.delay": SLOW}
+
+
+def closing(retry_on: Sequence[str], requests: int = 41) -> Scenario:
+    """POSTs that come, one after the other, into the closing connection."""
+    changes = {
+        "traffic.gaps": [QUICK - SLOW],
+        "traffic.requests": requests,
+    }
+    return chain(retry_on, dies=0.0).replace_all(_CLOSING | changes)
+
+
+def dying(retry_on: Sequence[str], requests: int = 30) -> Scenario:
+    """POSTs that are executed, every one, and never answered."""
+    changes = {"traffic.gaps": [0.05], "traffic.requests": requests}
+    return chain(retry_on, dies=1.0).replace_all(changes)
+
+
+def together(max_retries: int, rounds: int = 8) -> Scenario:
+    """Ten at once on ten closing connections, so many times.
+
+    Every second burst opens its connections, the next one finds them closing.
+    """
+    changes = {
+        "traffic.gaps": [QUICK - SLOW, 2 * QUICK],
+        "traffic.requests": 20 * rounds,
+    }
+    return at_once(max_retries).replace_all(_CLOSING | changes)
+
+
 def recorded() -> dict[str, Any]:
     """What a real Envoy did, and how it was measured."""
     told: dict[str, Any] = json.loads(data(RECORDING).read_text(encoding="utf-8"))
     return told
+
+
+# -- exercise 1: what does a word cover? ----------------------------------------------
+
+NEITHER, REFUSED, BOTH = "neither", "refused", "both"
+ASKED = ("connect-failure", "reset-before-request", "retriable-4xx", "5xx", "reset")
+
+
+def check_words(answers: object) -> Verdict:
+    """Which of two failures does each word repeat?
+
+    "refused" is a connection that nobody accepts, "both" that and a connection
+    that closes while the request is on its way. The truth is measured.
+    """
+    if not isinstance(answers, Mapping):
+        return Verdict(False, 'Write a dict such as {"reset": "both"}.')
+    for word in ASKED:
+        answer, truth = answers.get(word), covered(word)
+        if answer not in (NEITHER, REFUSED, BOTH):
+            return Verdict(
+                False,
+                f'{word} has the answer {answer!r}; allowed are "{NEITHER}", '
+                f'"{REFUSED}" and "{BOTH}".',
+                "Has the request been sent when it fails? That is what the words "
+                "tell apart.",
+            )
+        if answer != truth:
+            return Verdict(
+                False, f'{word} is not "{answer}".', _word_hint(word, answer, truth)
+            )
+    return Verdict(True, f"All {len(ASKED)} words do what you say.")
+
+
+def covered(word: str) -> str:
+    """What the lab's proxy repeats with this word, by trying both failures."""
+    refused = closing((word,), 1).replace("origin.script", "refuse")
+    tried = run_many([refused, closing((word,), 2)], progress=False)
+    on_refused, on_race = (done.hops[1].retries > 0 for done in tried)
+    return BOTH if on_race else REFUSED if on_refused else NEITHER
+
+
+def _word_hint(word: str, answer: object, truth: str) -> str:
+    if word == "reset-before-request" and answer == BOTH:
+        return (
+            "Its name promises it. But on HTTP/1.1 the proxy writes the request in "
+            "the moment it takes the connection, and learns of the FIN afterwards: "
+            "there is no reset *before* the request (Envoy 47468)."
+        )
+    if truth == BOTH:
+        return (
+            f"With {word} the lab's proxy did repeat a request that had met a closing "
+            "connection, a POST included."
+        )
+    if truth == NEITHER:
+        return f"{word} looks at the status of an answer, and there was none."
+    if answer == BOTH:
+        return f"{word} repeats only what was never sent; in the race it was."
+    return f"A refused connection took nothing: {word} does repeat that."
+
+
+# -- exercise 2: zero errors and zero duplicates --------------------------------------
+
+
+def check_safe(scenario: object) -> Verdict:
+    """Is every payment answered, and none executed twice?
+
+    On wires and seeds that nobody has seen, one by one and ten at once, with an
+    upstream that dies after three executions in ten. Every road counts.
+    """
+    if not isinstance(scenario, Scenario):
+        return Verdict(False, f"That is a {type(scenario).__name__}, not a Scenario.")
+    if len(scenario.hops) != 2:
+        return Verdict(False, f"{len(scenario.hops)} hops; this chain has two.")
+    sent = 0
+    for seed in range(3):
+        try:
+            unseen = _unseen(scenario, random.Random(seed))
+        except SettingsError as error:
+            return Verdict(False, str(error))
+        for done in run_many(unseen, progress=False):
+            sent += done.requests
+            wrong = _wrong(done)
+            if not wrong:
+                return wrong
+    return Verdict(
+        True, f"{sent} payments, every one answered and none executed twice."
+    )
+
+
+def _unseen(scenario: Scenario, chance: random.Random) -> list[Scenario]:
+    """The same payments one by one, and ten at once."""
+    delay = round(chance.uniform(0.005, 0.03), 4)
+    timeout = min(scenario.hops[1].server.idle_timeout, 1000.0)
+    changes: dict[str, object] = {
+        "traffic.arrivals": "gaps",
+        "traffic.gaps": [0.2, max(0.0, round(timeout - delay, 4))],
+        "traffic.methods": {"POST": 1.0},
+        "traffic.requests": 60,
+        "traffic.burst": 1,
+        "hop.0.link.delay": 0.0,
+        "hop.1.link.delay": delay,
+        "origin.fails_after_execute": DIES,
+        "seed": chance.randrange(1_000_000),
+    }
+    singly = scenario.replace_all(changes)
+    return [singly, singly.replace("traffic.burst", 10)]
+
+
+def _wrong(done: Run) -> Verdict:
+    """Passed, or the first payment that failed or was made twice, and why."""
+    burst = done.scenario.traffic.burst
+    where = f"with {burst} at once" if burst > 1 else "one by one"
+    for each in done.exchanges:
+        number = f"Payment {each.number + 1} of {done.requests}, {where},"
+        if each.executed > 1:
+            told = f"{number} was executed {each.executed} times."
+            return Verdict(False, told, _twice_hint())
+        if each.failed:
+            told = f"{number} failed ({each.status} {each.flags}: {each.error})."
+            return Verdict(False, told, _failed_hint(done, each))
+    return Verdict(True, "")
+
+
+def _twice_hint() -> str:
+    return (
+        "The first answer was lost, and the repeat looked like a new payment. No "
+        "proxy can know which of the two failures it saw. What could tell the "
+        "application that it has done this one already?"
+    )
+
+
+def _how_often(executed: int) -> str:
+    return "executed" if executed else "never executed"
+
+
+def _failed_hint(done: Run, failed: Exchange) -> str:
+    retry = done.scenario.hops[1].pool.retry
+    if "UO" in failed.flags:
+        return (
+            f"Too many at once: no more than max_retries = {retry.max_retries} retries "
+            "may be under way, and the others are not even tried."
+        )
+    if "URX" in failed.flags:
+        return (
+            f"It was tried {failed.attempts} times and lost every time: "
+            f"num_retries is {retry.num_retries}."
+        )
+    if not retry.retry_on:
+        return (
+            "Nothing repeats it. In the log, a payment that was never executed and "
+            f"one that was look alike; this one was {_how_often(failed.executed)}."
+        )
+    if retry.methods != "any" and "POST" not in retry.methods:
+        return f"hop.1.pool.retry.methods is {', '.join(retry.methods)}: no POST."
+    if done.scenario.traffic.body_bytes > retry.buffer_limit:
+        return (
+            f"The body is longer than buffer_limit = {retry.buffer_limit} bytes, so "
+            "nobody has kept it for a repeat."
+        )
+    return (
+        f"retry_on {', '.join(retry.retry_on)} does not cover a connection that was "
+        "cut after the request had been sent. Which word does?"
+    )

@@ -33,6 +33,18 @@ def test_a_retry_that_helped_is_named() -> None:
     assert title == "Request 4 met a closing connection; a retry saved it"
 
 
+def test_a_retry_that_had_the_request_executed_again_is_named() -> None:
+    dying = scenario(retry=("reset",), requests=1, service_time=0.01)
+    runs = [
+        labkit.run(dying.replace_all({"origin.fails_after_execute": share, "seed": 4}))
+        for share in (0.5, 1.0)
+    ]
+    assert [texts(figures.sequence(run))[0] for run in runs] == [
+        "Request 1 was executed twice and answered once: 200",
+        "Request 1 was executed twice and failed: 503 URX,UC",
+    ]
+
+
 def test_no_answer_is_named() -> None:
     title = texts(figures.sequence(one_lost_request()))[0]
     assert title == "Request 2 met a closing connection: no answer"
