@@ -170,3 +170,18 @@ def test_the_recording_tells_how_it_was_made() -> None:
     series, how = queue.recorded()
     assert how["command"].startswith("python tools/record_queue.py")
     assert set(series) == {"live", "envoy"}
+
+
+def test_envoy_stands_on_the_theorys_stairs_and_spares_the_same_segment() -> None:
+    envoy = queue.recorded()[0]["envoy"]
+    assert share(envoy, 0.0, 0.0) < 0.03
+    assert share(envoy, 0.002, 0.008) == pytest.approx(queue.theory(0.005), abs=0.08)
+    for late in (0.015, 0.025):
+        near = share(envoy, late - 0.003, late + 0.003)
+        assert near == pytest.approx(queue.theory(late), abs=0.08)
+
+
+def test_real_programs_are_spared_only_within_a_millisecond() -> None:
+    series, _ = queue.recorded()
+    for label in ("live", "envoy"):
+        assert share(series[label], 0.00005, 0.0002) < share(series[label], 0.002, 0.01)
