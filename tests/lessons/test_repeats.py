@@ -182,3 +182,10 @@ def test_envoy_did_what_the_lab_does() -> None:
         assert abs(row["closing"]["failed"] - run.failed) <= 3
         dying = labkit.run(repeats.dying(repeats.WORDS[word]), progress=False)
         assert row["dying"]["twice"] == dying.duplicates
+
+
+def test_envoys_budget_is_the_labs() -> None:
+    rows = {row["max_retries"]: row for row in repeats.recorded()["budgets"]}
+    assert rows[3]["requests"] > 0 and rows[10]["requests"] > 0
+    assert rows[3]["failed"] == pytest.approx(0.7 * rows[3]["requests"], rel=0.05)
+    assert rows[10]["failed"] == 0
