@@ -140,11 +140,12 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def set_debug(self, enabled: bool) -> None:
         """In debug mode a handle also remembers where it was made."""
-        super().set_debug(enabled)
-        self._debug = enabled
         self._soon: type[asyncio.Handle] = asyncio.Handle if enabled else _Soon
         self._timer: type[asyncio.TimerHandle]
         self._timer = asyncio.TimerHandle if enabled else _Timer
+        # Last, for a loop that is running makes a handle in here.
+        super().set_debug(enabled)
+        self._debug = enabled
 
     # -- the clock -----------------------------------------------------------------
 
@@ -378,7 +379,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
 def _leave_out_the_loop(handle: Any) -> None:
     """Let the traceback of a handle in debug mode end where the program called."""
-    del handle._source_traceback[-1]
+    if handle._source_traceback:
+        del handle._source_traceback[-1]
 
 
 def _refuse_tls(options: dict[str, Any]) -> None:
