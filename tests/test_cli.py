@@ -158,9 +158,12 @@ def test_ctrl_c_in_the_middle_of_a_run_is_one_line() -> None:
         env={**os.environ, "PYTHONWARNINGS": "error"},
     )
     assert child.stdout is not None
-    child.stdout.readline()
-    child.send_signal(signal.SIGINT)
-    told, complaint = child.communicate(timeout=20)
+    try:
+        child.stdout.readline()
+        child.send_signal(signal.SIGINT)
+        told, complaint = child.communicate(timeout=20)
+    finally:
+        child.kill()
     assert (child.returncode, told, complaint) == (130, "", "labkit: interrupted\n")
 
 
