@@ -9,7 +9,7 @@ trace, as often as asked for.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -134,9 +134,30 @@ class Account:
             if entry is None:
                 continue
             if entry.cause is not None:
-                self._ledger.blame(number, hop + 1, entry.cause)
+                cause = self._told_apart(number, hop + 1, entry.cause)
+                self._ledger.blame(number, hop + 1, cause)
                 return
             self._ledger.absolve(number, hop + 1)
+
+    def _told_apart(self, number: int, hop: int, cause: str) -> str:
+        """Logs have one word for a connection that ends by FIN or by RST."""
+        if cause != "ServerDisconnected":
+            return cause
+        connection = self._ledger.exchanges.connections[hop][number]
+        end = None
+        for event in self._backwards(hop, connection):
+            if event.direction is Direction.DOWNSTREAM:
+                if event.kind in (Kind.DATA, Kind.SYN):
+                    break
+                end = event.kind
+        return "ConnectionReset" if end is Kind.RST else cause
+
+    def _backwards(self, hop: int, connection: int) -> Iterator[WireEvent]:
+        """The segments of one connection, the latest first."""
+        for index in range(len(self._trace) - 1, -1, -1):
+            event = self._trace[index]
+            if (event.hop, event.connection) == (hop, connection):
+                yield event
 
     def _finish_stranger(self, number: int, entry: Entry, near: int) -> None:
         """When a stranger's request came and its answer went, as its link saw it."""
@@ -149,10 +170,7 @@ class Account:
     def _times(self, connection: int) -> tuple[float, float]:
         """The latest request on a connection of hop 0, and the end of its answer."""
         came = went = float("nan")
-        for index in range(len(self._trace) - 1, -1, -1):
-            event = self._trace[index]
-            if (event.hop, event.connection) != (0, connection):
-                continue
+        for event in self._backwards(0, connection):
             if event.kind is Kind.DATA and event.direction is Direction.DOWNSTREAM:
                 if went != went:
                     went = event.sent if event.arrived is None else event.arrived
