@@ -160,14 +160,14 @@ def log_line(flags: str, details: str) -> str:
     ],
 )
 def test_flags_become_causes(flags: str, details: str, cause: str | None) -> None:
-    entry = Envoy().read(log_line(flags, details))
+    entry = Envoy().reader()(log_line(flags, details))
     assert entry is not None
     assert (entry.place, entry.request, entry.cause) == (3, "7", cause)
     assert (entry.flags, entry.details, entry.attempts) == (flags, details, 2)
 
 
 def test_a_line_that_is_no_log_line_is_none() -> None:
-    assert Envoy().read("hello") is None
+    assert Envoy().reader()("hello") is None
 
 
 # -- the program on sockets ----------------------------------------------------------

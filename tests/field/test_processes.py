@@ -250,9 +250,10 @@ def test_a_program_that_ignores_the_polite_request_is_killed(scratch: Path) -> N
         words = ["/bin/sh", "-c", "trap '' TERM; echo deaf; while :; do sleep 1; done"]
         heard = asyncio.Event()
 
-        def hear(line: str) -> None:
+        def hear(line: str) -> bool:
             lines.append(line)
             heard.set()
+            return True
 
         child = Child("deaf", words, leash, hear, print, lambda line: False)
         await heard.wait()
