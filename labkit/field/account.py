@@ -8,7 +8,7 @@ trace, as often as asked for.
 
 from __future__ import annotations
 
-import math
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -157,12 +157,16 @@ class Account:
 
     def _finish_stranger(self, number: int, entry: Entry, near: int) -> None:
         """When a stranger's request came and its answer went, as its link saw it."""
-        trail = self._trails.get(0, near)
-        went = math.nan
+        ledger, trail = self._ledger, self._trails.get(0, near)
+        went = None
         if trail is not None:
-            self._ledger.exchanges.sent[number] = trail.asked
-            went = self._trails.answered(trail)
-        self._ledger.finish(number, went + self._ledger.epoch, entry.status)
+            ledger.exchanges.sent[number] = trail.asked
+            went = self._trails.answered(trail, self._network.link(0).delay)
+        # The line may be here before the link has read the answer.
+        now = asyncio.get_running_loop().time()
+        ledger.finish(
+            number, now if went is None else went + ledger.epoch, entry.status
+        )
         if self.on_exchange is not None:
             self.on_exchange(number)
 

@@ -71,7 +71,9 @@ SERVER: Words = {
 POOL: Words = {
     "idle_timeout": _span("server: pool-purge-delay (a period, not a timer)"),
     "max_connection_duration": only(math.inf, "inf, HAProxy has no such limit"),
-    "max_requests_per_connection": Word("server: max-reuse"),
+    "max_requests_per_connection": only(
+        math.inf, "inf, HAProxy counts no requests of HTTP/1 (max-reuse is HTTP/2's)"
+    ),
     "max_connections": Word("server: maxconn"),
     "max_pending_requests": only(1024, "1024, unused: HAProxy's queue has no end"),
     "connect_timeout": _span("timeout connect"),
@@ -206,9 +208,6 @@ def _backend(place: Place) -> list[str]:
 
 def _server_options(pool: Pool) -> str:
     options = [f"pool-purge-delay {span(pool.idle_timeout)}"]
-    if pool.max_requests_per_connection < math.inf:
-        # HAProxy counts the uses after the first one.
-        options.append(f"max-reuse {int(pool.max_requests_per_connection) - 1}")
     if pool.max_connections < math.inf:
         options.append(f"maxconn {int(pool.max_connections)}")
     return " ".join(options)

@@ -256,7 +256,11 @@ def _server(place: Place) -> list[str]:
 
 def _keepalive(server: Server) -> str:
     idle = span(server.idle_timeout)
-    return f"{idle} {idle}" if server.hint else idle
+    if not server.hint:
+        return idle
+    # The header counts in whole seconds.
+    whole = math.inf if server.idle_timeout == math.inf else int(server.idle_timeout)
+    return f"{idle} {span(max(1, whole))}"
 
 
 def _tries(pool: Pool) -> list[str]:
@@ -320,7 +324,7 @@ def _cause(told: dict[str, str], complaint: str) -> str | None:
     """Why nginx answered itself, in the lab's words; None if the upstream did."""
     *_, answered = told["header_time"].split(", ")
     if answered not in ("-", ""):
-        return "ProtocolError" if "prematurely closed" in complaint else None
+        return "ProtocolError" if "while reading upstream" in complaint else None
     if "timed out" in complaint:
         return "ConnectTimeout" if "while connecting" in complaint else "Timeout"
     if "connect() failed" in complaint or "no live upstreams" in complaint:

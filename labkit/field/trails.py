@@ -95,9 +95,12 @@ class Trails:
         cut = [trail for trail in self.of(hop) if trail.was_cut]
         return max(cut, key=lambda trail: trail.asked).connection if cut else 0
 
-    def answered(self, trail: Trail) -> float:
-        """When the last piece of an answer arrived, nan if none was sent."""
+    def answered(self, trail: Trail, delay: float) -> float | None:
+        """When the last piece of an answer arrives, None if none was seen yet.
+
+        ``delay`` is that of the link, for a piece that is still on its way.
+        """
         if trail.answer < 0:
-            return math.nan
+            return None
         event = self._trace[trail.answer]
-        return event.sent if event.arrived is None else event.arrived
+        return event.sent + delay if event.arrived is None else event.arrived

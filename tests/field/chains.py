@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 from labkit import Hop, Link, Pool, Run, Scenario, Server, Traffic
@@ -55,3 +57,13 @@ def running(folder: Path) -> list[str]:
             if str(folder) in words and state != "Z":
                 found.append(words)
     return found
+
+
+def fetch(url: str) -> int:
+    """The status that a client from outside the lab gets."""
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code

@@ -1,13 +1,11 @@
 """A real Envoy in the proxy's place does what our own proxy says it does."""
 
 import subprocess
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Any
 
 import pytest
-from chains import BEFORE, INSIDE, counts, racing, story
+from chains import BEFORE, INSIDE, counts, fetch, racing, story
 
 import labkit
 from labkit import Hop, Lab, Link, Pool, Scenario, Server, SettingsError, Traffic
@@ -284,15 +282,6 @@ def test_a_run_without_a_trace_still_counts() -> None:
 
 
 # -- the lab that is left running ----------------------------------------------------
-
-
-def fetch(url: str) -> int:
-    try:
-        with urllib.request.urlopen(url, timeout=10) as answer:
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code
 
 
 @pytest.mark.live
