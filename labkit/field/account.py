@@ -1,0 +1,244 @@
+"""What a chain with real proxies comes to: their logs and the trace, in the ledger.
+
+Our own roles write into the ledger as they act. A program that is not ours tells
+what it did in its access log, a little later, and the links saw the rest. An
+entry of the log is booked when it comes; sums of connections are taken from the
+trace, as often as asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from labkit.field.program import Entry, Place
+from labkit.field.trails import Trail, Trails
+from labkit.ledger import REQUEST_HEADER, Ledger
+from labkit.net.loopback import LoopbackNetwork
+from labkit.wire import Kind, Trace
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from labkit.roles.server import Handler, Visit
+
+
+class Account:
+    """The book-keeping of one chain.
+
+    ``on_exchange`` is called with the number of each request from outside the lab
+    that the first proxy has logged, if that is a real one.
+    """
+
+    def __init__(
+        self, ledger: Ledger, network: LoopbackNetwork, trace: Trace, hops: int
+    ) -> None:
+        self._ledger = ledger
+        self._network = network
+        self._trace = trace
+        self._trails = Trails(trace)
+        self._hops = hops
+        self.on_exchange: Callable[[int], object] | None = None
+        self._places: dict[int, Place] = {}
+        self._secretive: set[int] = set()
+        # Requests from outside the lab, by the label that the first proxy gave them.
+        self._strangers: dict[str, int] = {}
+        # How many requests the far end of a connection has read: (hop, connection).
+        self._read: Counter[tuple[int, int]] = Counter()
+        # The last line of the program after a hop on a request: (number, hop).
+        self._last: dict[tuple[int, int], Entry] = {}
+
+    def __repr__(self) -> str:
+        return f"<Account of {len(self._places)} real proxies>"
+
+    def take(self, hop: int, place: Place, tells_all: bool = True) -> None:
+        """A real program stands after this hop; does it log whatever it does?"""
+        self._places[hop] = place
+        if not tells_all:
+            self._secretive.add(hop)
+
+    def opened(self, hop: int, connection: int, now: float) -> None:
+        """A connection came to a hop; if a program dialled, nobody else books it."""
+        if hop - 1 in self._places:
+            self._ledger.opened(hop, connection, now)
+
+    # -- what the last server sees -------------------------------------------------
+
+    def greet(self, handler: Handler) -> Handler:
+        """The same application, at whose door requests and strangers are counted."""
+
+        async def greeted(request: web.BaseRequest, visit: Visit) -> web.StreamResponse:
+            self._enter(request, visit.number)
+            return await handler(request, visit)
+
+        return greeted
+
+    def _enter(self, request: web.BaseRequest, number: int) -> None:
+        hop = self._hops - 1
+        label = request.headers.get(REQUEST_HEADER, "")
+        if not label.isdigit():
+            self._strangers[label] = number
+        if request.transport is not None:
+            connection = self._network.number(hop, request.transport)
+            self._read[hop, connection] += 1
+            self._ledger.exchanges.connections[hop][number] = connection
+
+    # -- what a program says -------------------------------------------------------
+
+    def post(self, hop: int, entry: Entry) -> None:
+        """Book a line of the program after ``hop``."""
+        self._trails.follow()
+        near = self._network.connection(hop, entry.near, self._places[hop].port)
+        self._read[hop, near] += 1
+        number = self._known(entry)
+        if number is None and hop == 0:
+            number = self._welcome(entry)
+        if number is None:
+            return
+        self._ledger.exchanges.connections[hop][number] = near
+        self._book(hop, number, entry)
+        if hop == 0:
+            self._ledger.log(number, entry.flags, entry.details)
+            if not entry.request.isdigit():
+                self._finish_stranger(number, entry, near)
+
+    def _known(self, entry: Entry) -> int | None:
+        label = entry.request
+        if label.isdigit():
+            number = int(label)
+            return number if number < len(self._ledger.exchanges) else None
+        return self._strangers.get(label)
+
+    def _welcome(self, entry: Entry) -> int | None:
+        """A stranger whose request went no further than the first proxy."""
+        if entry.request.isdigit() or not entry.method:
+            return None
+        number = self._ledger.send(entry.method, self._ledger.epoch)
+        self._strangers[entry.request] = number
+        return number
+
+    def _book(self, hop: int, number: int, entry: Entry) -> None:
+        ledger, pool = self._ledger, hop + 1
+        far = self._far(pool, entry)
+        if far:
+            ledger.exchanges.connections[pool][number] = far
+        ledger.exchanges.attempts[number] += entry.attempts - 1
+        ledger.hops[pool].retries += entry.attempts - 1
+        self._last[number, hop] = entry
+        self._blame(number)
+
+    def _far(self, pool: int, entry: Entry) -> int:
+        """The connection of the last attempt, 0 if it is known elsewhere or nowhere.
+
+        A program may not tell its own ports; then a request that was lost, which
+        nobody has read, is the one that was left hanging.
+        """
+        if entry.far:
+            listening = self._places[pool - 1].upstream
+            return self._network.connection(pool, entry.far, listening)
+        if entry.cause == "ServerDisconnected":
+            return self._trails.left_hanging(pool)
+        return 0
+
+    def _blame(self, number: int) -> None:
+        """The deepest failure that the last line of each program tells of."""
+        for hop in sorted(self._places, reverse=True):
+            entry = self._last.get((number, hop))
+            if entry is None:
+                continue
+            if entry.cause is not None:
+                connection = self._ledger.exchanges.connections[hop + 1][number]
+                trail = self._trails.get(hop + 1, connection)
+                self._ledger.blame(number, hop + 1, _told_apart(entry.cause, trail))
+                return
+            self._ledger.absolve(number, hop + 1)
+
+    def _finish_stranger(self, number: int, entry: Entry, near: int) -> None:
+        """When a stranger's request came and its answer went, as its link saw it."""
+        ledger, trail = self._ledger, self._trails.get(0, near)
+        went = None
+        if trail is not None:
+            ledger.exchanges.sent[number] = trail.asked
+            went = self._trails.answered(trail, self._network.link(0).delay)
+        # The line may be here before the link has read the answer.
+        now = asyncio.get_running_loop().time()
+        ledger.finish(
+            number, now if went is None else went + ledger.epoch, entry.status
+        )
+        if self.on_exchange is not None:
+            self.on_exchange(number)
+
+    # -- what the links saw --------------------------------------------------------
+
+    def settle(self) -> None:
+        """Take the sums of connections from the trace, for every hop with a program.
+
+        May be called from another thread than the chain's, again and again: it
+        begins anew each time.
+        """
+        trails = Trails(self._trace).follow()
+        read = self._read + self._hushed_up(trails)
+        for hop in range(self._hops):
+            if hop in self._places or hop - 1 in self._places:
+                self._settle(hop, list(trails.of(hop)), read)
+
+    def _settle(
+        self, hop: int, trails: list[Trail], read: Counter[tuple[int, int]]
+    ) -> None:
+        count = self._ledger.hops[hop]
+        if hop - 1 in self._places:
+            count.reused = sum(max(0, trail.requests - 1) for trail in trails)
+        # The first request of a connection is no race, whoever cuts it.
+        count.races = sum(
+            trail.was_cut and trail.requests > max(1, read[hop, trail.connection])
+            for trail in trails
+        )
+        for trail in trails:
+            self._ledger.witness(trail.life())
+
+    def _hushed_up(self, trails: Trails) -> Counter[tuple[int, int]]:
+        """Requests that a program read and dropped without a line in its log.
+
+        HAProxy does so on a reused connection whose upstream fails. What tells is
+        the request that it had sent on meanwhile. Books the cause; returns on which
+        connections (hop, number) such requests were read.
+        """
+        read: Counter[tuple[int, int]] = Counter()
+        book = self._ledger.exchanges
+        for hop, number in self._suspects():
+            near = trails.get(hop, book.connections[hop][number])
+            far = None if near is None else _sent_on(near, trails.of(hop + 1))
+            if near is not None and far is not None:
+                read[hop, near.connection] += 1
+                book.connections[hop + 1][number] = far.connection
+                cause = "ServerDisconnected" if far.answer < 0 else "ProtocolError"
+                self._ledger.blame(number, hop + 1, _told_apart(cause, far))
+        return read
+
+    def _suspects(self) -> Iterator[tuple[int, int]]:
+        """Failed requests of which a program that does not tell all said nothing."""
+        book = self._ledger.exchanges
+        for hop in sorted(self._secretive):
+            for number in range(len(book)):
+                if book.is_failed(number) and (number, hop) not in self._last:
+                    yield hop, number
+
+
+def _sent_on(near: Trail, far: Iterator[Trail]) -> Trail | None:
+    """The connection that ended while ``near`` waited for its answer."""
+    if not near.was_cut or near.closed is None:
+        return None
+    meanwhile = [
+        trail
+        for trail in far
+        if trail.end is not None and near.asked <= trail.asked <= near.closed
+    ]
+    return max(meanwhile, key=lambda trail: trail.asked, default=None)
+
+
+def _told_apart(cause: str, trail: Trail | None) -> str:
+    """Logs have one word for a connection that ends by FIN or by RST."""
+    was_reset = trail is not None and trail.end is Kind.RST
+    return "ConnectionReset" if cause == "ServerDisconnected" and was_reset else cause
