@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from labkit.ledger import Ledger
 from labkit.net import Listening, Network
+from labkit.roles.envoy_proxy import EnvoyProxy
 from labkit.roles.origin import Origin
 from labkit.roles.pool import ConnectionPool
 from labkit.roles.proxy import Proxy
@@ -81,7 +82,11 @@ class Chain:
     def _proxy(self, hop: int, router: Router) -> Proxy:
         hops = self.scenario.hops
         personality = hops[hop - 1].server.personality
-        return Proxy(router, self._ledger, hops[hop].pool.failure, personality)
+        failure = hops[hop].pool.failure
+        if personality == "envoy":
+            chance = self._chance(f"request ids of hop {hop}")
+            return EnvoyProxy(router, self._ledger, failure, chance)
+        return Proxy(router, self._ledger, failure, personality)
 
     async def start(self) -> list[Listening]:
         """Open all servers, the last one first; returns them in hop order."""
@@ -92,7 +97,11 @@ class Chain:
             )
             for hop in reversed(range(len(self.servers)))
         ]
-        return opened[::-1]
+        opened.reverse()
+        for proxy, listening in zip(self.proxies, opened[1:], strict=True):
+            host, port = listening.address
+            proxy.upstream = f"{host}:{port}"
+        return opened
 
     async def drive(self) -> None:
         """Send the scenario's traffic and play its schedule beside it."""
