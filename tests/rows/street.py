@@ -63,13 +63,11 @@ class Upstream(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         self.heard += b"<FIN>"
-        self.street.left_at = self.street.now
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         if exc is not None:
             self.heard += b"<RST>"
-            self.street.left_at = self.street.now
 
     def say(self, data: bytes) -> None:
         if not self.transport.is_closing():
@@ -164,8 +162,8 @@ class Street:
         self.behave = behave
         self.answer = knobs.pop("answer", "accept")
         self.upstreams: list[Upstream] = []
-        self.left_at = -1.0
         self.log: list[Access] = []
+        self._heard: list[bytes] = []
         self.ledger = Ledger(2)
         self.network = MemoryNetwork([Link(delay=delay) for delay in delays])
         settings = Pool(**pool, retry=Retry(**retry))
@@ -188,8 +186,15 @@ class Street:
 
     @property
     def heard(self) -> list[bytes]:
-        """What each upstream connection was told, request ids left out."""
-        return [tidy(upstream.heard) for upstream in self.upstreams]
+        """What each upstream connection was told, request ids left out.
+
+        Once a story has ended it is what they were told by then.
+        """
+        return self._heard or [tidy(upstream.heard) for upstream in self.upstreams]
+
+    def freeze(self) -> None:
+        """The story has ended: what follows is the taking down of the street."""
+        self._heard = self.heard
 
     @property
     def logged(self) -> list[tuple[int, str, str, int]]:
@@ -243,6 +248,7 @@ def tell(
         try:
             return await story(street)
         finally:
+            street.freeze()
             await street.pool.close()
             await street.front.close()
             await street.network.close()
