@@ -147,6 +147,15 @@ def wants_close(
     return version in ("1.0", b"1.0") and b"keep-alive" not in options
 
 
+def is_ambiguous(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Do two fields say where this message ends? That is how smuggling begins.
+
+    Envoy 1.40 refuses such a response even if they agree (row C24).
+    """
+    names = [name.lower() for name, _ in headers]
+    return names.count(b"content-length") + (b"transfer-encoding" in names) > 1
+
+
 def keep_alive_hint(headers: Iterable[tuple[bytes, bytes]]) -> float | None:
     """Seconds that ``Keep-Alive: timeout=N`` promises, None without a promise."""
     for name, value in headers:

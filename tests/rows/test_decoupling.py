@@ -55,7 +55,9 @@ def test_a3_what_the_client_nominates_stays_behind() -> None:
 
 
 def test_a4_what_the_upstream_nominates_is_passed_on() -> None:
-    answer = b"HTTP/1.1 200 OK\r\nConnection: foo\r\nFoo: bar\r\nContent-Length: 0\r\n\r\n"
+    answer = (
+        b"HTTP/1.1 200 OK\r\nConnection: foo\r\nFoo: bar\r\nContent-Length: 0\r\n\r\n"
+    )
     client, _ = exchange(get(), behave=answers(answer), wait=1.0)
     assert b"\r\nfoo: bar\r\n" in client.text
     assert b"connection" not in client.text
