@@ -48,7 +48,6 @@ class EnvoyGate(Gate):
         self._serving = False
         self._is_handed_over = False
         self._label = b""
-        self._began = 0.0
         self._stirred = 0.0
         self._stream_timer: asyncio.TimerHandle | None = None
         self._unread = False

@@ -87,7 +87,7 @@ class Gate(asyncio.Protocol):
         self._requests = 0
         self._busy = False
         self._lingering = False
-        self._opened = self._idle_since = self._loop.time()
+        self._opened = self._idle_since = self._began = self._loop.time()
         self._idle_timer: asyncio.TimerHandle | None = None
         self._life_timer: asyncio.TimerHandle | None = None
         self._head_timer: asyncio.TimerHandle | None = None
@@ -142,6 +142,7 @@ class Gate(asyncio.Protocol):
         """A request's head has been read."""
         self._busy = True
         self._requests += 1
+        self._began = self._loop.time()
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
@@ -343,8 +344,10 @@ class Gate(asyncio.Protocol):
         settings = self._settings
         if self._requests >= settings.max_requests_per_connection:
             return "max requests"
-        expired = self._loop.time() >= self._opened + settings.max_connection_duration
         waits_for_it = settings.http1_safe_max_connection_duration
+        # A request in flight across the limit is not told; the next one is.
+        moment = self._began if waits_for_it else self._loop.time()
+        expired = moment >= self._opened + settings.max_connection_duration
         if expired and (waits_for_it or not self._drains()):
             return "max connection duration"
         return ""
