@@ -19,7 +19,10 @@ from labkit.roles.proxy import Proxy
 from labkit.roles.router import Router
 from labkit.roles.server import Handler, HopServer
 from labkit.roles.traffic import Traffic
-from labkit.settings import Link, Scenario
+from labkit.settings import Event, Link, Scenario
+
+# Seconds from the end of the old program's listening to the beginning of the new one's.
+DOWN = 1.0
 
 
 class LinkedNetwork(Network, Protocol):
@@ -115,9 +118,32 @@ class Chain:
                 event.cancel()
             await asyncio.gather(*events, return_exceptions=True)
 
-    async def _play(self, event: Any) -> None:
+    async def _play(self, event: Event) -> None:
         await asyncio.sleep(event.at)
-        self.set(event.path, event.value)
+        await self.happen(event)
+
+    async def happen(self, event: Event) -> None:
+        """Let an event take place now; a deploy is over when the new program listens.
+
+        "drain": the server of a hop says goodbye with every response, with ever more
+        of them over ``value`` seconds, or just stops listening ("listeners").
+        "deploy": it stops listening and drains, and ``value`` seconds later its
+        program is replaced by a new one, which has an empty pool, too.
+        """
+        if event.action == "set":
+            self.set(event.path, event.value)
+            return
+        hop = int(event.path.split(".")[1])
+        server = self.servers[hop]
+        if event.action == "deploy":
+            await server.replace(DOWN if event.value is None else event.value)
+            for pool in self.pools[hop + 1 : hop + 2]:
+                pool.empty("deploy")
+        elif event.value == "listeners":
+            await server.stop_listening()
+        else:
+            over = 0.0 if event.value in (None, "immediate") else event.value
+            server.drain(over, self._chance(f"drain of hop {hop}"))
 
     def set(self, path: str, value: object) -> None:
         """Turn a knob of the running chain; SettingsError if the value is wrong."""

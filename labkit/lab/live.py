@@ -18,6 +18,7 @@ from labkit.wire import ConnectionLife, Trace
 
 if TYPE_CHECKING:
     from labkit.net.loopback import LoopbackNetwork
+    from labkit.roles.access import Access
     from labkit.roles.server import Handler
 
 T = TypeVar("T")
@@ -75,7 +76,8 @@ class Lab:
     ``start()`` and ``stop()``; one that nobody holds any more stops by itself.
     ``port`` asks for a fixed port of the first server; 0 takes a free one.
     ``handler`` is an application in the origin's place; ``on_exchange`` is called
-    with a request's number after its outcome.
+    with a request's number after its outcome, ``on_access`` with a line of the first
+    server's access log.
     """
 
     def __init__(
@@ -84,11 +86,13 @@ class Lab:
         port: int = 0,
         handler: Handler | None = None,
         on_exchange: Callable[[int], None] | None = None,
+        on_access: Callable[[Access], None] | None = None,
     ) -> None:
         self._scenario = scenario
         self._port = port
         self._handler = handler
         self.on_exchange = on_exchange
+        self.on_access = on_access
         self._engine: _Engine | None = None
         self._end: Callable[[], object] = _nothing
         self._urls: dict[str, str] = {}
@@ -177,6 +181,7 @@ class Lab:
         network = self._network(LoopbackNetwork, self._ledger.epoch)
         chain = Chain(self._scenario, network, self._ledger, self._handler)
         chain.servers[0].on_exchange = self.on_exchange
+        chain.servers[0].on_access = self.on_access
         try:
             listening = await chain.start()
         except BaseException:

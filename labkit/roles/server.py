@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from random import Random
 from time import gmtime, strftime
 from typing import Any
 
@@ -98,7 +99,7 @@ class HopServer:
         self._answers_with: Answer = "accept"
         self.on_exchange: Callable[[int], None] | None = None
         self.on_access: Callable[[Access], None] | None = None
-        self._is_drained = False
+        self._drain: Callable[[], bool] | None = None
         self._leaving: set[Gate] = set()
         self._dated = (-1, "")
         self._stamp = (-1, b"")
@@ -341,14 +342,27 @@ class HopServer:
     # -- leaving -------------------------------------------------------------------
 
     def wants_to_leave(self, gate: Gate) -> bool:
-        """Is every response to be the last one of its connection?"""
-        return self._is_drained or gate in self._leaving
+        """Is this response to be the last one of its connection?"""
+        if self._drain is None:
+            return gate in self._leaving
+        return gate in self._leaving or self._drain()
 
-    def drain(self) -> None:
-        """Say goodbye with every response from now on; the door stays open (B15)."""
-        self._is_drained = True
-        for gate in list(self._gates.values()):
-            gate.leave("drained")
+    def drain(self, over: float = 0.0, chance: Random | None = None) -> None:
+        """Say goodbye with the responses from now on; the door stays open (B15).
+
+        With every one, or, ``over`` so many seconds, ever more often, by ``chance``.
+        """
+        since = self._loop.time()
+        draw = chance or Random(0)
+
+        def is_the_last() -> bool:
+            share = (self._loop.time() - since) / over if over else 1.0
+            return share >= 1.0 or draw.random() < share
+
+        self._drain = is_the_last
+        if not over:
+            for gate in list(self._gates.values()):
+                gate.leave("drained")
 
     async def stop_listening(self) -> None:
         """Refuse new connections; those that exist are served as before (B15)."""
@@ -365,10 +379,13 @@ class HopServer:
         self._leaving.update(old)
         for gate in old:
             gate.leave("deploy")
-        await asyncio.sleep(seconds)
-        for gate in [gate for gate in old if gate in self._leaving]:
-            gate.hang_up("deploy")
-        await self.start(self._answers_with)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            for gate in [gate for gate in old if gate in self._leaving]:
+                gate.hang_up("deploy")
+            self._drain = None
+            await self.start(self._answers_with)
 
 
 def _why_closing(request: web.BaseRequest, response: web.StreamResponse | None) -> str:
