@@ -101,3 +101,13 @@ def test_a_schedule_cannot_turn_what_a_program_was_started_with() -> None:
     ours = Event(at=1.0, path="hop.1.server.idle_timeout", value=2.0)
     allowed = Scenario(hops=CHAIN.hops, lab=LabSettings(schedule=(ours,)))
     assert chosen("envoy", allowed, "live") == ("envoy",)
+
+
+@pytest.mark.parametrize("action", ["drain", "deploy"])
+def test_a_schedule_cannot_drain_or_replace_a_real_program(action: str) -> None:
+    def scheduled(path: str) -> Scenario:
+        event = Event(at=1.0, action=action, path=path)
+        return Scenario(hops=CHAIN.hops, lab=LabSettings(schedule=(event,)))
+
+    assert "lab.schedule.0.path is" in refused(scheduled("hop.0"), "envoy")
+    assert chosen("envoy", scheduled("hop.1"), "live") == ("envoy",)
