@@ -67,45 +67,31 @@ class VirtualNetwork(Protocol):
     async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> Any: ...
 
 
+_new = object.__new__
+
+
 class _Soon(asyncio.Handle):
-    """asyncio's handle, made in one step: a run makes dozens for every request."""
+    """asyncio's handle for the next turn; :meth:`VirtualLoop.call_soon` fills it."""
 
     __slots__ = ()
-
-    def __init__(
-        self, callback: Any, args: Any, loop: Any, context: Context | None = None
-    ) -> None:
-        self._context = copy_context() if context is None else context
-        self._loop = loop
-        self._callback = callback
-        self._args = args
-        self._cancelled = False
-        self._repr = None
-        self._source_traceback = None
+    _context: Context
+    _loop: Any
+    _callback: Any
+    _repr: str | None
+    _source_traceback: Any
 
 
 class _Timer(asyncio.TimerHandle):
-    """The same for a callback at a later moment; most of them are cancelled."""
+    """The same for a later moment, filled by :meth:`VirtualLoop.call_at`."""
 
     __slots__ = ()
-
-    def __init__(
-        self,
-        when: float,
-        callback: Any,
-        args: Any,
-        loop: Any,
-        context: Context | None = None,
-    ) -> None:
-        self._context = copy_context() if context is None else context
-        self._loop = loop
-        self._callback = callback
-        self._args = args
-        self._cancelled = False
-        self._repr = None
-        self._source_traceback = None
-        self._when = when
-        self._scheduled = False
+    _context: Context
+    _loop: Any
+    _callback: Any
+    _repr: str | None
+    _source_traceback: Any
+    _when: float
+    _scheduled: bool
 
     def cancel(self) -> None:
         """Do not fire; let go of the callback, which may know this timer."""
@@ -149,9 +135,6 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """In debug mode a handle also remembers where it was made."""
         super().set_debug(enabled)
         self._debug = enabled
-        self._soon: type[asyncio.Handle] = asyncio.Handle if enabled else _Soon
-        self._timer: type[asyncio.TimerHandle]
-        self._timer = asyncio.TimerHandle if enabled else _Timer
 
     # -- the clock -----------------------------------------------------------------
 
@@ -167,7 +150,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """Run ``callback`` after ``delay`` virtual seconds (not later than asked)."""
-        timer = self.call_at(self._now + delay, callback, *args, context=context)
+        when = self._now + delay
+        if context is None:  # a call without keywords is a cheaper one
+            timer = self.call_at(when, callback, *args)
+        else:
+            timer = self.call_at(when, callback, *args, context=context)
         if self._debug:
             _leave_out_the_loop(timer)
         return timer
@@ -182,13 +169,25 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Run ``callback`` when the clock shows ``when``; equals keep their order."""
         if self._closed:  # type: ignore[attr-defined]
             self._check_closed()  # type: ignore[attr-defined]
-        timer = self._timer(when, callback, args, self, context)
+        timer: asyncio.TimerHandle
+        if self._debug:
+            timer = asyncio.TimerHandle(when, callback, args, self, context)
+            _leave_out_the_loop(timer)
+        else:
+            # Filled here, for a run makes a dozen of them for every request and
+            # to call a class costs as much as all the rest of this.
+            timer = _new(_Timer)
+            timer._context = copy_context() if context is None else context
+            timer._loop = self
+            timer._callback = callback
+            timer._args = args
+            timer._cancelled = False
+            timer._repr = timer._source_traceback = None
+            timer._when = when
         # A timer never fires in the past: a deadline that is due is due now.
         due = when if when > self._now else self._now
         heappush(self._timers, (due, self._next_order(), timer))
         timer._scheduled = True  # type: ignore[attr-defined]
-        if self._debug:
-            _leave_out_the_loop(timer)
         return timer
 
     def call_soon(
@@ -200,9 +199,18 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Run ``callback`` in the next turn, at the same moment."""
         if self._closed:  # type: ignore[attr-defined]
             self._check_closed()  # type: ignore[attr-defined]
-        handle = self._soon(callback, args, self, context)
+        handle: asyncio.Handle
         if self._debug:
+            handle = asyncio.Handle(callback, args, self, context)
             _leave_out_the_loop(handle)
+        else:
+            handle = _new(_Soon)  # as in call_at
+            handle._context = copy_context() if context is None else context
+            handle._loop = self
+            handle._callback = callback
+            handle._args = args
+            handle._cancelled = False
+            handle._repr = handle._source_traceback = None
         self._ready.append(handle)  # type: ignore[attr-defined]
         return handle
 
