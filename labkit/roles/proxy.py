@@ -113,7 +113,7 @@ class Proxy:
         passed = headers.response_headers(
             incoming.headers, keep_nominated=self._keeps_nominated
         )
-        return CIMultiDict((_text(name), _text(value)) for name, value in passed)
+        return CIMultiDict([(_text(name), _text(value)) for name, value in passed])
 
     def _own_answer(self, failure: HopFailure, visit: Visit) -> web.StreamResponse:
         self._ledger.log(visit.number, failure.flags, failure.details)
