@@ -49,6 +49,8 @@ def request_headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
     Transfer-Encoding is dropped: it was overruled.
     """
     fields = list(headers)
+    if HOP_BY_HOP.isdisjoint([name.lower() for name, _ in fields]):
+        return fields
     passed = _strip(fields, keep_nominated=False)
     if any(name.lower() == b"te" and _wants_trailers(value) for name, value in fields):
         passed.append((b"te", b"trailers"))

@@ -119,7 +119,7 @@ class Proxy:
         passed = headers.response_headers(
             incoming.headers, keep_nominated=self._keeps_nominated
         )
-        return CIMultiDict((_text(name), _text(value)) for name, value in passed)
+        return CIMultiDict([(_text(name), _text(value)) for name, value in passed])
 
     def _own_answer(
         self, failure: HopFailure, request: web.BaseRequest, visit: Visit

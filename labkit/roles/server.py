@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import lru_cache
 from random import Random
 from time import gmtime, strftime
 from typing import Any
@@ -101,7 +102,6 @@ class HopServer:
         self.on_access: Callable[[Access], None] | None = None
         self._drain: Callable[[], bool] | None = None
         self._leaving: set[Gate] = set()
-        self._dated = (-1, "")
         self._stamp = (-1, b"")
         self._web = web.Server(
             self._answer,
@@ -287,11 +287,8 @@ class HopServer:
         return self._stamp[1]
 
     def _date(self) -> str:
-        """The clock of the run as a date, made once a second."""
-        second = int(self._loop.time() - self._ledger.epoch)
-        if self._dated[0] != second:
-            self._dated = (second, http_date(EPOCH + second))
-        return self._dated[1]
+        """The clock of the run as a date."""
+        return http_date(EPOCH + int(self._loop.time() - self._ledger.epoch))
 
     # -- the access log ------------------------------------------------------------
 
@@ -414,9 +411,19 @@ def iso_time(seconds: float) -> str:
     return f"{strftime('%Y-%m-%dT%H:%M:%S', gmtime(whole))}.{thousandths:03}Z"
 
 
+@lru_cache(maxsize=64)
 def http_date(seconds: int) -> str:
-    """Seconds since 1970 as HTTP writes a date (RFC 9110, section 5.6.7)."""
-    t = gmtime(seconds)
+    """Seconds since 1970 as HTTP writes a date (RFC 9110, section 5.6.7).
+
+    All servers of a chain ask for the same second, and requests that are seconds
+    apart for the same minute.
+    """
+    return f"{_minute(seconds // 60)}:{seconds % 60:02} GMT"
+
+
+@lru_cache(maxsize=4)
+def _minute(minutes: int) -> str:
+    """A date without its seconds, for minutes since 1970."""
+    t = gmtime(60 * minutes)
     day, month = _DAYS[t.tm_wday], _MONTHS[t.tm_mon - 1]
-    clock = f"{t.tm_hour:02}:{t.tm_min:02}:{t.tm_sec:02}"
-    return f"{day}, {t.tm_mday:02} {month} {t.tm_year} {clock} GMT"
+    return f"{day}, {t.tm_mday:02} {month} {t.tm_year} {t.tm_hour:02}:{t.tm_min:02}"
