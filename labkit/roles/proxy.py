@@ -113,7 +113,12 @@ class Proxy:
         passed = headers.response_headers(
             incoming.headers, keep_nominated=self._keeps_nominated
         )
-        return CIMultiDict([(_text(name), _text(value)) for name, value in passed])
+        try:
+            return CIMultiDict(
+                [(name.decode(), value.decode()) for name, value in passed]
+            )
+        except UnicodeDecodeError:
+            return CIMultiDict([(_text(name), _text(value)) for name, value in passed])
 
     def _own_answer(self, failure: HopFailure, visit: Visit) -> web.StreamResponse:
         self._ledger.log(visit.number, failure.flags, failure.details)
