@@ -169,7 +169,11 @@ class Endpoint(asyncio.Transport):
 
     def _read(self, kind: Kind, payload: bytes) -> None:
         if kind is Kind.DATA:
-            self._consumed(len(payload))
+            other = self._other
+            if other is not None:
+                other._outstanding -= len(payload)
+                if other._buffer:
+                    self._tell_of_room(other)
             try:
                 if self._fills_buffers:
                     self._fill_buffers(payload)
@@ -215,13 +219,9 @@ class Endpoint(asyncio.Transport):
         self._loop.call_exception_handler(context)
         self._force_close(error)
 
-    def _consumed(self, size: int) -> None:
-        other = self._other
-        if other is None:
-            return
-        other._outstanding -= size
-        if other._buffer and not other._wake_scheduled:
-            # News of the open window travels back as slowly as anything else.
+    def _tell_of_room(self, other: Endpoint) -> None:
+        """News of the open window travels back as slowly as anything else."""
+        if not other._wake_scheduled:
             other._wake_scheduled = True
             delay = self._wire.link.settings.delay
             self._loop.call_later(delay, other._window_opens)

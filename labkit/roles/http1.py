@@ -18,7 +18,7 @@ from labkit.roles.caller import Caller
 from labkit.roles.heads import Head, read_response, write_request
 from labkit.roles.message import Cause, HopFailure, Incoming, Outgoing
 from labkit.roles.upload import Upload
-from labkit.states import Signal, State, after
+from labkit.states import TRANSITIONS, Signal, State, after
 
 __all__ = ["Asker", "HopFailure", "Http1Connection", "Incoming", "Outgoing", "Owner"]
 
@@ -106,7 +106,10 @@ class Http1Connection(asyncio.Protocol):
 
     def tell(self, signal: Signal) -> None:
         """Something happened; see :mod:`labkit.states`."""
-        self.state = after(self.state, signal)
+        try:
+            self.state = TRANSITIONS[self.state][signal]
+        except KeyError:
+            self.state = after(self.state, signal)  # it says what was wrong
 
     # -- sending ---------------------------------------------------------------
 

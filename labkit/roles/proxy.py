@@ -119,7 +119,12 @@ class Proxy:
         passed = headers.response_headers(
             incoming.headers, keep_nominated=self._keeps_nominated
         )
-        return CIMultiDict([(_text(name), _text(value)) for name, value in passed])
+        try:
+            return CIMultiDict(
+                [(name.decode(), value.decode()) for name, value in passed]
+            )
+        except UnicodeDecodeError:
+            return CIMultiDict([(_text(name), _text(value)) for name, value in passed])
 
     def _own_answer(
         self, failure: HopFailure, request: web.BaseRequest, visit: Visit

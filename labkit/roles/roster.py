@@ -124,14 +124,12 @@ class Roster:
 
     def deadline(self, connection: Http1Connection) -> float:
         """When this connection, if it stays idle, is to be closed."""
-        idle = connection.idle_since + self._patience(connection)
-        return min(idle, connection.opened + self.settings.max_connection_duration)
-
-    def _patience(self, connection: Http1Connection) -> float:
-        patience = self.settings.idle_timeout
-        if self.settings.honours_hint and connection.hint is not None:
-            return min(patience, max(0.0, connection.hint - HINT_BUFFER))
-        return patience
+        settings = self.settings
+        patience = settings.idle_timeout
+        if settings.honours_hint and connection.hint is not None:
+            patience = min(patience, max(0.0, connection.hint - HINT_BUFFER))
+        end_of_life = connection.opened + settings.max_connection_duration
+        return min(connection.idle_since + patience, end_of_life)
 
     def why_expired(self, connection: Http1Connection, now: float) -> str:
         """The knob that ends this idle connection now, or nothing."""

@@ -38,7 +38,7 @@ class Router:
     @property
     def settings(self) -> Pool:
         """The knobs of the pool."""
-        return self.pool.settings
+        return self.pool.roster.settings
 
     async def send(self, request: Outgoing) -> Incoming:
         """Send a request and wait for the head of its response.
