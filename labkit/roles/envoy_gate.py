@@ -42,12 +42,13 @@ class EnvoyGate(Gate):
 
     def __init__(self, keeper: Any, inner: Any) -> None:
         super().__init__(keeper, inner)
-        self._head = bytearray()
+        self._head = b""
         self._body: Body | None = None
         self._held = bytearray()
         self._serving = False
         self._is_handed_over = False
         self._label = b""
+        self.began = 0.0
         self._stirred = 0.0
         self._stream_timer: asyncio.TimerHandle | None = None
         self._unread = False
@@ -124,24 +125,26 @@ class EnvoyGate(Gate):
             self.inner.data_received(b"".join(out))
 
     def _take_head(self, data: bytes, out: list[bytes]) -> bytes:
-        if not self._head:
+        if self._head:
+            data = self._head + data
+        else:
             self._begin_stream()
             data = data.lstrip(b"\r\n")
-        self._head += data
-        end = end_of_head(self._head)
+        end = end_of_head(data)
         if end < 0:
+            self._head = data
             if self._head_timer is None:
                 self._await_head()
             return b""
-        head, rest = bytes(self._head[:end]), bytes(self._head[end:])
-        self._head.clear()
+        self._head = b""
+        head, rest = data[:end], data[end:]
         self._admit(read_request(head, self._settings.accept_http_10), out)
         return b"" if self._phase is Phase.DEAF else rest
 
     def _begin_stream(self) -> None:
         if not self._busy:
             self._busy = True
-            self._began = self._loop.time()
+            self.began = self._loop.time()
             self._label = b""
             self.received = 0
             if self._stream_timer is None:
@@ -183,6 +186,7 @@ class EnvoyGate(Gate):
 
     def request_started(self) -> None:
         super().request_started()
+        self.began = self._loop.time()
         self._task = asyncio.current_task()
         if self.said is not None and self._task is not None:
             self._task.cancel()
@@ -216,7 +220,7 @@ class EnvoyGate(Gate):
             self._end_with(response, why)
         elif self._phase is not Phase.OPEN:
             response.says_close = True
-        elif self._keeper.wants_to_leave(self):
+        elif self.leaves is not None and self.leaves():
             # B15: as for a connection that is too old, the goodbye begins here.
             response.says_close = True
             self._say_goodbye("drained")
@@ -260,7 +264,7 @@ class EnvoyGate(Gate):
         self._say(refusal)
         self._log(refusal)
         self._stop_waiting_for_head()
-        self._head.clear()
+        self._head = b""
         self._requests += 1
         self._serving = self._busy = False
         self._idle_since = self._loop.time()
@@ -289,7 +293,7 @@ class EnvoyGate(Gate):
             self.transport.write(self._keeper.refusal(refusal))
 
     def _log(self, refusal: Refusal) -> None:
-        self._keeper.refused(self, refusal, self._label, self._began)
+        self._keeper.refused(self, refusal, self._label, self.began)
 
     # -- timers --------------------------------------------------------------------
 
@@ -307,7 +311,7 @@ class EnvoyGate(Gate):
         """One lazy timer per connection: it looks again as long as something moves."""
         limit = self._settings.stream_idle_timeout
         if limit < math.inf:
-            due = max(self._stirred, self._began) + limit
+            due = max(self._stirred, self.began) + limit
             self._stream_timer = self._loop.call_at(due, self._stream_is_idle)
 
     def rearm(self) -> None:
@@ -323,7 +327,7 @@ class EnvoyGate(Gate):
         if not self._busy or self._phase is Phase.DEAF or self._is_over():
             return
         limit = self._settings.stream_idle_timeout
-        if self._loop.time() < max(self._stirred, self._began) + limit - 1e-9:
+        if self._loop.time() < max(self._stirred, self.began) + limit - 1e-9:
             self._watch_stream()
         elif self._serving and self._body is None:
             self._refuse(ANSWER_IS_LATE)
@@ -369,7 +373,7 @@ class EnvoyGate(Gate):
 
     def _close(self, why: str) -> None:
         if self._unread and not self._is_over():
-            reset(self.transport)
+            self.hang_up(why, with_reset=True)
         else:
             super()._close(why)
 

@@ -53,23 +53,22 @@ class Visit:
     ``attempts`` and ``upstream`` are noted by a handler that asks further on.
     """
 
-    __slots__ = ("attempts", "began", "gate", "number", "server", "upstream")
+    __slots__ = ("attempts", "gate", "number", "server", "upstream")
 
     def __init__(self, server: HopServer, gate: Gate, number: int) -> None:
         self.server = server
         self.gate = gate
         self.number = number
-        self.began = server.now()
         self.attempts = 0
         self.upstream: str | None = None
 
     def milliseconds(self) -> int:
         """How long this has taken so far."""
-        return int((self.server.now() - self.began) * 1000)
+        return int((self.server.now() - self.gate.began) * 1000)
 
     def dress(self, response: web.StreamResponse) -> None:
         """Headers that the server adds to every response, before it is prepared."""
-        if not isinstance(response, Reply):
+        if response.__class__ is not Reply:
             self.server.sign(response)
         self.gate.dress(response)
 
@@ -101,7 +100,6 @@ class HopServer:
         self.on_exchange: Callable[[int], None] | None = None
         self.on_access: Callable[[Access], None] | None = None
         self._drain: Callable[[], bool] | None = None
-        self._leaving: set[Gate] = set()
         self._stamp = (-1, b"")
         self._web = web.Server(
             self._answer,
@@ -162,11 +160,11 @@ class HopServer:
     def entered(self, gate: Gate) -> None:
         """A connection was made."""
         self._gates[gate.inner] = gate
+        gate.leaves = self._drain
 
     def left(self, gate: Gate) -> None:
         """A connection is over."""
         self._gates.pop(gate.inner, None)
-        self._leaving.discard(gate)
 
     def said_goodbye(self, gate: Gate, why: str) -> None:
         """Write down that this side closed first, and why."""
@@ -301,7 +299,7 @@ class HopServer:
         row = self._ledger.exchanges[visit.number]
         major, minor = request.version
         return Access(
-            **self._moment(visit.gate, visit.began),
+            **self._moment(visit.gate, visit.gate.began),
             method=request.method,
             path=request.raw_path,
             protocol=f"HTTP/{major}.{minor}",
@@ -338,12 +336,6 @@ class HopServer:
 
     # -- leaving -------------------------------------------------------------------
 
-    def wants_to_leave(self, gate: Gate) -> bool:
-        """Is this response to be the last one of its connection?"""
-        if self._drain is None:
-            return gate in self._leaving
-        return gate in self._leaving or self._drain()
-
     def drain(self, over: float = 0.0, chance: Random | None = None) -> None:
         """Say goodbye with the responses from now on; the door stays open (B15).
 
@@ -357,8 +349,9 @@ class HopServer:
             return share >= 1.0 or draw.random() < share
 
         self._drain = is_the_last
-        if not over:
-            for gate in list(self._gates.values()):
+        for gate in list(self._gates.values()):
+            gate.leaves = is_the_last
+            if not over:
                 gate.leave("drained")
 
     async def stop_listening(self) -> None:
@@ -373,16 +366,20 @@ class HopServer:
         """
         await self.stop_listening()
         old = list(self._gates.values())
-        self._leaving.update(old)
         for gate in old:
+            gate.leaves = _always
             gate.leave("deploy")
         try:
             await asyncio.sleep(seconds)
         finally:
-            for gate in [gate for gate in old if gate in self._leaving]:
+            for gate in old:
                 gate.hang_up("deploy")
             self._drain = None
             await self.start(self._answers_with)
+
+
+def _always() -> bool:
+    return True
 
 
 def _why_closing(request: web.BaseRequest, response: web.StreamResponse | None) -> str:
