@@ -14,7 +14,6 @@ bring their own socket. Everything else that would touch the machine raises
 from __future__ import annotations
 
 import asyncio
-import heapq
 import itertools
 import math
 from asyncio import events, tasks
@@ -22,6 +21,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from contextvars import Context, copy_context
+from heapq import heapify, heappop, heappush
 from typing import Any, NoReturn, Protocol, TypeVar, TypeVarTuple, Unpack
 
 T = TypeVar("T")
@@ -67,45 +67,39 @@ class VirtualNetwork(Protocol):
     async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> Any: ...
 
 
+_new = object.__new__
+
+
 class _Soon(asyncio.Handle):
-    """asyncio's handle, made in one step: a run makes dozens for every request."""
+    """asyncio's handle for the next turn; :meth:`VirtualLoop.call_soon` fills it."""
 
     __slots__ = ()
-
-    def __init__(
-        self, callback: Any, args: Any, loop: Any, context: Context | None = None
-    ) -> None:
-        self._context = copy_context() if context is None else context
-        self._loop = loop
-        self._callback = callback
-        self._args = args
-        self._cancelled = False
-        self._repr = None
-        self._source_traceback = None
+    _context: Context
+    _loop: Any
+    _callback: Any
+    _repr: str | None
+    _source_traceback: Any
 
 
 class _Timer(asyncio.TimerHandle):
-    """The same for a callback at a later moment."""
+    """The same for a later moment, filled by :meth:`VirtualLoop.call_at`."""
 
     __slots__ = ()
+    _context: Context
+    _loop: Any
+    _callback: Any
+    _repr: str | None
+    _source_traceback: Any
+    _when: float
+    _scheduled: bool
 
-    def __init__(
-        self,
-        when: float,
-        callback: Any,
-        args: Any,
-        loop: Any,
-        context: Context | None = None,
-    ) -> None:
-        self._context = copy_context() if context is None else context
-        self._loop = loop
-        self._callback = callback
-        self._args = args
-        self._cancelled = False
-        self._repr = None
-        self._source_traceback = None
-        self._when = when
-        self._scheduled = False
+    def cancel(self) -> None:
+        """Do not fire; let go of the callback, which may know this timer."""
+        if not self._cancelled:
+            self._cancelled = True
+            self._callback = self._args = None  # type: ignore[assignment]
+            if self._scheduled:
+                self._loop._timer_handle_cancelled(self)
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
@@ -128,8 +122,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self.horizon = horizon
         self._now = 0.0
         self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
-        self._order = itertools.count()
-        self._turns = 0
+        self._next_order = itertools.count().__next__
         self._slice = math.inf
         self._inline = 0  # executor calls under way, one inside the other
 
@@ -142,9 +135,6 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """In debug mode a handle also remembers where it was made."""
         super().set_debug(enabled)
         self._debug = enabled
-        self._soon: type[asyncio.Handle] = asyncio.Handle if enabled else _Soon
-        self._timer: type[asyncio.TimerHandle]
-        self._timer = asyncio.TimerHandle if enabled else _Timer
 
     # -- the clock -----------------------------------------------------------------
 
@@ -160,7 +150,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """Run ``callback`` after ``delay`` virtual seconds (not later than asked)."""
-        timer = self.call_at(self._now + delay, callback, *args, context=context)
+        when = self._now + delay
+        if context is None:  # a call without keywords is a cheaper one
+            timer = self.call_at(when, callback, *args)
+        else:
+            timer = self.call_at(when, callback, *args, context=context)
         if self._debug:
             _leave_out_the_loop(timer)
         return timer
@@ -175,13 +169,25 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Run ``callback`` when the clock shows ``when``; equals keep their order."""
         if self._closed:  # type: ignore[attr-defined]
             self._check_closed()  # type: ignore[attr-defined]
-        timer = self._timer(when, callback, args, self, context)
-        # A timer never fires in the past: a deadline that is due is due now.
-        due = max(when, self._now)
-        heapq.heappush(self._timers, (due, next(self._order), timer))
-        timer._scheduled = True  # type: ignore[attr-defined]
+        timer: asyncio.TimerHandle
         if self._debug:
+            timer = asyncio.TimerHandle(when, callback, args, self, context)
             _leave_out_the_loop(timer)
+        else:
+            # Filled here, for a run makes a dozen of them for every request and
+            # to call a class costs as much as all the rest of this.
+            timer = _new(_Timer)
+            timer._context = copy_context() if context is None else context
+            timer._loop = self
+            timer._callback = callback
+            timer._args = args
+            timer._cancelled = False
+            timer._repr = timer._source_traceback = None
+            timer._when = when
+        # A timer never fires in the past: a deadline that is due is due now.
+        due = when if when > self._now else self._now
+        heappush(self._timers, (due, self._next_order(), timer))
+        timer._scheduled = True  # type: ignore[attr-defined]
         return timer
 
     def call_soon(
@@ -193,16 +199,29 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Run ``callback`` in the next turn, at the same moment."""
         if self._closed:  # type: ignore[attr-defined]
             self._check_closed()  # type: ignore[attr-defined]
-        handle = self._soon(callback, args, self, context)
+        handle: asyncio.Handle
         if self._debug:
+            handle = asyncio.Handle(callback, args, self, context)
             _leave_out_the_loop(handle)
+        else:
+            handle = _new(_Soon)  # as in call_at
+            handle._context = copy_context() if context is None else context
+            handle._loop = self
+            handle._callback = callback
+            handle._args = args
+            handle._cancelled = False
+            handle._repr = handle._source_traceback = None
         self._ready.append(handle)  # type: ignore[attr-defined]
         return handle
 
-    def run_forever(self) -> None:
-        """Run until stopped, or until :class:`Deadlock` or :class:`HorizonPassed`."""
-        self._turns = 0
-        super().run_forever()
+    def create_task(  # type: ignore[override]
+        self, coro: Coroutine[Any, Any, T], **options: Any
+    ) -> asyncio.Task[T]:
+        """Schedule a coroutine; the plain case without asyncio's detours."""
+        special = self._closed or self._debug or self._task_factory  # type: ignore[attr-defined]
+        if options or special:
+            return super().create_task(coro, **options)
+        return asyncio.Task(coro, loop=self)
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
         """Forget cancelled timers once they are the larger part of the heap."""
@@ -210,36 +229,45 @@ class VirtualLoop(asyncio.BaseEventLoop):
             return
         self._timer_cancelled_count: int = self._timer_cancelled_count + 1
         if self._timer_cancelled_count * 2 > len(self._timers) > 1000:
-            self._timers = [t for t in self._timers if not t[2].cancelled()]
-            heapq.heapify(self._timers)
+            # In place: the loop that runs holds on to this list.
+            self._timers[:] = [t for t in self._timers if not t[2].cancelled()]
+            heapify(self._timers)
             self._timer_cancelled_count = 0
 
     def _run_once(self) -> None:
-        """One turn: whatever is ready now, else jump to the next deadline first."""
+        """Turn after turn until the loop is stopped.
+
+        asyncio asks for one turn at a time and looks at its flag in between; to
+        stay in here and look at the same flag saves two calls per turn. In one
+        turn runs whatever is ready now; if nothing is, the clock jumps first.
+        """
         ready = self._ready  # type: ignore[attr-defined]
-        if not ready:
+        next_ready = ready.popleft
+        turns, left = 0, self._slice
+        while True:
+            if not ready:
+                if self._stopping:  # type: ignore[attr-defined]
+                    return
+                if self._jump():
+                    turns = 0
+            turns += 1
+            if turns > TURNS_PER_INSTANT:
+                raise Deadlock(self._how_it_spins())
+            for _ in range(len(ready)):
+                handle = next_ready()
+                if handle._cancelled:
+                    continue
+                try:
+                    handle._context.run(handle._callback, *handle._args)
+                except (SystemExit, KeyboardInterrupt):
+                    raise
+                except BaseException as error:
+                    self._report(handle, error)
+            left -= 1
+            if left <= 0:
+                self.stop()
             if self._stopping:  # type: ignore[attr-defined]
                 return
-            self._jump()
-        self._turns += 1
-        if self._turns > TURNS_PER_INSTANT:
-            raise Deadlock(
-                f"the world spins: {TURNS_PER_INSTANT} turns at {self._now:.6f} s "
-                "and no timer fires in between; something yields in a loop"
-            )
-        for _ in range(len(ready)):
-            handle = ready.popleft()
-            if handle._cancelled:
-                continue
-            try:
-                handle._context.run(handle._callback, *handle._args)
-            except (SystemExit, KeyboardInterrupt):
-                raise
-            except BaseException as error:
-                self._report(handle, error)
-        self._slice -= 1
-        if self._slice <= 0:
-            self.stop()
 
     def _report(self, handle: asyncio.Handle, error: BaseException) -> None:
         """A callback raised: the same words as asyncio's own loops have for it."""
@@ -247,10 +275,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
         context = {"message": message, "exception": error, "handle": handle}
         self.call_exception_handler(context)
 
-    def _jump(self) -> None:
+    def _jump(self) -> bool:
+        """Make the next timers ready; does the clock tick for that?"""
         timers = self._timers
         while timers and timers[0][2]._cancelled:
-            heapq.heappop(timers)
+            heappop(timers)
             self._timer_cancelled_count -= 1
         if not timers:
             raise Deadlock(self._who_waits())
@@ -260,13 +289,19 @@ class VirtualLoop(asyncio.BaseEventLoop):
                 f"the run is not over at its horizon of {self.horizon:g} s "
                 "of virtual time; raise lab.horizon if it needs longer"
             )
-        if now > self._now:
-            self._now = now
-            self._turns = 0
+        ticks = now > self._now
+        self._now = now
         while timers and timers[0][0] == now:
-            timer = heapq.heappop(timers)[2]
+            timer = heappop(timers)[2]
             timer._scheduled = False  # type: ignore[attr-defined]
             self._ready.append(timer)  # type: ignore[attr-defined]
+        return ticks
+
+    def _how_it_spins(self) -> str:
+        return (
+            f"the world spins: {TURNS_PER_INSTANT} turns at {self._now:.6f} s "
+            "and no timer fires in between; something yields in a loop"
+        )
 
     def _who_waits(self) -> str:
         waiting = sorted(task.get_name() for task in asyncio.all_tasks(self))
@@ -378,7 +413,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
 def _leave_out_the_loop(handle: Any) -> None:
     """Let the traceback of a handle in debug mode end where the program called."""
-    del handle._source_traceback[-1]
+    if handle._source_traceback:
+        del handle._source_traceback[-1]
 
 
 def _refuse_tls(options: dict[str, Any]) -> None:

@@ -74,8 +74,10 @@ class Exchanges(Sequence[Exchange]):
         self.method.append(self.methods.number(method))
         self.sent.append(sent)
         self.done.append(math.nan)
-        for column in (self.status, self.cause, self.flags, self.details):
-            column.append(0)
+        self.status.append(0)
+        self.cause.append(0)
+        self.flags.append(0)
+        self.details.append(0)
         self.cause_hop.append(_NOWHERE)
         self.attempts.append(1)
         self.executed.append(0)
@@ -278,7 +280,9 @@ class Ledger:
     @property
     def failed(self) -> int:
         """How many requests failed."""
-        return sum(map(self.exchanges.is_failed, range(len(self.exchanges))))
+        book = self.exchanges
+        rows = zip(book.cause, book.status, strict=False)
+        return sum(cause != 0 or status == 0 for cause, status in rows)
 
     @property
     def duplicates(self) -> int:

@@ -43,6 +43,21 @@ def test_equal_deadlines_fire_in_the_order_they_were_set() -> None:
     assert run_nested(main()) == list(range(200))
 
 
+def test_debug_mode_can_be_turned_on_and_off_while_the_loop_runs() -> None:
+    async def main() -> tuple[str, float]:
+        loop = asyncio.get_running_loop()
+        before = loop.call_later(2.0, lambda: None)
+        loop.set_debug(True)
+        made_here = repr(loop.call_later(2.0, lambda: None))
+        loop.set_debug(False)
+        await asyncio.sleep(2.0)
+        assert not before.cancelled()
+        return made_here, loop.time()
+
+    made_here, time = run_nested(main())
+    assert f"created at {__file__}" in made_here and time == 2.0
+
+
 def test_cancelled_timers_do_not_fire_and_do_not_move_the_clock() -> None:
     async def main() -> float:
         loop = asyncio.get_running_loop()

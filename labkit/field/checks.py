@@ -56,9 +56,19 @@ def check(scenario: Scenario, names: tuple[str, ...]) -> None:
     for index, event in enumerate(scenario.lab.schedule):
         if is_fixed(event.path, names):
             raise refusal(f"lab.schedule.{index}.path", event.path, _ELSEWHERE)
+        if event.action != "set" and _is_real(event.path, names):
+            raise refusal(f"lab.schedule.{index}.path", event.path, _OURS_ONLY)
 
 
 _ELSEWHERE = "a knob that no real proxy was started with"
+_OURS_ONLY = (
+    "the hop of a server of ours: a real program is neither drained nor replaced"
+)
+
+
+def _is_real(hop: str, names: tuple[str, ...]) -> bool:
+    number = int(hop.partition(".")[2])
+    return number < len(names) and names[number] != OURS
 
 
 def is_fixed(path: str, names: tuple[str, ...]) -> bool:

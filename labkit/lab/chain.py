@@ -15,13 +15,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from labkit.ledger import Ledger
 from labkit.net import Listening, Network
+from labkit.roles.envoy_proxy import EnvoyProxy
 from labkit.roles.origin import Origin
 from labkit.roles.pool import ConnectionPool
 from labkit.roles.proxy import Proxy
 from labkit.roles.router import Router
 from labkit.roles.server import Handler, HopServer
 from labkit.roles.traffic import Traffic
-from labkit.settings import Link, Scenario
+from labkit.settings import Event, Link, Scenario
+
+# Seconds from the end of the old program's listening to the beginning of the new one's.
+DOWN = 1.0
 
 if TYPE_CHECKING:
     from labkit.field.seats import Seats
@@ -65,8 +69,11 @@ class Chain:
             for hop, pool in self.pools.items()
         }
         self.origin = Origin(scenario.origin, ledger, self._chance("origin"))
+        self.proxies = {
+            hop: self._proxy(hop, router) for hop, router in routers.items() if hop
+        }
         handlers: dict[int, Handler] = {
-            hop - 1: self._proxy(hop, router) for hop, router in routers.items() if hop
+            hop - 1: proxy for hop, proxy in self.proxies.items()
         }
         last = handler or self.origin
         handlers[self._last] = last if seats is None else seats.greet(last)
@@ -103,7 +110,11 @@ class Chain:
     def _proxy(self, hop: int, router: Router) -> Proxy:
         hops = self.scenario.hops
         personality = hops[hop - 1].server.personality
-        return Proxy(router, self._ledger, hops[hop].pool.failure, personality)
+        failure = hops[hop].pool.failure
+        if personality == "envoy":
+            chance = self._chance(f"request ids of hop {hop}")
+            return EnvoyProxy(router, self._ledger, failure, chance)
+        return Proxy(router, self._ledger, failure, personality)
 
     async def start(self) -> list[Listening]:
         """Open all servers, the last one first; returns them in hop order.
@@ -113,7 +124,11 @@ class Chain:
         opened: list[Listening] = []
         for hop in reversed(range(len(self.scenario.hops))):
             opened.append(await self._open(hop, opened))
-        return opened[::-1]
+        opened.reverse()
+        for hop, proxy in self.proxies.items():
+            host, port = opened[hop].address
+            proxy.upstream = f"{host}:{port}"
+        return opened
 
     async def _open(self, hop: int, behind: list[Listening]) -> Listening:
         if self._seats is not None and self._is_real(hop):
@@ -133,9 +148,32 @@ class Chain:
                 event.cancel()
             await asyncio.gather(*events, return_exceptions=True)
 
-    async def _play(self, event: Any) -> None:
+    async def _play(self, event: Event) -> None:
         await asyncio.sleep(event.at)
-        self.set(event.path, event.value)
+        await self.happen(event)
+
+    async def happen(self, event: Event) -> None:
+        """Let an event take place now; a deploy is over when the new program listens.
+
+        "drain": the server of a hop says goodbye with every response, with ever more
+        of them over ``value`` seconds, or just stops listening ("listeners").
+        "deploy": it stops listening and drains, and ``value`` seconds later its
+        program is replaced by a new one, which has an empty pool, too.
+        """
+        if event.action == "set":
+            self.set(event.path, event.value)
+            return
+        hop = int(event.path.split(".")[1])
+        server = self.servers[hop]
+        if event.action == "deploy":
+            await server.replace(DOWN if event.value is None else event.value)
+            if hop + 1 in self.pools:
+                self.pools[hop + 1].empty("deploy")
+        elif event.value == "listeners":
+            await server.stop_listening()
+        else:
+            over = 0.0 if event.value in (None, "immediate") else event.value
+            server.drain(over, self._chance(f"drain of hop {hop}"))
 
     def set(self, path: str, value: object) -> None:
         """Turn a knob of the running chain; SettingsError if the value is wrong."""

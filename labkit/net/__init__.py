@@ -77,5 +77,7 @@ def after_delivery(
     """
     if passes == 0:
         callback()
+    elif passes == 1:
+        loop.call_at(loop.time(), callback)
     else:
         loop.call_at(loop.time(), after_delivery, loop, callback, passes - 1)

@@ -87,6 +87,7 @@ class Endpoint(asyncio.Transport):
         self._wire = wire
         self._other: Endpoint | None = None
         self._protocol: Any = None
+        self._fills_buffers = False
         self._own_socket: Any = None
         self.on_close: Callable[[Endpoint], None] = _ignore
         # upper half: asyncio's transport
@@ -114,7 +115,7 @@ class Endpoint(asyncio.Transport):
 
     def start(self, protocol: asyncio.BaseProtocol) -> None:
         """Give the connection to its program: connection_made, then what waits."""
-        self._protocol = protocol
+        self.set_protocol(protocol)
         self._reading = True
         protocol.connection_made(self)
         self._drain_inbox()
@@ -168,54 +169,59 @@ class Endpoint(asyncio.Transport):
 
     def _read(self, kind: Kind, payload: bytes) -> None:
         if kind is Kind.DATA:
-            self._consumed(len(payload))
-            self._guard(self._hand_over, payload)
+            other = self._other
+            if other is not None:
+                other._outstanding -= len(payload)
+                if other._buffer:
+                    self._tell_of_room(other)
+            try:
+                if self._fills_buffers:
+                    self._fill_buffers(payload)
+                else:
+                    self._protocol.data_received(payload)
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as error:
+                self._protocol_raised(error)
         elif kind is Kind.FIN:
             self._fin_received = True
-            self._guard(self._read_eof)
+            self._read_eof()
         elif not self._fin_received:
             # After a FIN was read nobody reads again: a RST shows on write only.
             self._force_close(ConnectionResetError(104, "Connection reset by peer"))
 
-    def _hand_over(self, payload: bytes) -> None:
+    def _fill_buffers(self, payload: bytes) -> None:
         protocol = self._protocol
-        if isinstance(protocol, asyncio.BufferedProtocol):
-            while payload:
-                room = protocol.get_buffer(len(payload))
-                size = min(len(room), len(payload))  # type: ignore[arg-type]
-                room[:size] = payload[:size]  # type: ignore[index]
-                protocol.buffer_updated(size)
-                payload = payload[size:]
-        else:
-            protocol.data_received(payload)
+        while payload:
+            room = protocol.get_buffer(len(payload))
+            size = min(len(room), len(payload))
+            room[:size] = payload[:size]
+            protocol.buffer_updated(size)
+            payload = payload[size:]
 
     def _read_eof(self) -> None:
-        if not self._protocol.eof_received():
-            self.close()
-
-    def _guard(self, call: Callable[..., None], *args: Any) -> None:
-        """A protocol that raises loses its connection, as with real sockets."""
         try:
-            call(*args)
+            if not self._protocol.eof_received():
+                self.close()
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:
-            context = {
-                "message": "Fatal error: the protocol raised",
-                "exception": error,
-                "transport": self,
-                "protocol": self._protocol,
-            }
-            self._loop.call_exception_handler(context)
-            self._force_close(error)
+            self._protocol_raised(error)
 
-    def _consumed(self, size: int) -> None:
-        other = self._other
-        if other is None:
-            return
-        other._outstanding -= size
-        if other._buffer and not other._wake_scheduled:
-            # News of the open window travels back as slowly as anything else.
+    def _protocol_raised(self, error: BaseException) -> None:
+        """A protocol that raises loses its connection, as with real sockets."""
+        context = {
+            "message": "Fatal error: the protocol raised",
+            "exception": error,
+            "transport": self,
+            "protocol": self._protocol,
+        }
+        self._loop.call_exception_handler(context)
+        self._force_close(error)
+
+    def _tell_of_room(self, other: Endpoint) -> None:
+        """News of the open window travels back as slowly as anything else."""
+        if not other._wake_scheduled:
             other._wake_scheduled = True
             delay = self._wire.link.settings.delay
             self._loop.call_later(delay, other._window_opens)
@@ -234,8 +240,15 @@ class Endpoint(asyncio.Transport):
         if self._reset_received:
             self._force_close(self._write_error())
             return
-        self._buffer.append(bytes(data))
-        self._buffered += len(data)
+        piece = bytes(data)
+        size = len(piece)
+        if size <= SEGMENT and not self._buffer and self._outstanding + size <= WINDOW:
+            # Nearly always: nothing waits, and there is room for all of it.
+            self._outstanding += size
+            self._lane.send(Kind.DATA, piece)
+            return
+        self._buffer.append(piece)
+        self._buffered += size
         self._flush()
         if self._buffered > self._high and not self._writing_paused:
             self._writing_paused = True
@@ -337,6 +350,7 @@ class Endpoint(asyncio.Transport):
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         """Hand the connection to another protocol."""
         self._protocol = protocol
+        self._fills_buffers = isinstance(protocol, asyncio.BufferedProtocol)
 
     def _force_close(self, error: BaseException | None) -> None:
         self._buffer.clear()

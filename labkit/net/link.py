@@ -105,19 +105,16 @@ class Lane:
         if wire.is_forgotten(now):
             return
         self._in_flight.append((kind, payload, row))
-        arrival = self._arrival(link, now)
+        arrival = now + link.settings.delay
+        if link.settings.jitter:
+            arrival += link.random.uniform(0.0, link.settings.jitter)
+        if arrival < self._last_arrival:
+            arrival = self._last_arrival
+        self._last_arrival = arrival
         if arrival <= now and at is None:
             link.loop.call_soon(self._arrive)
         else:
             link.loop.call_at(arrival, self._arrive)
-
-    def _arrival(self, link: LinkState, now: float) -> float:
-        settings = link.settings
-        arrival = now + settings.delay
-        if settings.jitter:
-            arrival += link.random.uniform(0.0, settings.jitter)
-        self._last_arrival = max(arrival, self._last_arrival)
-        return self._last_arrival
 
     def _record(
         self, link: LinkState, trace: Trace, kind: Kind, payload: bytes, now: float

@@ -26,6 +26,8 @@ from labkit.settings import Server
 if TYPE_CHECKING:
     from aiohttp.web_protocol import RequestHandler
 
+    from labkit.roles.intake import Refusal
+
 REQUEST_TIMEOUT = (
     b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 )
@@ -56,9 +58,26 @@ class Keeper(Protocol):
     def said_goodbye(self, gate: Gate, why: str) -> None:
         """The server side is the first to close, for this reason."""
 
+    def refusal(self, refusal: Refusal) -> bytes:
+        """An answer of the server's own as it goes over the wire."""
+
+    def refused(self, gate: Gate, refusal: Refusal, label: bytes, began: float) -> None:
+        """A request was answered, or lost, before any handler saw it."""
+
 
 class Gate(asyncio.Protocol):
-    """One connection's lifecycle around aiohttp's ``inner`` protocol."""
+    """One connection's lifecycle around aiohttp's ``inner`` protocol.
+
+    ``said`` is an answer given in the place of the handler at work, ``peer_left``:
+    the client ended the connection, ``received``: bytes of the request's body,
+    ``leaves``: is this response to be the last one, as the server is drained?
+    """
+
+    said: tuple[Refusal, web.StreamResponse] | None = None
+    peer_left = False
+    received = 0
+    began = 0.0
+    leaves: Callable[[], bool] | None = None
 
     def __init__(self, keeper: Keeper, inner: RequestHandler) -> None:
         self._keeper = keeper
@@ -69,6 +88,7 @@ class Gate(asyncio.Protocol):
         self._busy = False
         self._lingering = False
         self._opened = self._idle_since = self._loop.time()
+        self._is_too_old = self._next_is_too_old = False
         self._idle_timer: asyncio.TimerHandle | None = None
         self._life_timer: asyncio.TimerHandle | None = None
         self._head_timer: asyncio.TimerHandle | None = None
@@ -89,8 +109,12 @@ class Gate(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         self._keeper.entered(self)
-        self.inner.connection_made(transport)
+        self.inner.connection_made(self._for_inner(transport))
         self.rearm()
+
+    def _for_inner(self, transport: asyncio.Transport) -> asyncio.Transport:
+        """What aiohttp is to take for the transport."""
+        return transport
 
     def data_received(self, data: bytes) -> None:
         if not self._busy and self._head_timer is None:
@@ -129,6 +153,7 @@ class Gate(asyncio.Protocol):
         ``why_closing`` is given when aiohttp closes the connection after it.
         """
         self._busy = False
+        self._is_too_old = self._next_is_too_old
         if why_closing and not (self._why_last_response or self._is_over()):
             self._keeper.said_goodbye(self, why_closing)
         self._idle_since = self._loop.time()
@@ -151,6 +176,8 @@ class Gate(asyncio.Protocol):
         elif self._phase is not Phase.OPEN:
             # By hand: aiohttp then leaves the connection open, as Envoy does.
             response.headers["Connection"] = "close"
+        elif self.leaves is not None and self.leaves():
+            response.force_close()
         elif self._settings.hint:
             seconds = int(min(self._settings.idle_timeout, 10**9))
             response.headers["Connection"] = "keep-alive"
@@ -160,12 +187,21 @@ class Gate(asyncio.Protocol):
         """Close without a word so long after the present response has ended."""
         self._leaves_after = seconds
 
+    def break_off(self, why: str) -> None:
+        """Half a response cannot be taken back: the client sees it cut."""
+        self.hang_up(why)
+
     def hang_up(self, why: str, with_reset: bool = False) -> None:
         """Close at once, whatever is going on."""
         if with_reset and not self._is_over():
             self._keeper.said_goodbye(self, why)
             reset(self.transport)
         else:
+            self._close(why)
+
+    def leave(self, why: str) -> None:
+        """The server goes: an idle connection ends now, a busy one with its answer."""
+        if not self._busy and self._phase is Phase.OPEN:
             self._close(why)
 
     def rearm(self) -> None:
@@ -227,6 +263,9 @@ class Gate(asyncio.Protocol):
         self._life_timer = None
         never_used = not self._requests
         if self._settings.http1_safe_max_connection_duration and not never_used:
+            # A request in flight is not told; the next one is.
+            self._next_is_too_old = True
+            self._is_too_old = not self._busy
             return
         if self._phase is Phase.OPEN and not self._is_plain_and_busy():
             self._say_goodbye("max connection duration")
@@ -273,6 +312,9 @@ class Gate(asyncio.Protocol):
             self._lingering = True
             self._why_deaf = why
             return
+        self._enter_deafness(why)
+
+    def _enter_deafness(self, why: str) -> None:
         self._phase = Phase.DEAF
         if not self.transport.is_closing():
             self.transport.pause_reading()
@@ -306,9 +348,11 @@ class Gate(asyncio.Protocol):
         settings = self._settings
         if self._requests >= settings.max_requests_per_connection:
             return "max requests"
-        expired = self._loop.time() >= self._opened + settings.max_connection_duration
         waits_for_it = settings.http1_safe_max_connection_duration
-        if expired and (waits_for_it or not self._drains()):
+        if waits_for_it:
+            return "max connection duration" if self._is_too_old else ""
+        expired = self._loop.time() >= self._opened + settings.max_connection_duration
+        if expired and not self._drains():
             return "max connection duration"
         return ""
 

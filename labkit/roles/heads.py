@@ -10,6 +10,7 @@ is h11's opinion, which a property test holds it to.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from labkit.headers import Headers, keep_alive_hint, wants_close
@@ -55,10 +56,20 @@ class Head(NamedTuple):
 def read_response(data: bytes, method: str) -> Head | None:
     """The head that these bytes start with, or None: not plain, ask h11.
 
-    ``method`` is that of the request; a HEAD has no body to read.
+    ``method`` is that of the request; a HEAD has no body to read. Equal heads
+    share one Head: its list of fields is for reading.
     """
-    found = _RESPONSE.match(data)
-    if found is None or found.end() > MAX_HEAD or method == "CONNECT":
+    end = data.find(b"\r\n\r\n") + 4
+    if end < 4 or end > MAX_HEAD or method == "CONNECT":
+        return None
+    return _read_head(data[:end], method)
+
+
+# Within a second, and from hop to hop, the heads of responses are the same bytes.
+@lru_cache(maxsize=64)
+def _read_head(head: bytes, method: str) -> Head | None:
+    found = _RESPONSE.fullmatch(head)
+    if found is None:
         return None
     minor, status, reason, block = found.groups()
     fields, special = _fields(block)
@@ -70,7 +81,7 @@ def read_response(data: bytes, method: str) -> Head | None:
     if len(special) > 1 or version == "1.0" or length == 0:
         closes, hint = wants_close(special, version), keep_alive_hint(special)
     text = reason.decode("latin-1")
-    return Head(code, text, fields, version, length, found.end(), closes, hint)
+    return Head(code, text, fields, version, length, len(head), closes, hint)
 
 
 def _fields(block: bytes) -> tuple[Headers, Headers]:
@@ -110,15 +121,24 @@ def write_request(request: Outgoing) -> bytes | None:
     body = request.body or b""
     if not isinstance(body, bytes):
         return None
-    names = [name.lower() for name, _ in request.headers]
-    fields = _framed(request, names)
+    fields = tuple(framed(request))
+    head = _head(request.method, request.target, request.http_version, fields)
+    return None if head is None else head + body
+
+
+# A proxy sends on what it got, and a retry sends it again: the same head.
+@lru_cache(maxsize=64)
+def _head(
+    method: str, target: str, version: str, fields: tuple[tuple[bytes, bytes], ...]
+) -> bytes | None:
     lines = b"".join([b"%s: %s\r\n" % field for field in fields])
-    start = f"{request.method} {request.target} HTTP/{request.http_version}\r\n"
+    start = f"{method} {target} HTTP/{version}\r\n"
     head = b"%s%s\r\n" % (start.encode("utf-8"), lines)
+    hosts = [name for name, _ in fields if name.lower() == b"host"]
     # A value with a line end inside would pass for two fields, so lines count.
-    if names.count(b"host") != 1 or head.count(b"\n") != len(fields) + 2:
+    if len(hosts) != 1 or head.count(b"\n") != len(fields) + 2:
         return None
-    return head + body if _REQUEST.fullmatch(head) else None
+    return head if _REQUEST.fullmatch(head) else None
 
 
 def framed(request: Outgoing) -> Headers:
@@ -135,7 +155,12 @@ def _framed(request: Outgoing, names: list[bytes]) -> Headers:
         needed = bool(body) or request.method in _EXPECTS_LENGTH
         if not needed and _FRAMING.isdisjoint(names):
             return request.headers
-        length = [(b"content-length", b"%d" % len(body or b""))] if needed else []
+        value = b"%d" % len(body or b"")
+        if names.count(b"content-length") == 1 and _CODING.isdisjoint(names):
+            at = names.index(b"content-length")
+            if needed and request.headers[at][1] == value:
+                return request.headers
+        length = [(b"content-length", value)] if needed else []
         return _without(_FRAMING, request, names) + length
     if b"content-length" in names:
         return _without(_CODING, request, names)

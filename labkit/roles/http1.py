@@ -12,13 +12,13 @@ from typing import Protocol, cast
 
 import h11
 
-from labkit.headers import wants_close
+from labkit.headers import is_ambiguous, wants_close
 from labkit.roles import by_h11
 from labkit.roles.caller import Caller
 from labkit.roles.heads import Head, read_response, write_request
 from labkit.roles.message import Cause, HopFailure, Incoming, Outgoing
 from labkit.roles.upload import Upload
-from labkit.states import Signal, State, after
+from labkit.states import TRANSITIONS, Signal, State, after
 
 __all__ = ["Asker", "HopFailure", "Http1Connection", "Incoming", "Outgoing", "Owner"]
 
@@ -106,7 +106,10 @@ class Http1Connection(asyncio.Protocol):
 
     def tell(self, signal: Signal) -> None:
         """Something happened; see :mod:`labkit.states`."""
-        self.state = after(self.state, signal)
+        try:
+            self.state = TRANSITIONS[self.state][signal]
+        except KeyError:
+            self.state = after(self.state, signal)  # it says what was wrong
 
     # -- sending ---------------------------------------------------------------
 
@@ -252,6 +255,8 @@ class Http1Connection(asyncio.Protocol):
         return True
 
     def _respond_with_h11(self, event: h11.Response, method: str) -> None:
+        if is_ambiguous(event.headers.raw_items()):
+            raise h11.RemoteProtocolError("two fields say where the response ends")
         head = by_h11.head_of(event, method)
         self.hint = head.hint
         self._respond(self._incoming_of(head), head.closes)

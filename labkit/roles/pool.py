@@ -116,7 +116,7 @@ class ConnectionPool:
 
     def _rest(self, connection: Http1Connection) -> None:
         """Wait until what came with the response has been seen: a FIN, perhaps."""
-        passes = self.settings.reuse_delay
+        passes = self.roster.settings.reuse_delay
         self.roster.resting[connection] = None
         if passes == 0:
             self._rested(connection)
@@ -147,19 +147,19 @@ class ConnectionPool:
     def _act(self) -> None:
         """Do what the roster wants; requests go out in this very moment."""
         roster = self.roster
-        plan = roster.plan(self._now())
-        for connection, why in plan.close:
+        close, refuse, hand_out, to_open = roster.plan(self._now())
+        for connection, why in close:
             self._close(connection, why)
-        for claim in plan.refuse:
+        for claim in refuse:
             del roster.queue[claim]
-        for claim, connection in plan.hand_out:
+        for claim, connection in hand_out:
             del roster.queue[claim], roster.idle[connection]
             connection.tell(Signal.ASSIGNED)
-        for _ in range(plan.to_open):
+        for _ in range(to_open):
             self._open()
-        for claim, connection in plan.hand_out:
+        for claim, connection in hand_out:
             claim.begin(connection)
-        for claim in plan.refuse:
+        for claim in refuse:
             claim.fail(HopFailure("Overflow", "too many requests wait"))
 
     def _close(self, connection: Http1Connection, why: str) -> None:
@@ -256,6 +256,11 @@ class ConnectionPool:
         self._act()
 
     # -- the end ---------------------------------------------------------------
+
+    def empty(self, why: str) -> None:
+        """Close every idle connection; those in use live on."""
+        for connection in list(self.roster.idle):
+            self._close(connection, why)
 
     async def close(self) -> None:
         """Close every connection, fail what is under way, wait until all is gone."""

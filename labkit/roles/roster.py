@@ -73,29 +73,34 @@ class Roster:
 
     def plan(self, now: float) -> Plan:
         """Serve the queue, oldest request first."""
-        if not self.idle and self._is_enough_coming:
-            return _NOTHING
+        waiting = len(self.queue)
+        if not self.idle:
+            return self._plan_without_idle(waiting)
         close: list[tuple[Http1Connection, str]] = []
-        usable: list[Http1Connection] = []
+        hand_out: list[tuple[Claim, Http1Connection]] = []
+        claims = iter(self.queue)
         for connection in self._in_order_of_reuse():
-            if len(usable) == len(self.queue):
+            if len(hand_out) == waiting:
                 break
             why = self.why_expired(connection, now)
             if why:
                 close.append((connection, why))
             else:
-                usable.append(connection)
-        hand_out = list(zip(self.queue, usable, strict=False))
+                hand_out.append((next(claims), connection))
+        if len(hand_out) == waiting:
+            return Plan(close, [], hand_out, 0)
         refuse = self._overflow(len(hand_out))
-        left = len(self.queue) - len(hand_out) - len(refuse)
+        left = waiting - len(hand_out) - len(refuse)
         return Plan(close, refuse, hand_out, self._to_open(left, len(close)))
 
-    @property
-    def _is_enough_coming(self) -> bool:
-        """Will each waiting request get one of the connections on their way?"""
-        waiting = len(self.queue)
-        coming = self.connecting + len(self.resting)
-        return waiting <= coming and waiting <= self.settings.max_pending_requests
+    def _plan_without_idle(self, waiting: int) -> Plan:
+        """Nobody can be served now: refuse whoever is too many, open what lacks."""
+        if waiting > self.settings.max_pending_requests:
+            refuse = self._overflow(0)
+            return Plan([], refuse, [], self._to_open(waiting - len(refuse), 0))
+        if waiting <= self.connecting + len(self.resting):
+            return _NOTHING
+        return Plan([], [], [], self._to_open(waiting, 0))
 
     def _in_order_of_reuse(self) -> Iterable[Http1Connection]:
         lifo = self.settings.reuse == "lifo"
@@ -119,14 +124,12 @@ class Roster:
 
     def deadline(self, connection: Http1Connection) -> float:
         """When this connection, if it stays idle, is to be closed."""
-        idle = connection.idle_since + self._patience(connection)
-        return min(idle, connection.opened + self.settings.max_connection_duration)
-
-    def _patience(self, connection: Http1Connection) -> float:
-        patience = self.settings.idle_timeout
-        if self.settings.honours_hint and connection.hint is not None:
-            return min(patience, max(0.0, connection.hint - HINT_BUFFER))
-        return patience
+        settings = self.settings
+        patience = settings.idle_timeout
+        if settings.honours_hint and connection.hint is not None:
+            patience = min(patience, max(0.0, connection.hint - HINT_BUFFER))
+        end_of_life = connection.opened + settings.max_connection_duration
+        return min(connection.idle_since + patience, end_of_life)
 
     def why_expired(self, connection: Http1Connection, now: float) -> str:
         """The knob that ends this idle connection now, or nothing."""

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 import labkit
 from labkit.lessons.start import failing_chain
 from labkit.widgets.model import DEFAULT_PATHS
@@ -35,6 +37,7 @@ def test_a_slider_that_is_dragged_draws_the_newest_value_only() -> None:
     assert asyncio.run(main()) == (1, 8.0)
 
 
+@pytest.mark.live
 def test_a_live_run_can_be_cancelled_and_says_so() -> None:
     async def main() -> tuple[str, bool]:
         panel = labkit.panel(failing_chain(), *DEFAULT_PATHS)
@@ -50,6 +53,7 @@ def test_a_live_run_can_be_cancelled_and_says_so() -> None:
     assert "cancelled" in told and not left
 
 
+@pytest.mark.live
 def test_a_live_run_is_compared_with_the_virtual_one() -> None:
     short = failing_chain().replace("traffic.gaps", [0.05])
     quick = short.replace("hop.1.server.idle_timeout", 1.0)
