@@ -7,6 +7,7 @@ was there and returns the Axes.
 from __future__ import annotations
 
 from labkit.figures.draw import paper, png
+from labkit.figures.farewell import farewell
 from labkit.figures.gap import gap
 from labkit.figures.headline import alt_text
 from labkit.figures.lifelines import lifelines
@@ -17,6 +18,7 @@ from labkit.figures.sequence import sequence
 __all__ = [
     "Picture",
     "alt_text",
+    "farewell",
     "gap",
     "lifelines",
     "paper",
