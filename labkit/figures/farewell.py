@@ -36,7 +36,7 @@ from labkit.wire import Kind, WireEvent
 WIDTH = 178.0
 _COLUMN = {CLIENT: 70.0, SERVER: 126.0}  # mm, the lifelines
 _STRIP = 4.6
-_TEXT = {CLIENT: 63.0, SERVER: 132.4}  # where the words begin, outwards
+_TEXT = {CLIENT: 62.4, SERVER: 132.4}  # where the words begin, outwards
 _GUTTER, _AXIS = 15.5, 17.0
 _HEADER, _BOX_HEIGHT, _START = 16.0, 7.0, 28.0
 _AFTER = 12.0  # mm below the last instant

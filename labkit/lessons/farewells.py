@@ -331,6 +331,14 @@ def _no_reset(told: Farewell) -> Verdict:
 # -- the panel: a connection of the lab ----------------------------------------------
 
 
+_IDLE, _DELAYED = "hop.0.server.idle_timeout", "hop.0.server.delayed_close_timeout"
+PRESETS = {
+    "served": {_IDLE: 3.0},
+    "against the FIN": {_IDLE: 2.06, _DELAYED: 0.25},
+    "long gone": {_IDLE: 1.0},
+}
+
+
 def last_request() -> Scenario:
     """Two requests to a server that closes after 2 s, the second of them late."""
     server = Server(idle_timeout=2.0, delayed_close_timeout=1.0)
@@ -385,7 +393,7 @@ def _outcomes(run: Run, hop: int) -> list[Note]:
         elif e.connections[hop] == 1:
             notes.append(Note(e.done, CLIENT, f"{name}: {e.status}"))
         else:
-            notes.append(Note(e.sent, CLIENT, f"{name}: a new one"))
+            notes.append(Note(e.sent, CLIENT, f"{name}: reconnects"))
     return notes
 
 
