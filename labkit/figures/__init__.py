@@ -11,6 +11,7 @@ from labkit.figures.farewell import farewell
 from labkit.figures.gap import gap
 from labkit.figures.headline import alt_text
 from labkit.figures.lifelines import lifelines
+from labkit.figures.phases import phases
 from labkit.figures.picture import Picture
 from labkit.figures.saving import save, svg
 from labkit.figures.sequence import sequence
@@ -22,6 +23,7 @@ __all__ = [
     "gap",
     "lifelines",
     "paper",
+    "phases",
     "png",
     "save",
     "sequence",

@@ -1,0 +1,349 @@
+"""Long goodbyes: servers that leave in stages, and what their clients meet."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from labkit.figures.phases import phases as phases_figure
+from labkit.lab import Run, run
+from labkit.lessons.verdict import Verdict
+from labkit.phases import Outcome, Probe, ProbeSeries
+from labkit.places import data
+from labkit.settings import Hop, Link, Pool, Scenario, Server, SettingsError
+from labkit.theory import duration, wilson
+from labkit.wire import Exchange
+
+RECORDING = "recordings/goodbye-envoy.json"
+# A request after so short a pause finds the connection as it was, or opens one.
+PRIMING = 0.05
+_GIVES_UP_AT = 60.0
+
+
+def goodbye(
+    idle: float = 5.0,
+    drain: float = 5.0,
+    delayed: float = 1.0,
+    delay: float = 0.005,
+    client_idle: float = math.inf,
+) -> Scenario:
+    """A client, a proxy that leaves as Envoy does, and an upstream that stays.
+
+    All in seconds: the proxy's idle, drain and delayed-close timeouts, the one-way
+    delay between client and proxy, the client's own idle timeout. Drain 5 s and
+    delayed close 1 s are Envoy's defaults.
+    """
+    server = Server(
+        personality="envoy",
+        idle_timeout=idle,
+        drain_timeout=drain,
+        delayed_close_timeout=delayed,
+    )
+    hop = Hop(
+        name="client",
+        pool=Pool(idle_timeout=client_idle),
+        link=Link(delay=delay),
+        server=server,
+    )
+    return Scenario(name="a long goodbye", hops=(hop, Hop(name="proxy")))
+
+
+def patience(scenario: Scenario) -> float:
+    """When the proxy closes after one request and silence, in seconds, measured.
+
+    Counted on the proxy's own clock, from the response it sent.
+    """
+    tried = probing(scenario, [1.2 * _whole(scenario) + 1.0])
+    told = run(tried, progress=False, trace=True)
+    first = next(life for life in told.lives if (life.hop, life.connection) == (0, 1))
+    answered = told.exchanges[0].done
+    assert first.closed is not None and answered is not None
+    return first.closed - (answered - scenario.hops[0].link.delay)
+
+
+def _whole(scenario: Scenario) -> float:
+    server = scenario.hops[0].server
+    return server.idle_timeout + server.drain_timeout + server.delayed_close_timeout
+
+
+# -- probes ----------------------------------------------------------------------------
+
+
+def around(end: float, probes: int = 27) -> list[float]:
+    """So many gaps, evenly spread to a little beyond ``end``, off the round numbers."""
+    step = 1.12 * end / probes
+    return [round(step * (n + 0.5), 4) for n in range(probes)]
+
+
+def probing(scenario: Scenario, gaps: Sequence[float]) -> Scenario:
+    """For each gap two requests: one that sets the timers, one after the gap."""
+    pattern = [step for gap in gaps for step in (gap, PRIMING)]
+    changes = {
+        "traffic.arrivals": "gaps",
+        "traffic.gaps": pattern,
+        "traffic.requests": 2 * len(gaps),
+        "traffic.burst": 1,
+    }
+    return scenario.replace_all(changes)
+
+
+def probes_of(told: Run) -> tuple[Probe, ...]:
+    """What became of the second request of each pair."""
+    every = list(told.exchanges)
+    gaps = told.scenario.traffic.gaps
+    return tuple(
+        Probe(
+            gaps[before.number % len(gaps)],
+            _outcome(told, before, probe),
+            0.0 if probe.done is None else probe.done - probe.sent,
+        )
+        for before, probe in zip(every[::2], every[1::2], strict=True)
+    )
+
+
+def _outcome(told: Run, before: Exchange, probe: Exchange) -> Outcome:
+    if probe.failed:
+        return Outcome.LOST
+    if probe.connections[0] != before.connections[0]:
+        return Outcome.GONE
+    return Outcome.ANNOUNCED if _was_told(told, probe) else Outcome.SERVED
+
+
+def _was_told(told: Run, probe: Exchange) -> bool:
+    """Did the client leave this connection because its response said so?"""
+    ends = (
+        life.closed
+        for life in told.lives
+        if (life.hop, life.connection) == (0, probe.connections[0])
+        and life.why == "announced by the server"
+    )
+    # Whoever is told closes before the next request is due.
+    return any(
+        end is not None and probe.sent <= end <= (probe.done or 0.0) + PRIMING / 2
+        for end in ends
+    )
+
+
+def probe(scenario: Scenario, gaps: Sequence[float]) -> ProbeSeries:
+    """Send a request after each gap (seconds), in virtual time."""
+    told = run(probing(scenario, gaps), progress=False, trace=True)
+    return ProbeSeries("virtual", probes_of(told))
+
+
+def recorded() -> tuple[ProbeSeries, dict[str, Any]]:
+    """A real Envoy's points, and how they were measured."""
+    told = json.loads(data(RECORDING).read_text(encoding="utf-8"))
+    points = told.pop("points")
+    probes = tuple(Probe(gap, Outcome(o), waited) for gap, o, waited in points)
+    return ProbeSeries("Envoy", probes), told
+
+
+def drawn(told: Run, ax: Axes | None = None) -> Axes:
+    """A run of pairs as phases with its probes, for a panel."""
+    series = ProbeSeries(told.engine, probes_of(told))
+    return phases_figure(told.scenario.hops[0], [series], ax)
+
+
+def panel_scenario() -> Scenario:
+    """Probes up to 14 s after the last response, for a panel of sliders."""
+    gaps = [round(0.5 * n + 0.25, 2) for n in range(28)]
+    return probing(goodbye(client_idle=60.0), gaps)
+
+
+# -- leaving after so long -------------------------------------
+
+
+LIFE, RATE = 20.0, 0.2
+_SERVER = "hop.0.server"
+WAYS: dict[str, dict[str, Any]] = {
+    "close at once": {f"{_SERVER}.drain_timeout": 0.0,
+                      f"{_SERVER}.delayed_close_timeout": 0.0},
+    "drain 5 s, then deaf 1 s": {},
+    "... and a client that leaves after 4 s": {"hop.0.pool.idle_timeout": 4.0},
+    "wait for a request, and announce": {
+        f"{_SERVER}.http1_safe_max_connection_duration": True},
+}  # fmt: skip
+
+
+def short_lives(changes: Mapping[str, Any], requests: int = 2000) -> Run:
+    """Poisson traffic to a proxy whose connections may live for 20 s."""
+    scenario = goodbye(idle=3600.0, delay=0.025).replace_all(
+        {
+            f"{_SERVER}.max_connection_duration": LIFE,
+            "traffic.rate": RATE,
+            "traffic.requests": requests,
+            **changes,
+        }
+    )
+    return run(scenario, progress=False)
+
+
+def in_words(told: Run) -> str:
+    """Failures with their interval, as a phrase."""
+    low, high = wilson(told.failed, told.requests)
+    return f"{told.failed} of {told.requests} failed, {low:.2%} to {high:.2%}"
+
+
+# -- the exercise: zero failures within a budget --------------------------------------------
+
+BUDGET = 10.0
+_A_MOMENT = 0.001
+
+
+def leaving() -> Scenario:
+    """The chain of the exercise: a life of 20 s, Envoy's goodbye after it."""
+    return goodbye(idle=3600.0, client_idle=_GIVES_UP_AT).replace_all(
+        {f"{_SERVER}.max_connection_duration": LIFE}
+    )
+
+
+def check_leaving(scenario: object) -> Verdict:
+    """Is every connection over within 20 s + 10 s, and does no request ever fail?
+
+    The check sends its own requests, on wires and at moments not seen before. Every
+    road counts.
+    """
+    if not isinstance(scenario, Scenario):
+        return Verdict(False, f"That is a {type(scenario).__name__}, not a Scenario.")
+    chance = random.Random(7)
+    for delay in (0.002, 0.01, 0.04):
+        try:
+            tried = scenario.replace("hop.0.link.delay", delay)
+        except SettingsError as error:
+            return Verdict(False, str(error))
+        for verdict in (_stays_too_long(tried), _loses(tried, chance)):
+            if verdict is not None:
+                return verdict
+    return Verdict(
+        True,
+        "Every connection was over within 30 s, whether it was busy or silent, and no "
+        "request failed at any moment of the goodbye, on any of three wires.",
+    )
+
+
+def _stays_too_long(scenario: Scenario) -> Verdict | None:
+    """Busy to the end, silent from the start, silent from just before its end."""
+    for what, gaps in _LIVES.items():
+        told = _tried(scenario, gaps)
+        for life in told.lives:
+            if life.hop or not _is_first_old(life.opened, told):
+                continue
+            end = told.ended if life.closed is None else life.closed
+            if end - life.opened > LIFE + BUDGET + 0.5:
+                return _too_long(scenario, what, end - life.opened, life.closed)
+    return None
+
+
+_LIVES = {
+    "busy all the time": [0.5] * 160,
+    "silent after its first request": [80.0],
+    "silent from 19 s on": [0.5] * 38 + [80.0],
+}
+
+
+def _is_first_old(opened: float, told: Run) -> bool:
+    """Could this connection have become too old before the run ended?"""
+    return told.ended - opened > LIFE + BUDGET + 0.5
+
+
+def _tried(scenario: Scenario, gaps: Sequence[float]) -> Run:
+    changes = {
+        "traffic.arrivals": "gaps",
+        "traffic.gaps": list(gaps),
+        "traffic.requests": len(gaps) + 1,
+        "traffic.burst": 1,
+    }
+    return run(scenario.replace_all(changes), progress=False, trace=True)
+
+
+def _too_long(
+    scenario: Scenario, what: str, lived: float, closed: float | None
+) -> Verdict:
+    still = "was still open after" if closed is None else "lived for"
+    server = scenario.hops[0].server
+    goodbye_takes = server.drain_timeout + server.delayed_close_timeout
+    hint = "Who ends a connection on which nothing happens any more, and when?"
+    if goodbye_takes > BUDGET and server.max_connection_duration <= LIFE:
+        hint = (
+            f"Drain and delayed close together take {duration(goodbye_takes)}; "
+            f"the budget is {duration(BUDGET)}."
+        )
+    elif server.max_connection_duration > LIFE + BUDGET:
+        hint = "The server lets its connections live for longer than is allowed."
+    limit = duration(LIFE + BUDGET)
+    return Verdict(
+        False,
+        f"A connection that was {what} {still} {duration(round(lived, 3))}; "
+        f"allowed are {limit}.",
+        hint,
+    )
+
+
+def _loses(scenario: Scenario, chance: random.Random) -> Verdict | None:
+    """A last sign of life before the end, then a request at some moment after it."""
+    trip = 2.0 * scenario.hops[0].link.delay
+    plans = [*_at_the_edges(scenario, trip), *_anywhere(chance)]
+    for last, gap in plans:
+        told = _tried(scenario, [round(last, 6), round(gap, 6)])
+        if told.failed:
+            return _lost(told)
+    return None
+
+
+def _anywhere(chance: random.Random) -> Iterator[tuple[float, float]]:
+    for _ in range(16):
+        last = LIFE - 10 ** chance.uniform(-1.5, 1.2)
+        yield last, LIFE + chance.uniform(0.0, BUDGET + 2.0) - last
+
+
+def _at_the_edges(scenario: Scenario, trip: float) -> Iterator[tuple[float, float]]:
+    """Just inside every window that the timers of the two ends could leave open.
+
+    The server counts from the SYN's arrival. A handshake and a first exchange take
+    two round trips, so a second request after LIFE - 2 round trips is there when the
+    server's life ends; a moment earlier is the last sign of life before it.
+    """
+    server, pool = scenario.hops[0].server, scenario.hops[0].pool
+    deaf = server.drain_timeout
+    shut = deaf + server.delayed_close_timeout
+    last = LIFE - 2.0 * trip - _A_MOMENT
+    gaps = [pool.idle_timeout - _A_MOMENT, deaf - trip / 2, (deaf + shut) / 2]
+    gaps += [shut - _A_MOMENT, server.idle_timeout - trip / 2]
+    yield from ((last, gap) for gap in gaps if 0.0 <= gap <= 3 * LIFE)
+    # Silent for long, and then a request that crosses the end of the life itself.
+    long_ago = 5.0
+    for off in (_A_MOMENT, trip / 2, trip - _A_MOMENT):
+        yield long_ago, LIFE + off - 3.0 * trip - long_ago
+
+
+def _lost(told: Run) -> Verdict:
+    request = told.failures[0]
+    before = told.exchanges[request.number - 1].done or 0.0
+    hop = told.scenario.hops[0]
+    drain, silent = hop.server.drain_timeout, request.sent - before
+    wire = f"over a wire of {duration(hop.link.delay)} each way"
+    message = (
+        f"Request {request.number + 1} failed {wire}: the last response was at "
+        f"{duration(round(before, 3))}, the request came at "
+        f"{duration(round(request.sent, 3))} ({request.error})."
+    )
+    if hop.server.http1_safe_max_connection_duration:
+        hint = (
+            "Nothing happens at 20 s now, but somebody closed an idle connection: "
+            "compare the idle timeouts of its two ends."
+        )
+    elif hop.pool.idle_timeout >= drain - 2 * hop.link.delay:
+        hint = (
+            f"The client had been silent for {duration(round(silent, 3))} and kept the "
+            f"connection: it leaves after {duration(hop.pool.idle_timeout)}, but the "
+            f"server drains for {duration(drain)} only. In a drain a client either "
+            "sends something and is told, or has to leave by itself."
+        )
+    else:
+        hint = "The client leaves in time for the drain; what else closes connections?"
+    return Verdict(False, message, hint)
