@@ -33,7 +33,7 @@ from labkit.figures.style import (
     TITLE,
 )
 from labkit.figures.timescale import TimeScale, time_scale
-from labkit.phases import Outcome, Phase, ProbeSeries
+from labkit.phases import Outcome, Phase, ProbeSeries, goodbye_ends
 from labkit.phases import phases as phases_of
 from labkit.settings import Hop
 from labkit.theory import duration, moment
@@ -66,26 +66,34 @@ _LONG = {
 
 
 def phases(
-    hop: Hop, series: Sequence[ProbeSeries] = (), ax: Axes | None = None
+    hop: Hop,
+    series: Sequence[ProbeSeries] = (),
+    ax: Axes | None = None,
+    *,
+    guess: float | None = None,
 ) -> Axes:
     """Draw what a request meets that is sent so long after the last response.
 
     The bands are the theory for this hop, the marks below are probes, a row for
-    each series. Without ``ax`` the figure is as tall as it needs to be.
+    each series. ``guess`` is the moment, in seconds, at which somebody predicted the
+    server's close: a mark that names how far off it is. Without ``ax`` the figure
+    is as tall as it needs to be.
     """
     told = phases_of(hop)
-    tall = _ROWS + _ROW * max(1, len(series)) + _BELOW
+    tall = _ROWS + _ROW * len(series) + _BELOW
     if ax is None:
         ax = draw.paper(WIDTH, tall)
     wide, high = draw.size_of(ax)
     grain = (WIDTH / wide, max(tall, high) / high)
     sheet = Sheet(WIDTH, max(tall, high), grain)
-    scale = _scale(told, series)
+    scale = _scale(told, series, guess)
     _headline(sheet, hop, told)
+    if guess is not None:
+        _guess(sheet, scale, guess, goodbye_ends(hop))
     _bands(sheet, told, scale)
     for number, each in enumerate(series):
         _probes(sheet, each, scale, _ROWS + _ROW * (number + 0.5))
-    _axis(sheet, scale, _ROWS + _ROW * max(1, len(series)) + 1.0)
+    _axis(sheet, scale, _ROWS + _ROW * len(series) + 1.0)
     _legend(sheet, series, sheet.height - 4.5)
     return draw.put(sheet, ax)
 
@@ -109,13 +117,16 @@ def title(hop: Hop) -> str:
     lost = [each for each in phases_of(hop) if each.outcome is Outcome.LOST]
     if not lost:
         return "No request is lost: the client leaves before the server goes deaf"
-    span = f"{moment(round(lost[0].start, 6))} and {moment(round(lost[0].end, 6))}"
-    return f"A request is lost between {span} after the last response"
+    span = f"{moment(round(lost[0].start, 6))} to {moment(round(lost[0].end, 6))}"
+    return f"Requests are lost {span} after a response"
 
 
-def _scale(told: Sequence[Phase], series: Sequence[ProbeSeries]) -> TimeScale:
+def _scale(
+    told: Sequence[Phase], series: Sequence[ProbeSeries], guess: float | None
+) -> TimeScale:
     """From the last response to a little after the last thing that is known."""
     times = [0.0, *(each.start for each in told)]
+    times += [guess] if guess is not None else []
     times += [gap for each in series for gap in each.gaps]
     last = max(times) or 1.0
     return time_scale([*times, last * 1.08], _LEFT, _RIGHT)
@@ -138,6 +149,19 @@ def _headline(sheet: Sheet, hop: Hop, told: Sequence[Phase]) -> None:
         facts.append(f"the client leaves after {duration(hop.pool.idle_timeout)}")
     text = textsize.shortened(" · ".join(facts), WIDTH - 8.0, LABEL)
     sheet.write(Word(text, 4.0, 11.0, "left", ink=MUTED))
+
+
+def _guess(sheet: Sheet, scale: TimeScale, guess: float, truth: float) -> None:
+    """A line where the close was expected, and how far that is from the truth."""
+    x, top, bottom = scale.x(guess), _BAND_TOP - 3.0, _BAND_TOP + _BAND_HEIGHT + 0.4
+    sheet.lines.append(Line(((x, top), (x, bottom)), INK, 2.2, (0.0, (3.0, 1.5)), TOP))
+    off = round(abs(guess - truth), 6)
+    side = "early" if guess < truth else "late"
+    gap = f"{duration(off)} too {side}" if off else "right"
+    told = f"your guess: {duration(guess)}, {gap}"
+    half = textsize.width(told, LABEL, "bold") / 2.0
+    middle = min(max(x, 4.0 + half), WIDTH - 4.0 - half)
+    sheet.write(Word(told, middle, _BAND_TOP - 5.2, "center", LABEL, "bold"))
 
 
 def _bands(sheet: Sheet, told: Sequence[Phase], scale: TimeScale) -> None:
@@ -173,7 +197,7 @@ def _name(sheet: Sheet, outcome: Outcome, left: float, right: float) -> None:
     )
 
 
-# -- probes ----------------------------------------------------------------------------
+# -- probes --------------------------------------------------------------------------
 
 
 def _probes(sheet: Sheet, series: ProbeSeries, scale: TimeScale, y: float) -> None:
@@ -210,7 +234,7 @@ def mark(sheet: Sheet, at: Point, outcome: Outcome) -> None:
         sheet.areas.append(Area(corners, PAPER, ink, 1.1, TOP))
 
 
-# -- axis and legend -----------------------------------------------------------------------
+# -- axis and legend -----------------------------------------------------------------
 
 
 def _axis(sheet: Sheet, scale: TimeScale, y: float) -> None:
