@@ -15,7 +15,19 @@ from labkit.lab import Run, run
 from labkit.lessons.verdict import Verdict
 from labkit.phases import Outcome, Probe, ProbeSeries
 from labkit.places import data
-from labkit.settings import Hop, Link, Pool, Scenario, Server, SettingsError
+from labkit.settings import (
+    Event,
+    Hop,
+    LabSettings,
+    Link,
+    Origin,
+    Pool,
+    Retry,
+    Scenario,
+    Server,
+    SettingsError,
+    Traffic,
+)
 from labkit.theory import duration, wilson
 from labkit.wire import Exchange
 
@@ -208,6 +220,51 @@ def in_words(told: Run) -> str:
     """Failures with their interval, as a phrase."""
     low, high = wilson(told.failed, told.requests)
     return f"{told.failed} of {told.requests} failed, {low:.2%} to {high:.2%}"
+
+
+# -- a deploy under load -------------------------------------------------------------
+
+_PLAIN, _TELLS = "plain", "envoy"
+# How the upstream leaves: which program it is, what happens when, who repeats what.
+DEPLOYS: dict[str, tuple[str, tuple[tuple[float, str, float], ...], Retry]] = {
+    "cut off; the new one is there at once": (
+        _PLAIN, ((6.0, "deploy", 0.0),), Retry()),
+    "close what is idle; new one after 0.2 s": (
+        _PLAIN, ((6.0, "deploy", 0.2),), Retry()),
+    "announce from 3 s before; after 0.2 s": (
+        _TELLS, ((3.0, "drain", 0.0), (6.0, "deploy", 0.2)), Retry()),
+    "... and refused connects are repeated": (
+        _TELLS, ((3.0, "drain", 0.0), (6.0, "deploy", 0.2)),
+        Retry(retry_on=("connect-failure",), num_retries=8, max_retries=100)),
+}  # fmt: skip
+
+
+def deploy(way: str, seed: int = 0) -> Scenario:
+    """Fifty requests a second through a proxy whose upstream is replaced at 6 s."""
+    personality, events, retry = DEPLOYS[way]
+    server = Server(personality=personality, idle_timeout=60.0)
+    upstream = Hop(
+        name="proxy", pool=Pool(retry=retry), link=Link(delay=0.02), server=server
+    )
+    schedule = [
+        Event(at=at, action=what, path="hop.1", value=value)
+        for at, what, value in events
+    ]
+    return Scenario(
+        name="a deploy",
+        seed=seed,
+        traffic=Traffic(rate=50.0, requests=600),
+        hops=(Hop(name="client"), upstream),
+        origin=Origin(service_time=0.05),
+        lab=LabSettings(schedule=tuple(schedule)),
+    )
+
+
+def deployed(way: str) -> str:
+    """What a deploy cost, by cause, as a phrase."""
+    told = run(deploy(way), progress=False)
+    causes = ", ".join(f"{n} {cause}" for cause, n in told.errors.items() if n)
+    return f"{in_words(told)}{f' ({causes})' if causes else ''}"
 
 
 # -- the exercise: zero failures within a budget -------------------------------------

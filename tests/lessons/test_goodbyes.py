@@ -116,6 +116,28 @@ def test_draining_loses_more_than_closing_and_announcing_loses_nothing() -> None
     assert leaves_first == announced == 0
 
 
+# -- a deploy -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_each_step_of_a_deploy_takes_one_kind_of_failure_away(seed: int) -> None:
+    causes = [
+        dict(labkit.run(goodbyes.deploy(way, seed), progress=False).errors)
+        for way in goodbyes.DEPLOYS
+    ]
+    cut_off, closing, announcing, repeating = causes
+    assert set(cut_off) == {"ServerDisconnected"}
+    assert set(closing) == {"ServerDisconnected", "ConnectRefused"}
+    assert set(announcing) == {"ConnectRefused"}
+    assert repeating == {}
+
+
+def test_a_deploy_says_what_it_cost() -> None:
+    first, *_, last = goodbyes.DEPLOYS
+    assert "ServerDisconnected)" in goodbyes.deployed(first)
+    assert goodbyes.deployed(last) == "0 of 600 failed, 0.00% to 0.64%"
+
+
 # -- the exercise --------------------------------------------------------------------
 
 
