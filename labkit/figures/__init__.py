@@ -7,11 +7,13 @@ was there and returns the Axes.
 from __future__ import annotations
 
 from labkit.figures.draw import paper, png
+from labkit.figures.farewell import farewell
 from labkit.figures.gap import gap
 from labkit.figures.headline import alt_text
 from labkit.figures.lateness import lateness
 from labkit.figures.lifelines import lifelines
 from labkit.figures.outcomes import outcomes
+from labkit.figures.phases import phases
 from labkit.figures.picture import Picture
 from labkit.figures.saving import save, svg
 from labkit.figures.sequence import sequence
@@ -19,11 +21,13 @@ from labkit.figures.sequence import sequence
 __all__ = [
     "Picture",
     "alt_text",
+    "farewell",
     "gap",
     "lateness",
     "lifelines",
     "outcomes",
     "paper",
+    "phases",
     "png",
     "save",
     "sequence",

@@ -1,0 +1,96 @@
+"""The phases of a server's goodbye, as its client meets them.
+
+Symbols, in seconds: I, D and K are the server's idle, drain and delayed-close
+timeouts, counted from the response it sent; C is the client's own idle timeout, d
+the one-way delay, x the gap from the response received to the next request sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from labkit.settings import Hop
+
+
+class Outcome(StrEnum):
+    """What became of a request that was sent after a gap."""
+
+    SERVED = "served"
+    ANNOUNCED = "served with close"
+    LOST = "lost"
+    GONE = "reconnects"
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """The gaps, in seconds, after which a request has this outcome."""
+
+    outcome: Outcome
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One request after a gap; ``waited`` seconds for its answer or its failure."""
+
+    gap: float
+    outcome: Outcome
+    waited: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeSeries:
+    """The probes of one source of truth: "virtual", "live" or "envoy"."""
+
+    label: str
+    probes: tuple[Probe, ...]
+
+    @property
+    def gaps(self) -> list[float]:
+        """The gaps tried, each once, in rising order."""
+        return sorted({probe.gap for probe in self.probes})
+
+    def at(self, gap: float) -> dict[Outcome, int]:
+        """How many of the probes after this gap had which outcome."""
+        found = [probe.outcome for probe in self.probes if probe.gap == gap]
+        return {each: found.count(each) for each in Outcome if each in found}
+
+
+def phases(hop: Hop) -> tuple[Phase, ...]:
+    """The phases on this hop, from the last response on; empty ones are left out.
+
+    The server's clock shows x + 2d when a request that left after the gap x is
+    there, so it is served plainly iff x + 2d < I and with a close iff
+    x + 2d < I + D. Nobody reads it from then on, and the client learns of the end
+    at the gap I + D + K (``labkit.theory.race_window``). A client that has given up
+    at C opens a new connection, whatever the server does.
+    """
+    server, trip = hop.server, 2.0 * hop.link.delay
+    idle, deaf = server.idle_timeout, server.idle_timeout + server.drain_timeout
+    ends = (
+        (Outcome.SERVED, idle - trip),
+        (Outcome.ANNOUNCED, deaf - trip),
+        (Outcome.LOST, deaf + server.delayed_close_timeout),
+        (Outcome.GONE, float("inf")),
+    )
+    return tuple(_laid_out(ends, hop.pool.idle_timeout))
+
+
+def _laid_out(ends: Iterable[tuple[Outcome, float]], left: float) -> Iterable[Phase]:
+    """One after the other; from the moment when the client has left, it is gone."""
+    start = 0.0
+    for outcome, end in ends:
+        if outcome is not Outcome.GONE:
+            end = min(end, left)
+        if end > start:
+            yield Phase(outcome, start, end)
+            start = end
+
+
+def goodbye_ends(hop: Hop) -> float:
+    """When the server closes an idle connection: I + D + K after its response."""
+    server = hop.server
+    return server.idle_timeout + server.drain_timeout + server.delayed_close_timeout

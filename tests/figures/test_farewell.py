@@ -1,0 +1,102 @@
+"""The farewell: strips of states beside the arrows, and no two words that touch."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from stories import overlaps, texts
+
+from labkit import figures
+from labkit.farewell import Farewell, Note
+from labkit.figures.draw import size_of
+from labkit.figures.farewell import LOOKS
+from labkit.figures.hatch import strokes
+from labkit.figures.sheet import Box
+from labkit.tcp import Tcp
+from labkit.wire import Direction, Kind, Trace, WireEvent
+
+UP, DOWN = Direction.UPSTREAM, Direction.DOWNSTREAM
+
+
+def late_write(delay: float = 0.02, wait: float = 1.0) -> Farewell:
+    """A request, an answer, a FIN, and much later a request that is reset."""
+    sends = [
+        (0.0, UP, Kind.SYN, ""),
+        (delay, DOWN, Kind.SYN, ""),
+        (2 * delay, UP, Kind.DATA, "GET /a/long/way/to/go/for/a/word HTTP/1.1"),
+        (3 * delay, DOWN, Kind.DATA, "HTTP/1.1 200 OK"),
+        (4 * delay, DOWN, Kind.FIN, ""),
+        (wait, UP, Kind.DATA, ""),
+        (wait + delay, DOWN, Kind.RST, ""),
+    ]
+    events = [
+        WireEvent(sent, sent + delay, 0, 1, way, kind, 30, line)
+        for sent, way, kind, line in sends
+    ]
+    notes = (
+        Note(2 * delay, "client", "write: ok"),
+        Note(4 * delay, "server", "closes"),
+        Note(wait, "client", "write: ok"),
+        Note(wait + 3 * delay, "client", "write: broken pipe", is_bad=True),
+    )
+    trace = Trace.of_events(events)
+    ended = wait + 3 * delay
+    names = ("client", "server")
+    return Farewell("A late write", names, "virtual", delay, trace, notes, ended)
+
+
+def test_states_and_notes_stand_beside_the_lifelines() -> None:
+    told = texts(figures.farewell(late_write()))
+    for state in ("ESTABLISHED", "CLOSE_WAIT", "FIN_WAIT_1", "FIN_WAIT_2"):
+        assert state in told
+    assert told.count("write: ok") == 2
+    assert "write: broken pipe" in told and "closes" in told
+
+
+def test_a_long_wait_is_cut_and_named() -> None:
+    assert "880 ms pass" in texts(figures.farewell(late_write()))
+
+
+def test_arrows_say_what_they_carry() -> None:
+    told = texts(figures.farewell(late_write()))
+    assert {"SYN", "200", "FIN", "RST", "30 bytes"} <= set(told)
+    assert any(text.startswith("GET /a/long") and text.endswith("…") for text in told)
+
+
+@pytest.mark.parametrize("delay", [0.0001, 0.001, 0.02, 0.5])
+@pytest.mark.parametrize("wait", [4.0, 300.0])
+def test_no_two_texts_touch(delay: float, wait: float) -> None:
+    assert overlaps(figures.farewell(late_write(delay, wait))) == []
+
+
+def test_given_axes_keep_their_size() -> None:
+    ax = figures.paper(178.0, 140.0)
+    assert figures.farewell(late_write(), ax=ax) is ax
+    assert size_of(ax) == pytest.approx((178.0, 140.0))
+    assert overlaps(ax) == []
+
+
+def test_the_alt_text_names_goodbyes_failures_and_last_states() -> None:
+    assert late_write().summary() == (
+        "A late write, virtual engine: server sends FIN, server sends RST; "
+        "client: write: broken pipe; client ends in CLOSED, server ends in CLOSED."
+    )
+
+
+def test_every_state_has_a_look_and_those_side_by_side_differ_without_colour() -> None:
+    assert set(LOOKS) == set(Tcp)
+    for a, b in itertools.pairwise(
+        (Tcp.SYN_SENT, Tcp.ESTABLISHED, Tcp.FIN_WAIT_1, Tcp.CLOSING, Tcp.TIME_WAIT)
+    ):
+        assert LOOKS[a].hatch != LOOKS[b].hatch
+
+
+@pytest.mark.parametrize("hatch", ["/", "\\", "x", "-", "|"])
+def test_a_hatch_stays_inside_its_box(hatch: str) -> None:
+    box = Box(3.0, 5.0, 10.0, 45.0)
+    drawn = list(strokes(box, hatch))  # type: ignore[arg-type]
+    assert drawn
+    for x, y in itertools.chain.from_iterable(drawn):
+        assert box.left - 1e-9 <= x <= box.right + 1e-9
+        assert box.top - 1e-9 <= y <= box.bottom + 1e-9
