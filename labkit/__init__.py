@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from labkit.clock import Deadlock, HorizonPassed, NotSupported, VirtualLoop
+    from labkit.field import FieldError
     from labkit.gaps import measure_gaps
     from labkit.lab import Lab, Run, arun, run, run_many
     from labkit.settings import (
@@ -36,6 +37,7 @@ __version__ = "0.1.0"
 _HOME = {
     **dict.fromkeys(("Deadlock", "HorizonPassed", "NotSupported"), "labkit.clock"),
     "VirtualLoop": "labkit.clock",
+    "FieldError": "labkit.field.trouble",
     **dict.fromkeys(("Lab", "Run", "arun", "run", "run_many"), "labkit.lab"),
     **dict.fromkeys(("Hop", "Link", "Origin", "Pool", "Retry"), "labkit.settings"),
     **dict.fromkeys(("Scenario", "Server", "Traffic"), "labkit.settings"),
@@ -50,6 +52,7 @@ __all__ = [
     "ConnectionLife",
     "Deadlock",
     "Exchange",
+    "FieldError",
     "Hop",
     "HorizonPassed",
     "Lab",

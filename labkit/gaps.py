@@ -65,6 +65,7 @@ def measure_gaps(
     trials: int = 1,
     engine: str = "virtual",
     progress: bool = True,
+    proxy: str = "labkit",
 ) -> GapSeries:
     """Try every gap (seconds) so many times and count the probes that failed.
 
@@ -80,7 +81,7 @@ def measure_gaps(
     missing = [(gap, seed) for gap in gaps for seed in range(trials)]
     for _ in range(_ROUNDS):
         wanted = [trial(scenario, gap, seed) for gap, seed in missing]
-        runs = run_many(wanted, engine=engine, progress=progress)
+        runs = run_many(wanted, engine=engine, progress=progress, proxy=proxy)
         lost = [engine == "live" and was_disturbed(run) for run in runs]
         valid += [run for run, gone in zip(runs, lost, strict=True) if not gone]
         missing = [each for each, gone in zip(missing, lost, strict=True) if gone]

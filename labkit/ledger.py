@@ -184,6 +184,19 @@ class Ledger:
             book.cause[number] = book.causes.number(cause)
             book.cause_hop[number] = hop
 
+    def blame(self, number: int, hop: int, cause: str) -> None:
+        """A log tells afterwards that this hop failed; the deepest one is kept."""
+        book = self.exchanges
+        if hop >= book.cause_hop[number]:
+            book.cause[number] = book.causes.number(cause)
+            book.cause_hop[number] = hop
+
+    def absolve(self, number: int, hop: int) -> None:
+        """A later line of the log tells that this hop answered in the end."""
+        book = self.exchanges
+        if book.cause_hop[number] == hop:
+            book.cause[number], book.cause_hop[number] = 0, _NOWHERE
+
     def log(self, number: int, flags: str, details: str) -> None:
         """What a proxy's access log says of the request; the last to speak wins."""
         book = self.exchanges
@@ -221,6 +234,18 @@ class Ledger:
             self._lives[hop, connection] = replace(
                 life, closed=now - self.epoch, closed_by=closed_by, why=why
             )
+
+    def witness(self, seen: ConnectionLife) -> None:
+        """What the wire saw of a connection whose ends do not both write here.
+
+        Who has already said goodbye here, and was first, keeps the word.
+        """
+        life = self._lives.get((seen.hop, seen.connection))
+        if life is None:
+            return
+        if life.closed_by == seen.closed_by:
+            seen = replace(seen, closed=life.closed, why=life.why)
+        self._lives[seen.hop, seen.connection] = seen
 
     def _used(self, hop: int, connection: int) -> None:
         life = self._lives.get((hop, connection))

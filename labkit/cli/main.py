@@ -43,6 +43,7 @@ def _guarded(
     verb: Callable[[argparse.Namespace], int], arguments: argparse.Namespace
 ) -> int:
     from labkit.clock import Deadlock, HorizonPassed
+    from labkit.field.trouble import FieldError
     from labkit.settings import SettingsError
 
     try:
@@ -55,7 +56,7 @@ def _guarded(
         return DONE
     except OSError as error:
         return _complain(error.strerror or str(error))
-    except (SettingsError, HorizonPassed, Deadlock) as error:
+    except (SettingsError, HorizonPassed, Deadlock, FieldError) as error:
         return _complain(str(error))
 
 
@@ -91,7 +92,17 @@ def _add_run(verbs: Verbs) -> None:
     verb = verbs.add_parser("run", help="run a scenario and print what came of it")
     verb.add_argument("file", metavar="FILE.toml")
     verb.add_argument("--engine", default="virtual")
-    verb.add_argument("--proxy", default="labkit", metavar="P[,P]")
+    verb.add_argument(
+        "--proxy",
+        default="labkit",
+        metavar="P[,P]",
+        help="labkit, or with --engine live: envoy, nginx, haproxy",
+    )
+    verb.add_argument(
+        "--show-config",
+        action="store_true",
+        help="print what the real proxies would be configured with, run nothing",
+    )
     verb.add_argument("--requests", type=int, metavar="N")
     verb.add_argument("--seed", type=int, metavar="N")
     verb.add_argument(
@@ -108,7 +119,7 @@ def _add_serve(verbs: Verbs) -> None:
 
     verb = verbs.add_parser("serve", help="leave the live chain running")
     verb.add_argument("file", metavar="FILE.toml")
-    verb.add_argument("--proxy", default="labkit", metavar="P")
+    verb.add_argument("--proxy", default="labkit", metavar="P[,P]")
     verb.add_argument("--port", type=int, default=0, metavar="N")
     verb.add_argument(
         "--set", action="append", default=[], metavar="PATH=VALUE", dest="changes"

@@ -25,6 +25,11 @@ def run(arguments: Namespace) -> int:
     if arguments.seed is not None:
         scenario = scenario.replace("seed", arguments.seed)
     _check_files(arguments)
+    if arguments.show_config:
+        from labkit.field import configuration
+
+        print(configuration(scenario, arguments.proxy), end="")
+        return 0
     done = carry_out(
         scenario,
         engine=arguments.engine,

@@ -12,6 +12,7 @@ from labkit.cli.scenario import read
 from labkit.settings import SettingsError
 
 if TYPE_CHECKING:
+    from labkit.field import FieldError
     from labkit.lab import Lab
 
 
@@ -19,13 +20,18 @@ def serve(arguments: Namespace) -> int:
     """Serve until Ctrl-C or SIGTERM, then print the sums."""
     from labkit.lab import Lab
 
-    if arguments.proxy != "labkit":
-        raise SettingsError(f"--proxy {arguments.proxy!r}; allowed: labkit")
     if not 0 <= arguments.port <= 65535:
         raise SettingsError(f"--port {arguments.port}; allowed: 0 to 65535")
     ended = threading.Event()
-    lab = Lab(read(arguments), port=arguments.port)
+    lab = Lab(read(arguments), port=arguments.port, proxy=arguments.proxy)
     lab.on_exchange = lambda number: _log(lab, number)
+    troubles: list[FieldError] = []
+
+    def broken_down(trouble: FieldError) -> None:
+        troubles.append(trouble)
+        ended.set()
+
+    lab.on_trouble = broken_down
     before = [
         (which, signal.signal(which, lambda *_: ended.set()))
         for which in (signal.SIGINT, signal.SIGTERM)
@@ -34,6 +40,8 @@ def serve(arguments: Namespace) -> int:
         with lab:
             _greet(lab)
             ended.wait()
+            if troubles:
+                raise troubles[0]
             print(_sums(lab), flush=True)
     finally:
         for which, handler in before:

@@ -1,6 +1,9 @@
 """A scenario's roles, put on a network and wired to each other.
 
 traffic -> [pool 0]==link 0==[server 0] proxy [pool 1]==link 1==[server 1] origin
+
+A real program may stand in the place of a proxy: it is then the server end of one
+hop and the pool of the next, and the chain has no role there.
 """
 
 from __future__ import annotations
@@ -8,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from labkit.ledger import Ledger
 from labkit.net import Listening, Network
@@ -19,6 +22,9 @@ from labkit.roles.router import Router
 from labkit.roles.server import Handler, HopServer
 from labkit.roles.traffic import Traffic
 from labkit.settings import Link, Scenario
+
+if TYPE_CHECKING:
+    from labkit.field.seats import Seats
 
 
 class LinkedNetwork(Network, Protocol):
@@ -32,7 +38,8 @@ class Chain:
     """All roles of one scenario on one network.
 
     ``handler``, if given, takes the origin's place as the last program.
-    ``on_done`` is called after each outcome of the chain's own traffic.
+    ``on_done`` is called after each outcome of the chain's own traffic. ``seats``
+    are those of the real programs, None where every proxy is ours.
     """
 
     def __init__(
@@ -42,22 +49,32 @@ class Chain:
         ledger: Ledger,
         handler: Handler | None = None,
         on_done: Callable[[], None] = lambda: None,
+        seats: Seats | None = None,
     ) -> None:
         self.scenario = scenario
         self._network = network
         self._ledger = ledger
-        self.pools = [
-            ConnectionPool(network, hop, settings.pool, ledger)
+        self._seats = seats
+        self.pools = {
+            hop: ConnectionPool(network, hop, settings.pool, ledger)
             for hop, settings in enumerate(scenario.hops)
-        ]
-        routers = [Router(pool, ledger, self._chance("retry")) for pool in self.pools]
+            if not self._is_real(hop - 1)
+        }
+        routers = {
+            hop: Router(pool, ledger, self._chance("retry"))
+            for hop, pool in self.pools.items()
+        }
         self.origin = Origin(scenario.origin, ledger, self._chance("origin"))
-        self.proxies = [self._proxy(hop, routers[hop]) for hop in self._later_hops()]
-        handlers: list[Handler] = [*self.proxies, handler or self.origin]
-        self.servers = [
-            HopServer(network, hop, settings.server, handlers[hop], ledger)
+        handlers: dict[int, Handler] = {
+            hop - 1: self._proxy(hop, router) for hop, router in routers.items() if hop
+        }
+        last = handler or self.origin
+        handlers[self._last] = last if seats is None else seats.greet(last)
+        self.servers = {
+            hop: HopServer(network, hop, settings.server, handlers[hop], ledger)
             for hop, settings in enumerate(scenario.hops)
-        ]
+            if not self._is_real(hop)
+        }
         self.traffic = Traffic(
             scenario.traffic,
             routers[0],
@@ -71,8 +88,13 @@ class Chain:
     def __repr__(self) -> str:
         return f"<Chain {' - '.join(self.scenario.parties)}>"
 
-    def _later_hops(self) -> range:
-        return range(1, len(self.scenario.hops))
+    @property
+    def _last(self) -> int:
+        return len(self.scenario.hops) - 1
+
+    def _is_real(self, hop: int) -> bool:
+        """Does a real program stand after this hop?"""
+        return self._seats is not None and self._seats.is_taken(hop)
 
     def _chance(self, who: str) -> random.Random:
         """A stream of its own for everyone who needs chance, from the one seed."""
@@ -84,15 +106,20 @@ class Chain:
         return Proxy(router, self._ledger, hops[hop].pool.failure, personality)
 
     async def start(self) -> list[Listening]:
-        """Open all servers, the last one first; returns them in hop order."""
-        last = len(self.servers) - 1
-        opened = [
-            await self.servers[hop].start(
-                self.origin.reachable if hop == last else "accept"
-            )
-            for hop in reversed(range(len(self.servers)))
-        ]
+        """Open all servers, the last one first; returns them in hop order.
+
+        A real program has a place then, and is started by whoever gave it.
+        """
+        opened: list[Listening] = []
+        for hop in reversed(range(len(self.scenario.hops))):
+            opened.append(await self._open(hop, opened))
         return opened[::-1]
+
+    async def _open(self, hop: int, behind: list[Listening]) -> Listening:
+        if self._seats is not None and self._is_real(hop):
+            return await self._seats.open(hop, behind[-1].address)
+        reachable = self.origin.reachable if hop == self._last else "accept"
+        return await self.servers[hop].start(reachable)
 
     async def drive(self) -> None:
         """Send the scenario's traffic and play its schedule beside it."""
@@ -120,16 +147,19 @@ class Chain:
         self.traffic.settings = scenario.traffic
 
     def _set_hop(self, hop: int, settings: Any) -> None:
-        if self.pools[hop].settings != settings.pool:
-            self.pools[hop].settings = settings.pool
-        if self.servers[hop].settings != settings.server:
-            self.servers[hop].settings = settings.server
+        pool, server = self.pools.get(hop), self.servers.get(hop)
+        if pool is not None and pool.settings != settings.pool:
+            pool.settings = settings.pool
+        if server is not None and server.settings != settings.server:
+            server.settings = settings.server
         self._network.set_link(hop, settings.link)
 
     async def close(self) -> None:
         """End every connection from the client's side on, then the network."""
-        for pool in self.pools:
+        for pool in self.pools.values():
             await pool.close()
-        for server in self.servers:
+        if self._seats is not None:
+            await self._seats.leave()
+        for server in self.servers.values():
             await server.close()
         await self._network.close()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from labkit.clock import VirtualLoop, outside_the_loop, run_nested, wind_up
 from labkit.lab.chain import Chain, LinkedNetwork
@@ -18,7 +19,9 @@ from labkit.settings import Link, Scenario, SettingsError
 from labkit.wire import Trace
 
 if TYPE_CHECKING:
+    from labkit.field import Crew, Seats
     from labkit.net.jitter import Jitter
+    from labkit.net.loopback import LoopbackNetwork
     from labkit.roles.server import Handler
 
 ENGINES = ("virtual", "live")
@@ -47,11 +50,14 @@ def run(
     Synchronous everywhere: in a script, in a notebook cell, inside a running
     event loop (which waits meanwhile; see :func:`arun`). ``trace`` None records
     the wire up to 10,000 requests. ``handler`` is an application in the origin's
-    place. Raises SettingsError for what cannot be run, HorizonPassed for a run
-    that does not end, Deadlock for one that cannot.
+    place. ``proxy``, live only, is "labkit" for our own, or "envoy", "nginx" or
+    "haproxy" for the real program in the place of every proxy; a comma list names
+    one for each. Raises SettingsError for what cannot be run, HorizonPassed for a
+    run that does not end, Deadlock for one that cannot, :class:`labkit.FieldError`
+    for a real proxy that is missing or does not live to the end.
     """
-    _check(scenario, engine, proxy)
-    work = _Work(scenario, engine, progress, trace, handler)
+    crew = _check(scenario, engine, proxy)
+    work = _Work(scenario, engine, progress, trace, handler, crew)
     if engine == "live":
         return run_nested(work.live(), _live_loop)
     loop = VirtualLoop(work.network, horizon=scenario.lab.horizon)
@@ -72,8 +78,8 @@ async def arun(
     few milliseconds between its other callbacks. Cancelling the caller ends the
     run and everything that it started.
     """
-    _check(scenario, engine, proxy)
-    work = _Work(scenario, engine, progress, trace, handler)
+    crew = _check(scenario, engine, proxy)
+    work = _Work(scenario, engine, progress, trace, handler, crew)
     if engine == "live":
         return await work.live()
     loop = VirtualLoop(work.network, horizon=scenario.lab.horizon)
@@ -85,21 +91,24 @@ def run_many(
     engine: str = "virtual",
     at_once: int = 50,
     progress: bool = True,
+    proxy: str = "labkit",
 ) -> list[Run]:
     """Carry out independent scenarios and return their records in the same order.
 
     Live, up to ``at_once`` of them run side by side, each on a chain of its own,
     so that a hundred trials take little longer than one. All chains of a batch
     are set up before the first one starts and taken down after the last one ends,
-    and they start a little apart: no step of one trial waits for another's.
+    and they start a little apart: no step of one trial waits for another's. Real
+    proxies (``proxy`` as in :func:`run`) are shared: one process takes the same
+    place in all chains of a batch.
     """
     for scenario in scenarios:
-        _check(scenario, engine, "labkit")
+        _check(scenario, engine, proxy)
     bar = Progress(len(scenarios), shown=progress, unit="trial")
     if engine == "virtual":
         with bar:
             return [_counted(bar, run(each, progress=False)) for each in scenarios]
-    return run_nested(_in_batches(scenarios, at_once, bar), _live_loop)
+    return run_nested(_in_batches(scenarios, at_once, bar, proxy), _live_loop)
 
 
 def _counted(bar: Progress, done: Run) -> Run:
@@ -108,31 +117,70 @@ def _counted(bar: Progress, done: Run) -> Run:
 
 
 async def _in_batches(
-    scenarios: Sequence[Scenario], at_once: int, bar: Progress
+    scenarios: Sequence[Scenario], at_once: int, bar: Progress, proxy: str
 ) -> list[Run]:
     jitter = await _jitter()
     runs: list[Run] = []
     with bar:
         for first in range(0, len(scenarios), at_once):
             batch = scenarios[first : first + at_once]
-            runs += await _side_by_side(batch, jitter, bar)
+            for alike in _of_one_length(batch, proxy):
+                runs += await _side_by_side(alike, jitter, bar, proxy)
     return runs
 
 
+def _of_one_length(
+    scenarios: Sequence[Scenario], proxy: str
+) -> Iterator[Sequence[Scenario]]:
+    """Chains that can share real proxies, in their order: those of equal length."""
+    if proxy == "labkit":
+        yield scenarios
+        return
+    for _, alike in itertools.groupby(scenarios, key=lambda each: len(each.hops)):
+        yield list(alike)
+
+
 async def _side_by_side(
-    scenarios: Sequence[Scenario], jitter: Jitter, bar: Progress
+    scenarios: Sequence[Scenario], jitter: Jitter, bar: Progress, proxy: str
 ) -> list[Run]:
-    start = asyncio.get_running_loop().time() + SETUP * len(scenarios)
-    everybody = asyncio.Barrier(len(scenarios))
+    crew = _check(scenarios[0], "live", proxy)
+    party = _Party(len(scenarios), crew)
 
     async def one(index: int, scenario: Scenario) -> Run:
-        work = _Work(scenario, "live", progress=False)
-        epoch = start + index * APART
-        return _counted(bar, await work.live(jitter, epoch, everybody.wait))
+        work = _Work(scenario, "live", progress=False, crew=crew)
+        return _counted(bar, await work.live(jitter, party, index))
 
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one(*each)) for each in enumerate(scenarios)]
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(*each)) for each in enumerate(scenarios)]
+    except ExceptionGroup as several:
+        # One process stands in all chains: what befell it befell each of them.
+        raise several.exceptions[0] from None
     return [task.result() for task in tasks]
+
+
+class _Party:
+    """Trials side by side: all are set up before one starts, all end before one
+    is taken down."""
+
+    def __init__(self, size: int, crew: Crew | None) -> None:
+        self._everybody = asyncio.Barrier(size)
+        self._crew = crew
+        self._start = asyncio.get_running_loop().time() + SETUP * size
+
+    async def ready(self, index: int) -> float:
+        """When the trial of this number begins, on the loop's clock."""
+        if self._crew is not None:
+            # One of all is told 0: it starts what all of them share.
+            if await self._everybody.wait() == 0:
+                await self._crew.start()
+                self._start = asyncio.get_running_loop().time()
+            await self._everybody.wait()
+        return self._start + index * APART
+
+    async def leave(self) -> None:
+        """Wait until all trials have ended."""
+        await self._everybody.wait()
 
 
 async def _jitter() -> Jitter:
@@ -161,6 +209,11 @@ def _stop_its_loop(task: asyncio.Task[Run]) -> None:
     task.get_loop().stop()
 
 
+async def _at_once() -> float:
+    """Nobody to wait for; the run begins at 0."""
+    return 0.0
+
+
 class _Work:
     """One run while it goes on."""
 
@@ -171,13 +224,17 @@ class _Work:
         progress: bool,
         trace: bool | None = None,
         handler: Handler | None = None,
+        crew: Crew | None = None,
     ) -> None:
         self._scenario = scenario
         self._engine = engine
         self._handler = handler
+        self._crew = crew
         if trace is None:
             trace = scenario.traffic.requests <= TRACED_UP_TO
-        self.trace = Trace() if trace else None
+        self._keeps_trace = trace
+        # What a program does to its connections is known from the trace alone.
+        self.trace = Trace() if trace or crew is not None else None
         self.network = MemoryNetwork(self._links(), scenario.seed, self.trace)
         self._progress = Progress(scenario.traffic.requests, shown=progress)
 
@@ -186,61 +243,89 @@ class _Work:
 
     async def virtual(self) -> Run:
         """Carry it out on the running virtual loop."""
-        return await self._drive(self.network, 0.0)
+        ledger = self._ledger()
+        return await self._drive(self._chain(self.network, ledger), ledger)
 
     async def live(
         self,
         jitter: Jitter | None = None,
-        epoch: float | None = None,
-        leave: Callable[[], Awaitable[object]] | None = None,
+        party: _Party | None = None,
+        index: int = 0,
     ) -> Run:
         """Carry it out on real sockets in the running loop.
 
-        The run begins at ``epoch`` on the loop's clock, and nothing is taken down
-        before ``leave`` has been waited for.
+        As one of a party, it is the one of this ``index``.
         """
         from labkit.net.loopback import LoopbackNetwork
 
         jitter = jitter or await _jitter()
-        if epoch is None:
-            epoch = asyncio.get_running_loop().time()
-        network = LoopbackNetwork(self._links(), self._scenario.seed, self.trace, epoch)
-        return await self._drive(network, epoch, jitter, leave)
+        party = party or _Party(1, self._crew)
+        ledger = self._ledger()
+        network = LoopbackNetwork(self._links(), self._scenario.seed, self.trace)
+        chain = self._chain(network, ledger, self._seats(network, ledger))
+
+        async def ready() -> float:
+            epoch = await party.ready(index)
+            network.begin(epoch)
+            ledger.epoch = epoch
+            return epoch
+
+        return await self._drive(chain, ledger, jitter, ready, party.leave)
+
+    def _ledger(self) -> Ledger:
+        return Ledger(len(self._scenario.hops), keep_lives=self._keeps_trace)
+
+    def _chain(
+        self, network: LinkedNetwork, ledger: Ledger, seats: Seats | None = None
+    ) -> Chain:
+        step = self._progress.step
+        return Chain(self._scenario, network, ledger, self._handler, step, seats)
+
+    def _seats(self, network: LoopbackNetwork, ledger: Ledger) -> Seats | None:
+        if self._crew is None or self.trace is None:
+            return None
+        from labkit.field import Seats
+
+        return Seats(self._crew, self._scenario, network, ledger, self.trace)
 
     async def _drive(
         self,
-        network: LinkedNetwork,
-        epoch: float,
+        chain: Chain,
+        ledger: Ledger,
         jitter: Jitter | None = None,
-        leave: Callable[[], Awaitable[object]] | None = None,
+        ready: Callable[[], Awaitable[float]] = _at_once,
+        leave: Callable[[], Awaitable[object]] = _at_once,
     ) -> Run:
         began = time.perf_counter()
         loop = asyncio.get_running_loop()
-        hops = len(self._scenario.hops)
-        ledger = Ledger(hops, keep_lives=self.trace is not None, epoch=epoch)
-        chain = Chain(
-            self._scenario, network, ledger, self._handler, self._progress.step
-        )
         try:
             with self._progress:
                 await chain.start()
+                epoch = await ready()
                 if epoch > loop.time():
                     await asyncio.sleep(epoch - loop.time())
-                await chain.drive()
+                await self._guarded(chain.drive())
             lab_seconds = loop.time() - epoch
-            if leave is not None:
-                await leave()
+            await leave()
         finally:
             await chain.close()
         return Run(
             self._scenario,
             self._engine,
             ledger,
-            self.trace,
+            self.trace if self._keeps_trace else None,
             lab_seconds,
             time.perf_counter() - began,
             jitter,
+            proxy="labkit" if self._crew is None else self._crew.title,
         )
+
+    async def _guarded(self, drive: Coroutine[Any, Any, None]) -> None:
+        """Wait for the traffic, but not for one whose proxy has gone."""
+        if self._crew is None:
+            await drive
+        else:
+            await self._crew.guard(drive)
 
 
 def _live_loop() -> asyncio.AbstractEventLoop:
@@ -250,15 +335,19 @@ def _live_loop() -> asyncio.AbstractEventLoop:
     return precise_loop()
 
 
-def _check(scenario: Scenario, engine: str, proxy: str) -> None:
-    """Refuse by name what no engine can do yet, before anything is started."""
+def _check(scenario: Scenario, engine: str, proxy: str) -> Crew | None:
+    """Refuse by name what cannot be done, before anything is started.
+
+    Returns the real proxies of the chain, not started yet, None if all are ours.
+    """
     if engine not in ENGINES:
         allowed = ", ".join(ENGINES)
         raise SettingsError(f"engine is {engine!r}; allowed: {allowed}")
-    if proxy != "labkit":
-        raise SettingsError(f"proxy is {proxy!r}; allowed: labkit")
+    crew = real_proxies(scenario, engine, proxy)
     for index, hop in enumerate(scenario.hops):
         server = hop.server
+        if crew is not None and crew.is_real(index):
+            continue
         # A personality's own default of minutes is left out without a word.
         if "stream_idle_timeout" in server.written and server.stream_idle_timeout < inf:
             raise SettingsError(
@@ -273,3 +362,14 @@ def _check(scenario: Scenario, engine: str, proxy: str) -> None:
                 'allowed: "set", others are not simulated yet'
             )
         scenario.replace(event.path, event.value)
+    return crew
+
+
+def real_proxies(scenario: Scenario, engine: str, proxy: str) -> Crew | None:
+    """The programs in the places of proxies; SettingsError for what cannot be."""
+    if proxy == "labkit":
+        return None
+    from labkit.field import OURS, Crew, chosen
+
+    names = chosen(proxy, scenario, engine)
+    return None if set(names) == {OURS} else Crew(names, title=proxy)

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from labkit.clock import wind_up
 from labkit.lab.chain import Chain
+from labkit.lab.engines import real_proxies
 from labkit.ledger import Exchanges, Ledger
 from labkit.net.precise import precise_loop
 from labkit.settings import Scenario
 from labkit.wire import ConnectionLife, Trace
 
 if TYPE_CHECKING:
+    from labkit.field import Crew, FieldError, Seats
     from labkit.net.loopback import LoopbackNetwork
     from labkit.roles.server import Handler
 
@@ -75,7 +77,9 @@ class Lab:
     ``start()`` and ``stop()``; one that nobody holds any more stops by itself.
     ``port`` asks for a fixed port of the first server; 0 takes a free one.
     ``handler`` is an application in the origin's place; ``on_exchange`` is called
-    with a request's number after its outcome.
+    with a request's number after its outcome. ``proxy`` puts real programs in the
+    place of proxies, as in :func:`labkit.run`; ``on_trouble`` is called, in the
+    lab's thread, with the FieldError of one that ends on its own.
     """
 
     def __init__(
@@ -84,11 +88,17 @@ class Lab:
         port: int = 0,
         handler: Handler | None = None,
         on_exchange: Callable[[int], None] | None = None,
+        proxy: str = "labkit",
+        on_trouble: Callable[[FieldError], None] | None = None,
     ) -> None:
+        real_proxies(scenario, "live", proxy)
         self._scenario = scenario
+        self.proxy = proxy
         self._port = port
         self._handler = handler
         self.on_exchange = on_exchange
+        self.on_trouble = on_trouble
+        self._seats: Seats | None = None
         self._engine: _Engine | None = None
         self._end: Callable[[], object] = _nothing
         self._urls: dict[str, str] = {}
@@ -129,12 +139,18 @@ class Lab:
     @property
     def ledger(self) -> Ledger:
         """The sums: hops, errors, statuses, flags."""
+        self._settle()
         return self._ledger
 
     @property
     def lives(self) -> list[ConnectionLife]:
         """Every connection so far."""
+        self._settle()
         return self._ledger.lives
+
+    def _settle(self) -> None:
+        if self._seats is not None:
+            self._seats.account.settle()
 
     # -- start and stop ------------------------------------------------------------
 
@@ -175,10 +191,17 @@ class Lab:
         self._trace = Trace()
         self._ledger = Ledger(len(self._scenario.hops), epoch=loop.time())
         network = self._network(LoopbackNetwork, self._ledger.epoch)
-        chain = Chain(self._scenario, network, self._ledger, self._handler)
-        chain.servers[0].on_exchange = self.on_exchange
+        crew = real_proxies(self._scenario, "live", self.proxy)
+        self._seats = None if crew is None else self._give_seats(crew, network)
+        chain = Chain(
+            self._scenario, network, self._ledger, self._handler, seats=self._seats
+        )
+        if 0 in chain.servers:
+            chain.servers[0].on_exchange = self.on_exchange
         try:
             listening = await chain.start()
+            if crew is not None:
+                await crew.start()
         except BaseException:
             await chain.close()
             raise
@@ -186,6 +209,14 @@ class Lab:
         places = [server.address for server in listening]
         pairs = zip(names, places, strict=True)
         return chain, {name: f"http://{host}:{port}" for name, (host, port) in pairs}
+
+    def _give_seats(self, crew: Crew, network: LoopbackNetwork) -> Seats:
+        from labkit.field import Seats
+
+        crew.on_trouble = self.on_trouble
+        seats = Seats(crew, self._scenario, network, self._ledger, self._trace)
+        seats.account.on_exchange = self.on_exchange
+        return seats
 
     def _network(self, make: type[LoopbackNetwork], epoch: float) -> LoopbackNetwork:
         links = [hop.link for hop in self._scenario.hops]
@@ -203,16 +234,24 @@ class Lab:
     def set(self, path: str, value: object) -> None:
         """Turn a knob of the running chain, e.g. ``hop.1.server.idle_timeout``.
 
-        Raises SettingsError for a wrong path or value, RuntimeError when stopped.
+        Raises SettingsError for a wrong path or value and for a knob of a real
+        proxy, which would have to be started anew; RuntimeError when stopped.
         """
         self._do(self._set(path, value))
 
     async def _set(self, path: str, value: object) -> None:
+        if self._seats is not None:
+            self._seats.refuse_turning(path, value)
         self._chain.set(path, value)
 
     def drive(self) -> None:
-        """Send the scenario's own traffic through the running chain, and wait."""
-        self._do(self._chain.drive())
+        """Send the scenario's own traffic through the running chain, and wait.
+
+        FieldError as soon as a real proxy ends on its own, or has done so before.
+        """
+        drive = self._chain.drive()
+        seats = self._seats
+        self._do(drive if seats is None else seats.crew.guard(drive))
 
     def _do(self, work: Coroutine[Any, Any, T]) -> T:
         if self._engine is None:

@@ -153,10 +153,12 @@ class Run:
         name = self.scenario.name or chain
         causes = ", ".join(f"{n} {what}" for what, n in sorted(self.errors.items()))
         because = f" ({causes})" if causes else ""
+        with_real = "" if self.proxy == "labkit" else f" with real {self.proxy}"
         twice = f"; {self.duplicates} executed twice" if self.duplicates else ""
         return (
-            f"{name}, {self.engine} engine: {self.failed} of {self.requests} requests "
-            f"failed{because}, 95 % interval {low:.2%} to {high:.2%}{twice}; "
+            f"{name}, {self.engine} engine{with_real}: "
+            f"{self.failed} of {self.requests} requests failed{because}, "
+            f"95 % interval {low:.2%} to {high:.2%}{twice}; "
             f"connections opened: {self._opened()}."
         )
 

@@ -16,7 +16,7 @@ import random
 import socket
 import sys
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from labkit.net import Address, Answer, ProtocolFactory, after_delivery
 from labkit.net.link import LinkState, Wire
@@ -197,6 +197,8 @@ class LoopbackNetwork:
         self._accepting: set[asyncio.Task[object]] = set()
         self._watch: ResetWatch | None = None
         self.complain = Complaints()
+        # Told of each connection that comes to a front: hop, number, loop's time.
+        self.on_open: Callable[[int, int, float], object] = _nobody_asks
         self._closed = False
 
     def __repr__(self) -> str:
@@ -216,6 +218,12 @@ class LoopbackNetwork:
     def open_connections(self) -> int:
         """How many connections the relays carry."""
         return len(self._ports)
+
+    def begin(self, epoch: float) -> None:
+        """Let the trace's clock show 0 at this moment of the loop's."""
+        self._epoch = epoch
+        for front in self._fronts.values():
+            front.link.epoch = epoch
 
     def set_link(self, hop: int, link: Link) -> None:
         """Change a link while it runs; segments sent from now on obey it."""
@@ -285,6 +293,13 @@ class LoopbackNetwork:
             raise KeyError(f"port {own} to {peer} is no connection of hop {hop}")
         return number
 
+    def connection(self, hop: int, port: int, listening: int) -> int:
+        """The number of a connection by its two ports on either leg, 0 if unknown.
+
+        ``port`` is the one of whoever dialled, ``listening`` the other's.
+        """
+        return self._number_of[hop].get((port, listening), 0)
+
     async def close(self) -> None:
         """Let what is in flight arrive, then end every connection and listener."""
         self._closed = True
@@ -306,6 +321,7 @@ class LoopbackNetwork:
         flow = Flow(Wire(link, number), near, front.target, self)
         self._ports[flow] = pair
         self._name_ports(link, number, (*pair, 0, 0))
+        self.on_open(link.hop, number, link.loop.time())
         return flow
 
     def dialled(self, flow: Flow, relay: Address, server: Address) -> None:
@@ -446,6 +462,10 @@ class LoopbackNetwork:
             front.close()
         if self._watch is not None:
             self._watch.close()
+
+
+def _nobody_asks(hop: int, connection: int, now: float) -> None:
+    """Who is told of connections while nobody wants to know."""
 
 
 def _tell_failure(sock: socket.socket, accepted: asyncio.Future[Flow]) -> None:

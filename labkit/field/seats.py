@@ -1,0 +1,60 @@
+"""The places of one chain that real programs take: what the chain sees of the field."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from labkit.field.account import Account
+from labkit.field.checks import refuse_turning
+from labkit.field.crew import Crew
+from labkit.ledger import Ledger
+from labkit.net import Address, Listening
+from labkit.net.loopback import LoopbackNetwork
+from labkit.settings import Scenario
+from labkit.wire import Trace
+
+if TYPE_CHECKING:
+    from labkit.roles.server import Handler
+
+
+class Seats:
+    """One chain's share of a crew."""
+
+    def __init__(
+        self,
+        crew: Crew,
+        scenario: Scenario,
+        network: LoopbackNetwork,
+        ledger: Ledger,
+        trace: Trace,
+    ) -> None:
+        self.crew = crew
+        self.account = Account(ledger, network, trace, len(scenario.hops))
+        self._scenario = scenario
+        self._network = network
+        network.on_open = self.account.opened
+
+    def __repr__(self) -> str:
+        return f"<Seats of {self.crew!r}>"
+
+    def is_taken(self, hop: int) -> bool:
+        """Does a real program stand after this hop?"""
+        return self.crew.is_real(hop)
+
+    def greet(self, handler: Handler) -> Handler:
+        """The last program, at whose door requests are counted."""
+        return self.account.greet(handler)
+
+    async def open(self, hop: int, upstream: Address) -> Listening:
+        """Give the program after ``hop`` its place behind the hop's link."""
+        direct = self.crew.seat(self._scenario, hop, upstream, self.account)
+        return await self._network.listen_before(hop, direct)
+
+    def refuse_turning(self, path: str, value: object) -> None:
+        """SettingsError for a knob that a running program was started with."""
+        refuse_turning(path, value, self.crew.names)
+
+    async def leave(self) -> None:
+        """The programs end, and all that they have logged is booked."""
+        await self.crew.stop()
+        self.account.settle()
