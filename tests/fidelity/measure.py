@@ -10,12 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
-import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from labkit.clock import VirtualLoop, run_nested
 from labkit.net.loopback import LoopbackNetwork
@@ -139,22 +136,15 @@ async def _in_batches(world: str, wanted: Sequence[Performance]) -> Telling:
 
 async def _together(world: str, batch: Sequence[Performance]) -> list[Told | None]:
     everybody = asyncio.Barrier(len(batch))
-    folder = Path(tempfile.mkdtemp(prefix="fidelity-"))
-    try:
-        return await asyncio.gather(
-            *(
-                _one(world, play, folder / str(index), everybody, index * APART)
-                for index, play in enumerate(batch)
-            )
-        )
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    plays = enumerate(batch)
+    return await asyncio.gather(
+        *(_one(world, play, everybody, index * APART) for index, play in plays)
+    )
 
 
 async def _one(
     world: str,
     play: Performance,
-    folder: Path,
     everybody: asyncio.Barrier,
     later: float,
 ) -> Told | None:
@@ -165,7 +155,7 @@ async def _one(
         scenario = play.scenario
         network = LoopbackNetwork([hop.link for hop in scenario.hops], trace=trace)
         async with staged(
-            world, scenario, network, trace, play.row.answer, folder, play.case
+            world, scenario, network, trace, play.row.answer, play.case
         ) as stage:
             waits -= 1
             await everybody.wait()

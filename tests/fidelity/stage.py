@@ -13,7 +13,6 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 from labkit.lab.chain import Chain
@@ -83,7 +82,7 @@ class Ours:
         ]
 
     async def close(self) -> None:
-        for pool in self.chain.pools:
+        for pool in self.chain.pools.values():
             await pool.close()
         await self.chain.servers[0].close()
 
@@ -244,15 +243,13 @@ async def staged(
     network: LoopbackNetwork | MemoryNetwork,
     trace: Trace,
     answer: Answer = "accept",
-    folder: Path | None = None,
     case: str = "",
 ) -> AsyncIterator[Stage]:
     """A stage of one world, open until the end of the block.
 
-    ``trace`` is what the network writes into; ``folder`` is where a real program
-    keeps its files.
+    ``trace`` is what the network writes into.
     """
-    middle = _middle(world, scenario, network, folder)
+    middle = _middle(world, scenario, network)
     stage = Stage(world, scenario, network, middle, trace, case)
     try:
         await stage.open(answer)
@@ -265,13 +262,12 @@ def _middle(
     world: str,
     scenario: Scenario,
     network: LoopbackNetwork | MemoryNetwork,
-    folder: Path | None,
 ) -> Middle:
     if world == "envoy":
         from tests.fidelity.envoy import RealEnvoy
 
-        assert isinstance(network, LoopbackNetwork) and folder is not None
-        return RealEnvoy(scenario, network, folder)
+        assert isinstance(network, LoopbackNetwork)
+        return RealEnvoy(scenario, network)
     epoch = network.epoch if isinstance(network, LoopbackNetwork) else 0.0
     return Ours(scenario, network, epoch)
 
