@@ -89,6 +89,11 @@ class RealEnvoy:
         """The lines so far; Envoy writes them up to 20 ms late."""
         return self._notebook.entries
 
+    @property
+    def pids(self) -> list[int]:
+        """The one process."""
+        return self._crew.pids
+
     async def close(self) -> None:
         """End the process."""
         await self._crew.stop()

@@ -60,6 +60,10 @@ class Middle(Protocol):
     def log(self) -> list[Entry]:
         """The access log as far as it is written."""
 
+    @property
+    def pids(self) -> list[int]:
+        """Its processes, apart from this one."""
+
     async def close(self) -> None:
         """End it, and all of its connections."""
 
@@ -80,6 +84,10 @@ class Ours:
             for each in self.ledger.exchanges
             if each.done is not None
         ]
+
+    @property
+    def pids(self) -> list[int]:
+        return []
 
     async def close(self) -> None:
         for pool in self.chain.pools.values():
@@ -112,6 +120,7 @@ class Stage:
         self.clients: list[Client] = []
         # Did the story call a moment by its name?
         self.is_timed = False
+        self._began = 0
 
     def __repr__(self) -> str:
         return f"<Stage: {self.world}, {len(self.seen)} requests seen upstream>"
@@ -165,14 +174,25 @@ class Stage:
 
     # -- what is read from the trace -----------------------------------------------
 
+    def recent(self) -> list[WireEvent]:
+        """All that has travelled since the trace was last cleared."""
+        return self.trace[self._began :]
+
+    def clear(self) -> None:
+        """Forget what has travelled, who has come and what was seen."""
+        self._began = len(self.trace)
+        self.peers.clear()
+        self.seen.clear()
+
     def events(
         self, hop: int, connection: int, direction: Direction, *kinds: Kind
     ) -> list[WireEvent]:
-        """What travelled one way on one connection, in the order sent."""
+        """What travelled one way on one connection (0: all) in the order sent."""
         return [
             event
-            for event in self.trace
-            if (event.hop, event.connection) == (hop, connection)
+            for event in self.recent()
+            if event.hop == hop
+            and connection in (0, event.connection)
             and event.direction is direction
             and event.kind in kinds
         ]
