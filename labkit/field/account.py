@@ -8,15 +8,16 @@ trace, as often as asked for.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from labkit.field.program import Entry, Place
+from labkit.field.trails import Trail, Trails
 from labkit.ledger import REQUEST_HEADER, Ledger
 from labkit.net.loopback import LoopbackNetwork
-from labkit.wire import ConnectionLife, Direction, Kind, Trace, WireEvent
+from labkit.wire import Kind, Trace
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -32,30 +33,31 @@ class Account:
     """
 
     def __init__(
-        self,
-        ledger: Ledger,
-        network: LoopbackNetwork,
-        trace: Trace,
-        hops: int,
+        self, ledger: Ledger, network: LoopbackNetwork, trace: Trace, hops: int
     ) -> None:
         self._ledger = ledger
         self._network = network
         self._trace = trace
+        self._trails = Trails(trace)
         self._hops = hops
         self.on_exchange: Callable[[int], object] | None = None
         self._places: dict[int, Place] = {}
+        self._secretive: set[int] = set()
         # Requests from outside the lab, by the label that the first proxy gave them.
         self._strangers: dict[str, int] = {}
         # How many requests the far end of a connection has read: (hop, connection).
         self._read: Counter[tuple[int, int]] = Counter()
+        # The last line of the program after a hop on a request: (number, hop).
         self._last: dict[tuple[int, int], Entry] = {}
 
     def __repr__(self) -> str:
         return f"<Account of {len(self._places)} real proxies>"
 
-    def take(self, hop: int, place: Place) -> None:
-        """A real program stands after this hop."""
+    def take(self, hop: int, place: Place, tells_all: bool = True) -> None:
+        """A real program stands after this hop; does it log whatever it does?"""
         self._places[hop] = place
+        if not tells_all:
+            self._secretive.add(hop)
 
     def opened(self, hop: int, connection: int, now: float) -> None:
         """A connection came to a hop; if a program dialled, nobody else books it."""
@@ -87,20 +89,20 @@ class Account:
 
     def post(self, hop: int, entry: Entry) -> None:
         """Book a line of the program after ``hop``."""
-        place = self._places[hop]
-        near = self._network.connection(hop, entry.near, place.port)
+        self._trails.follow()
+        near = self._network.connection(hop, entry.near, self._places[hop].port)
         self._read[hop, near] += 1
-        is_first = min(self._places) == hop == 0
-        number = self._number(entry, near) if is_first else self._known(entry)
+        number = self._known(entry)
+        if number is None and hop == 0:
+            number = self._welcome(entry)
         if number is None:
             return
+        self._ledger.exchanges.connections[hop][number] = near
         self._book(hop, number, entry)
-        if is_first:
+        if hop == 0:
             self._ledger.log(number, entry.flags, entry.details)
             if not entry.request.isdigit():
                 self._finish_stranger(number, entry, near)
-                if self.on_exchange is not None:
-                    self.on_exchange(number)
 
     def _known(self, entry: Entry) -> int | None:
         label = entry.request
@@ -109,23 +111,36 @@ class Account:
             return number if number < len(self._ledger.exchanges) else None
         return self._strangers.get(label)
 
-    def _number(self, entry: Entry, near: int) -> int | None:
-        """Its number; a stranger that nobody has seen yet gets the next."""
-        number = self._known(entry)
-        if number is None and not entry.request.isdigit() and entry.method:
-            number = self._ledger.send(entry.method, self._ledger.epoch)
-            self._strangers[entry.request] = number
+    def _welcome(self, entry: Entry) -> int | None:
+        """A stranger whose request went no further than the first proxy."""
+        if entry.request.isdigit() or not entry.method:
+            return None
+        number = self._ledger.send(entry.method, self._ledger.epoch)
+        self._strangers[entry.request] = number
         return number
 
     def _book(self, hop: int, number: int, entry: Entry) -> None:
         ledger, pool = self._ledger, hop + 1
-        far = self._network.connection(pool, entry.far, self._places[hop].upstream)
+        far = self._far(pool, entry)
         if far:
             ledger.exchanges.connections[pool][number] = far
         ledger.exchanges.attempts[number] += entry.attempts - 1
         ledger.hops[pool].retries += entry.attempts - 1
         self._last[number, hop] = entry
         self._blame(number)
+
+    def _far(self, pool: int, entry: Entry) -> int:
+        """The connection of the last attempt, 0 if it is known elsewhere or nowhere.
+
+        A program may not tell its own ports; then a request that was lost, which
+        nobody has read, is the one that was left hanging.
+        """
+        if entry.far:
+            listening = self._places[pool - 1].upstream
+            return self._network.connection(pool, entry.far, listening)
+        if entry.cause == "ServerDisconnected":
+            return self._trails.left_hanging(pool)
+        return 0
 
     def _blame(self, number: int) -> None:
         """The deepest failure that the last line of each program tells of."""
@@ -134,110 +149,96 @@ class Account:
             if entry is None:
                 continue
             if entry.cause is not None:
-                self._ledger.blame(number, hop + 1, entry.cause)
+                connection = self._ledger.exchanges.connections[hop + 1][number]
+                trail = self._trails.get(hop + 1, connection)
+                self._ledger.blame(number, hop + 1, _told_apart(entry.cause, trail))
                 return
             self._ledger.absolve(number, hop + 1)
 
     def _finish_stranger(self, number: int, entry: Entry, near: int) -> None:
         """When a stranger's request came and its answer went, as its link saw it."""
-        book, ledger = self._ledger.exchanges, self._ledger
-        book.connections[0][number] = near
-        came, went = self._times(near)
-        book.sent[number] = came
-        ledger.finish(number, went + ledger.epoch, entry.status)
-
-    def _times(self, connection: int) -> tuple[float, float]:
-        """The latest request on a connection of hop 0, and the end of its answer."""
-        came = went = float("nan")
-        for index in range(len(self._trace) - 1, -1, -1):
-            event = self._trace[index]
-            if (event.hop, event.connection) != (0, connection):
-                continue
-            if event.kind is Kind.DATA and event.direction is Direction.DOWNSTREAM:
-                if went != went:
-                    went = event.sent if event.arrived is None else event.arrived
-            elif _starts_request(event):
-                came = event.sent
-                break
-        return came, went
+        ledger, trail = self._ledger, self._trails.get(0, near)
+        went = None
+        if trail is not None:
+            ledger.exchanges.sent[number] = trail.asked
+            went = self._trails.answered(trail, self._network.link(0).delay)
+        # The line may be here before the link has read the answer.
+        now = asyncio.get_running_loop().time()
+        ledger.finish(
+            number, now if went is None else went + ledger.epoch, entry.status
+        )
+        if self.on_exchange is not None:
+            self.on_exchange(number)
 
     # -- what the links saw --------------------------------------------------------
 
     def settle(self) -> None:
         """Take the sums of connections from the trace, for every hop with a program.
 
-        At the client end a program opens and reuses; at the server end it reads
-        requests, or does not because it is closing.
+        May be called from another thread than the chain's, again and again: it
+        begins anew each time.
         """
-        trails: dict[tuple[int, int], _Trail] = {}
-        for event in self._trace:
-            key = (event.hop, event.connection)
-            if key not in trails:
-                trails[key] = _Trail(event.sent)
-            trails[key].add(event)
+        trails = Trails(self._trace).follow()
+        read = self._read + self._hushed_up(trails)
         for hop in range(self._hops):
-            mine = {at: trail for at, trail in trails.items() if at[0] == hop}
-            if hop - 1 in self._places:
-                self._settle_pool(hop, mine)
             if hop in self._places or hop - 1 in self._places:
-                self._settle_both(hop, mine)
+                self._settle(hop, list(trails.of(hop)), read)
 
-    def _settle_pool(self, hop: int, trails: dict[tuple[int, int], _Trail]) -> None:
-        self._ledger.hops[hop].reused = sum(
-            max(0, trail.requests - 1) for trail in trails.values()
+    def _settle(
+        self, hop: int, trails: list[Trail], read: Counter[tuple[int, int]]
+    ) -> None:
+        count = self._ledger.hops[hop]
+        if hop - 1 in self._places:
+            count.reused = sum(max(0, trail.requests - 1) for trail in trails)
+        # The first request of a connection is no race, whoever cuts it.
+        count.races = sum(
+            trail.was_cut and trail.requests > max(1, read[hop, trail.connection])
+            for trail in trails
         )
+        for trail in trails:
+            self._ledger.witness(trail.life())
 
-    def _settle_both(self, hop: int, trails: dict[tuple[int, int], _Trail]) -> None:
-        self._ledger.hops[hop].races = sum(
-            trail.was_cut and trail.requests > max(1, self._read[at])
-            for at, trail in trails.items()
-        )
-        for (_, connection), trail in trails.items():
-            self._ledger.witness(trail.life(hop, connection))
+    def _hushed_up(self, trails: Trails) -> Counter[tuple[int, int]]:
+        """Requests that a program read and dropped without a line in its log.
+
+        HAProxy does so on a reused connection whose upstream fails. What tells is
+        the request that it had sent on meanwhile. Books the cause; returns on which
+        connections (hop, number) such requests were read.
+        """
+        read: Counter[tuple[int, int]] = Counter()
+        book = self._ledger.exchanges
+        for hop, number in self._suspects():
+            near = trails.get(hop, book.connections[hop][number])
+            far = None if near is None else _sent_on(near, trails.of(hop + 1))
+            if near is not None and far is not None:
+                read[hop, near.connection] += 1
+                book.connections[hop + 1][number] = far.connection
+                cause = "ServerDisconnected" if far.answer < 0 else "ProtocolError"
+                self._ledger.blame(number, hop + 1, _told_apart(cause, far))
+        return read
+
+    def _suspects(self) -> Iterator[tuple[int, int]]:
+        """Failed requests of which a program that does not tell all said nothing."""
+        book = self._ledger.exchanges
+        for hop in sorted(self._secretive):
+            for number in range(len(book)):
+                if book.is_failed(number) and (number, hop) not in self._last:
+                    yield hop, number
 
 
-def _starts_request(event: WireEvent) -> bool:
-    return (
-        event.kind is Kind.DATA
-        and event.direction is Direction.UPSTREAM
-        and event.first_line != ""
-    )
+def _sent_on(near: Trail, far: Iterator[Trail]) -> Trail | None:
+    """The connection that ended while ``near`` waited for its answer."""
+    if not near.was_cut or near.closed is None:
+        return None
+    meanwhile = [
+        trail
+        for trail in far
+        if trail.end is not None and near.asked <= trail.asked <= near.closed
+    ]
+    return max(meanwhile, key=lambda trail: trail.asked, default=None)
 
 
-@dataclass(slots=True)
-class _Trail:
-    """What one connection's segments tell of it."""
-
-    opened: float
-    requests: int = 0
-    answered: bool = True
-    closed: float | None = None
-    closed_by: str = ""
-
-    def add(self, event: WireEvent) -> None:
-        """The next segment, in the order sent."""
-        down = event.direction is Direction.DOWNSTREAM
-        if _starts_request(event):
-            self.requests += 1
-            self.answered = False
-        elif event.kind is Kind.DATA and down:
-            self.answered = True
-        elif event.kind in (Kind.FIN, Kind.RST) and self.closed is None:
-            self.closed = event.sent
-            self.closed_by = "server" if down else "pool"
-
-    @property
-    def was_cut(self) -> bool:
-        """Did the server end it with a request unanswered?"""
-        return self.closed_by == "server" and not self.answered
-
-    def life(self, hop: int, connection: int) -> ConnectionLife:
-        """The connection from its SYN to its end; nobody says why it ended."""
-        return ConnectionLife(
-            hop,
-            connection,
-            self.opened,
-            self.closed,
-            self.closed_by,
-            requests=self.requests,
-        )
+def _told_apart(cause: str, trail: Trail | None) -> str:
+    """Logs have one word for a connection that ends by FIN or by RST."""
+    was_reset = trail is not None and trail.end is Kind.RST
+    return "ConnectionReset" if cause == "ServerDisconnected" and was_reset else cause

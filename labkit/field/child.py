@@ -74,8 +74,9 @@ def _end(watcher: subprocess.Popen[bytes], folder: str) -> None:
 class Child:
     """One running program.
 
-    ``on_line`` gets each line of its standard output, ``on_end`` a FieldError if it
-    ends, or says that all is lost, before :meth:`stop`.
+    ``on_line`` gets each line of its standard output and says whether it was of use;
+    if not, it is a complaint like what comes on standard error. ``on_end`` gets a
+    FieldError if the program ends, or says that all is lost, before :meth:`stop`.
     """
 
     def __init__(
@@ -83,7 +84,7 @@ class Child:
         name: str,
         words: list[str],
         leash: Leash,
-        on_line: Callable[[str], object],
+        on_line: Callable[[str], bool],
         on_end: Callable[[FieldError], object],
         is_fatal: Callable[[str], bool],
     ) -> None:
@@ -98,7 +99,7 @@ class Child:
         self._process = _spawn(words, leash)
         # A program nobody holds any more is killed and waited for.
         self._kill = weakref.finalize(self, _kill, self._process)
-        self._out = _Pipe(self._loop, self._process.stdout, on_line, self._look)
+        self._out = _Pipe(self._loop, self._process.stdout, self._says, self._look)
         self._err = _Pipe(self._loop, self._process.stderr, self._complains, self._look)
 
     def __repr__(self) -> str:
@@ -126,6 +127,10 @@ class Child:
             self._kill()
             self._out.close()
             self._err.close()
+
+    def _says(self, line: str) -> None:
+        if not self._on_line(line):
+            self._complains(line)
 
     def _complains(self, line: str) -> None:
         self._said.append(line.strip())

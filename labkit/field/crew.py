@@ -70,7 +70,7 @@ class Crew:
         place = Place(
             len(self._posts), holder.getsockname()[1], upstream[1], server, pool
         )
-        account.take(hop, place)
+        account.take(hop, place, self._programs[self.names[hop]].tells_all)
         self._posts.append(_Post(hop, place, holder, account))
         return HERE, place.port
 
@@ -97,10 +97,13 @@ class Crew:
         )
         words = program.command(program.find(), str(file), str(folder))
 
-        def on_line(line: str) -> None:
-            entry = program.read(line)
+        read = program.reader()
+
+        def on_line(line: str) -> bool:
+            entry = read(line)
             if entry is not None:
                 self._posts[entry.place].account.post(position, entry)
+            return entry is not None
 
         self._children.append(
             Child(

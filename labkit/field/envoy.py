@@ -11,7 +11,7 @@ from typing import Any
 
 from labkit.field import yaml
 from labkit.field.bootstrap import bootstrap
-from labkit.field.program import Entry, Place, Word, Words, only, search
+from labkit.field.program import Entry, Place, Reader, Word, Words, only, search
 from labkit.field.trouble import MissingProgram
 
 # A response flag to the lab's cause, the more telling first: "UO,UC" is a cut
@@ -98,7 +98,7 @@ RETRY: Words = {
 class Envoy:
     """The proxy of the extra ``field``, or an ``envoy`` on the PATH."""
 
-    name, file = "envoy", "envoy.yaml"
+    name, file, tells_all = "envoy", "envoy.yaml", True
 
     server, pool, retry = SERVER, POOL, RETRY
 
@@ -125,8 +125,12 @@ class Envoy:
         """A listener and a cluster for each place."""
         return yaml.dump(bootstrap(places))
 
-    def read(self, line: str) -> Entry | None:
-        """A line of the JSON log that the configuration asks for."""
+    def reader(self) -> Reader:
+        """Each line of the log stands for itself."""
+        return self._read
+
+    @staticmethod
+    def _read(line: str) -> Entry | None:
         try:
             told = json.loads(line)
         except ValueError:

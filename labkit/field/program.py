@@ -72,6 +72,9 @@ def only(value: Any, allowed: str, says: str = "") -> Word:
 
 Words = Mapping[str, Word]
 
+# An entry of the access log, or None for a line that is something else.
+Reader = Callable[[str], Entry | None]
+
 
 class Program(Protocol):
     """A real proxy. One process may take the places of many chains."""
@@ -83,6 +86,10 @@ class Program(Protocol):
     @property
     def file(self) -> str:
         """The name of its configuration file, which may matter to it."""
+
+    @property
+    def tells_all(self) -> bool:
+        """Has every request that it reads a line in its log?"""
 
     @property
     def server(self) -> Words:
@@ -105,11 +112,11 @@ class Program(Protocol):
     def command(self, path: str, file: str, folder: str) -> list[str]:
         """The words that start it, so that it stays in the foreground."""
 
-    def read(self, line: str) -> Entry | None:
-        """A line of its access log, None if it is something else."""
+    def reader(self) -> Reader:
+        """Somebody who reads what one process writes to its standard output."""
 
     def is_fatal(self, line: str) -> bool:
-        """Does this line on stderr mean that no result can be trusted?"""
+        """Does this line, no entry of its log, mean that all is lost?"""
 
 
 def search(name: str) -> str | None:

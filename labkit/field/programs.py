@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from labkit.field.envoy import Envoy
+from labkit.field.haproxy import Haproxy
+from labkit.field.nginx import Nginx
 from labkit.field.program import Program
 
-PROGRAMS: Mapping[str, Program] = {each.name: each for each in (Envoy(),)}
+_ALL: tuple[Program, ...] = (Envoy(), Nginx(), Haproxy())
+
+PROGRAMS: Mapping[str, Program] = {each.name: each for each in _ALL}
 OURS = "labkit"
 NAMES = (OURS, *PROGRAMS)

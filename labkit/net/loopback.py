@@ -293,6 +293,10 @@ class LoopbackNetwork:
             raise KeyError(f"port {own} to {peer} is no connection of hop {hop}")
         return number
 
+    def link(self, hop: int) -> Link:
+        """The link of a hop as it stands now."""
+        return self._settings[hop]
+
     def connection(self, hop: int, port: int, listening: int) -> int:
         """The number of a connection by its two ports on either leg, 0 if unknown.
 

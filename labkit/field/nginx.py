@@ -1,0 +1,337 @@
+"""nginx: its words for the knobs, its configuration, its logs.
+
+Written for nginx 1.22, the one of Debian 12. nginx has no word for an upstream
+hop that failed; its error log has, and both logs come through one pipe in order.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from labkit.field.program import (
+    Entry,
+    Place,
+    Reader,
+    Word,
+    Words,
+    only,
+    search,
+)
+from labkit.field.trouble import MissingProgram
+from labkit.ledger import REQUEST_HEADER
+from labkit.net.sockets import HERE
+from labkit.settings import Pool, Retry, Server
+
+# nginx has no word for "no limit": a year and a billion stand for it.
+FOREVER = "365d"
+COUNTLESS = 1_000_000_000
+
+# Envoy's words for retry_on as nginx has them, and those that cover nothing here.
+_ON_RESET = ("error", "timeout", "invalid_header")
+_ON_GATEWAY_ERROR = ("http_502", "http_503", "http_504")
+_RETRY_WORDS = {
+    "reset": _ON_RESET,
+    "gateway-error": (*_ON_RESET, *_ON_GATEWAY_ERROR),
+    "5xx": (*_ON_RESET, "http_500", *_ON_GATEWAY_ERROR),
+}
+_TOO_FINE = frozenset({"connect-failure", "reset-before-request", "retriable-4xx"})
+_NEVER_TWICE = frozenset({"POST", "LOCK", "PATCH"})
+
+
+def _is_span(value: Any, section: Any) -> bool:
+    return bool(value >= 0.001)
+
+
+def _is_covered(value: Any, section: Any) -> bool:
+    return _TOO_FINE.isdisjoint(value)
+
+
+def _is_idempotent(value: Any, section: Any) -> bool:
+    return value == "any" or (bool(value) and _NEVER_TWICE.isdisjoint(value))
+
+
+def _is_late(value: Any, section: Any) -> bool:
+    return value == math.inf or bool(section.http1_safe_max_connection_duration)
+
+
+def _span(says: str) -> Word:
+    return Word(says, _is_span, "0.001 seconds or more, or inf")
+
+
+_NO_QUEUE = only(1024, "1024: nginx has no queue for upstream connections")
+_AT_ONCE = "nginx tries again at once"
+
+SERVER: Words = {
+    "personality": Word("", lambda v, s: v in ("plain", "nginx"), '"plain" or "nginx"'),
+    "idle_timeout": _span("keepalive_timeout"),
+    "drain_timeout": only(0.0, "0, nginx does not drain an idle connection"),
+    "delayed_close_timeout": only(0.0, "0, nginx closes an idle connection at once"),
+    "max_connection_duration": Word(
+        "keepalive_time",
+        _is_late,
+        "inf, or http1_safe_max_connection_duration = true beside it: nginx looks at "
+        "the age when the next request starts",
+    ),
+    "http1_safe_max_connection_duration": Word("always, where there is a limit"),
+    "max_requests_per_connection": Word("keepalive_requests"),
+    "request_headers_timeout": _span("client_header_timeout"),
+    "stream_idle_timeout": only(math.inf, "inf, nginx has no such limit"),
+    "announce": only(True, "true, nginx says close on the last response", "always"),
+    "hint": Word("keepalive_timeout, second value"),
+    "farewell": only("fin", '"fin", nginx says nothing else', "always fin"),
+    "tick": only(0.0, "0, nginx's timers are its own"),
+    "accept_http_10": only(True, "true, nginx accepts HTTP/1.0", "always"),
+}
+
+POOL: Words = {
+    "idle_timeout": _span("upstream: keepalive_timeout"),
+    "max_connection_duration": _span("upstream: keepalive_time"),
+    "max_requests_per_connection": Word("upstream: keepalive_requests"),
+    "max_connections": _NO_QUEUE,
+    "max_pending_requests": _NO_QUEUE,
+    "connect_timeout": _span("proxy_connect_timeout"),
+    "timeout": _span("proxy_read_timeout, proxy_next_upstream_timeout"),
+    "per_try_timeout": _span("proxy_read_timeout"),
+    "reuse": only("lifo", '"lifo", nginx knows no other order', "always lifo"),
+    "watch_fin": only(True, "true, nginx watches idle connections", "always"),
+    "reuse_delay": only(1, "1, nginx's own reuse delay stands"),
+    "honours_hint": only(False, "false, nginx ignores Keep-Alive: timeout"),
+    "failure": only("502", '"502", which is what nginx answers', "always 502"),
+}
+
+RETRY: Words = {
+    "retry_on": Word(
+        "proxy_next_upstream",
+        _is_covered,
+        "reset, gateway-error or 5xx: nginx does not tell a refused connect from a "
+        "cut connection, and has no 409",
+    ),
+    "num_retries": Word("proxy_next_upstream_tries, as many server lines"),
+    "methods": Word(
+        "proxy_next_upstream: non_idempotent",
+        _is_idempotent,
+        '"any", or a list without POST, LOCK and PATCH (nginx repeats all others)',
+    ),
+    "base_interval": only(0.025, f"0.025, unused: {_AT_ONCE}"),
+    "max_interval": only(0.25, f"0.25, unused: {_AT_ONCE}"),
+    "max_retries": only(3, "3, unused: nginx has no budget of retries"),
+    "buffer_limit": only(1_048_576, "1048576, unused: nginx keeps every body"),
+}
+
+
+class Nginx:
+    """The nginx on the PATH."""
+
+    name, file, tells_all = "nginx", "nginx.conf", True
+    server, pool, retry = SERVER, POOL, RETRY
+
+    def find(self) -> str:
+        """Where it is; MissingProgram if it is not."""
+        found = search("nginx")
+        if found is None:
+            raise MissingProgram("nginx is not installed: apt-get install nginx")
+        return found
+
+    def command(self, path: str, file: str, folder: str) -> list[str]:
+        """Errors that come before the configuration was read go to stderr too."""
+        return [path, "-e", "stderr", "-p", folder, "-c", file]
+
+    def configuration(self, places: Sequence[Place], folder: str) -> str:
+        """An upstream and a server for each place, in one process without a master."""
+        own = [line for place in places for line in _place(place)]
+        return "\n".join([*_head(folder), *(f"    {line}" for line in own), "}", ""])
+
+    def reader(self) -> Reader:
+        """Joins the error log's words to the line of the access log."""
+        return _Logs().read
+
+    def is_fatal(self, line: str) -> bool:
+        """What nginx calls an emergency or alarming."""
+        return "[emerg]" in line or "[alert]" in line
+
+
+# -- the configuration -------------------------------------------------------------
+
+
+def span(seconds: float) -> str:
+    """A duration as nginx writes it: whole seconds, else milliseconds."""
+    if seconds == math.inf:
+        return FOREVER
+    whole = seconds == int(seconds)
+    return f"{int(seconds)}s" if whole else f"{max(1, round(seconds * 1000))}ms"
+
+
+def _count(limit: float) -> int:
+    return COUNTLESS if limit == math.inf else int(limit)
+
+
+def _head(folder: str) -> list[str]:
+    temporary = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    label = f"$http_{REQUEST_HEADER.replace('-', '_')}"
+    return [
+        "daemon off;",
+        "master_process off;",
+        f"pid {folder}/nginx.pid;",
+        "error_log /dev/stdout error;",
+        "events {",
+        "    worker_connections 4096;",
+        "}",
+        "http {",
+        *(f"    {each}_temp_path {folder}/{each};" for each in temporary),
+        "    client_max_body_size 0;",
+        "    # A stranger's request gets a label, so that its server can report it.",
+        f"    map {label} $labkit_request {{",
+        '        "" $request_id;',
+        f"        default {label};",
+        "    }",
+    ]
+
+
+_LOGGED = {
+    "request": "$labkit_request",
+    "method": "$request_method",
+    "status": "$status",
+    "upstream": "$upstream_addr",
+    "header_time": "$upstream_header_time",
+    "received": "$upstream_bytes_received",
+    "length": "$upstream_response_length",
+    "promised": "$sent_http_content_length",
+    "connection": "$connection",
+    "near": "$remote_port",
+}
+
+
+def _place(place: Place) -> list[str]:
+    told = json.dumps({"place": str(place.number), **_LOGGED})
+    log = f"log_format {_name(place)} escape=json '{told}';"
+    return [log, *_upstream(place), *_server(place)]
+
+
+def _name(place: Place) -> str:
+    return f"labkit_{place.number}"
+
+
+def _upstream(place: Place) -> list[str]:
+    pool = place.pool
+    # With one server line nginx tries once; it takes a further line per retry, and
+    # max_fails=0 or it would think that server dead.
+    tries = 1 + (pool.retry.num_retries if pool.retry.retry_on else 0)
+    lines = [f"server {HERE}:{place.upstream} max_fails=0;"] * tries
+    return [
+        f"upstream {_name(place)} {{",
+        *(f"    {line}" for line in lines),
+        "    keepalive 1024;",
+        f"    keepalive_timeout {span(pool.idle_timeout)};",
+        f"    keepalive_time {span(pool.max_connection_duration)};",
+        f"    keepalive_requests {_count(pool.max_requests_per_connection)};",
+        "}",
+    ]
+
+
+def _server(place: Place) -> list[str]:
+    server = place.server
+    return [
+        "server {",
+        f"    listen {HERE}:{place.port} reuseport;",
+        f"    access_log /dev/stdout {_name(place)};",
+        f"    keepalive_timeout {_keepalive(server)};",
+        f"    keepalive_time {span(server.max_connection_duration)};",
+        f"    keepalive_requests {_count(server.max_requests_per_connection)};",
+        f"    client_header_timeout {span(server.request_headers_timeout)};",
+        "    location / {",
+        f"        proxy_pass http://{_name(place)};",
+        "        proxy_http_version 1.1;",
+        '        proxy_set_header Connection "";',
+        "        proxy_set_header Host $http_host;",
+        f"        proxy_set_header {REQUEST_HEADER} $labkit_request;",
+        *(f"        {line}" for line in _tries(place.pool)),
+        "    }",
+        "}",
+    ]
+
+
+def _keepalive(server: Server) -> str:
+    idle = span(server.idle_timeout)
+    if not server.hint:
+        return idle
+    # The header counts in whole seconds.
+    whole = math.inf if server.idle_timeout == math.inf else int(server.idle_timeout)
+    return f"{idle} {span(max(1, whole))}"
+
+
+def _tries(pool: Pool) -> list[str]:
+    one = min(pool.per_try_timeout, pool.timeout)
+    words = _next_upstream(pool.retry)
+    lines = [
+        f"proxy_connect_timeout {span(pool.connect_timeout)};",
+        f"proxy_read_timeout {span(one)};",
+        f"proxy_send_timeout {span(one)};",
+        f"proxy_next_upstream {' '.join(words) or 'off'};",
+    ]
+    if words:
+        lines.append(f"proxy_next_upstream_tries {pool.retry.num_retries + 1};")
+        all_tries = "0" if pool.timeout == math.inf else span(pool.timeout)
+        lines.append(f"proxy_next_upstream_timeout {all_tries};")
+    return lines
+
+
+def _next_upstream(retry: Retry) -> list[str]:
+    words = [word for each in retry.retry_on for word in _RETRY_WORDS.get(each, ())]
+    if words and retry.methods == "any":
+        words.append("non_idempotent")
+    return list(dict.fromkeys(words))
+
+
+# -- the logs ----------------------------------------------------------------------
+
+_ERROR = re.compile(r"\[(?:error|crit|warn)\] \d+#\d+: \*(\d+) (.*?)(?:, client: |$)")
+
+
+class _Logs:
+    """What one process has complained of, by the number of the client's connection."""
+
+    def __init__(self) -> None:
+        self._complaint: dict[str, str] = {}
+
+    def read(self, line: str) -> Entry | None:
+        """An entry for a line of the access log; a complaint is kept for it."""
+        error = _ERROR.search(line)
+        if error is not None:
+            self._complaint[error.group(1)] = error.group(2)
+            return None
+        try:
+            told = json.loads(line)
+        except ValueError:
+            return None
+        complaint = self._complaint.pop(told["connection"], "")
+        return Entry(
+            place=int(told["place"]),
+            request=told["request"],
+            method=told["method"],
+            status=int(told["status"]),
+            details=complaint or "-",
+            cause=_cause(told, complaint),
+            attempts=told["upstream"].count(",") + 1,
+            near=int(told["near"]),
+        )
+
+
+def _cause(told: dict[str, str], complaint: str) -> str | None:
+    """Why nginx answered itself, in the lab's words; None if the upstream did."""
+    *_, answered = told["header_time"].split(", ")
+    if answered not in ("-", ""):
+        return "ProtocolError" if "while reading upstream" in complaint else None
+    if "timed out" in complaint:
+        return "ConnectTimeout" if "while connecting" in complaint else "Timeout"
+    if "connect() failed" in complaint or "no live upstreams" in complaint:
+        return "ConnectRefused"
+    if "upstream sent" in complaint:
+        return "ProtocolError"
+    if "prematurely closed" in complaint:
+        *_, received = told["received"].split(", ")
+        return "ServerDisconnected" if received in ("0", "-") else "ProtocolError"
+    return "ServerDisconnected" if complaint else None

