@@ -30,6 +30,13 @@ HOP_BY_HOP = frozenset(
 # goes or where it ends; they are for every recipient, so they stay.
 NEVER_NOMINATED = frozenset({b"host", b"content-length", b"content-encoding"})
 
+EXPECTED = b"x-envoy-expected-rq-timeout-ms"
+# What Envoy takes away from a request that comes from outside.
+_ENVOY_DROPS = HOP_BY_HOP | {EXPECTED, b"x-envoy-internal"}
+_ENVOY_DROPS |= {b"x-envoy-upstream-rq-timeout-ms", b"x-envoy-retry-on"}
+_ENVOY_DROPS |= {b"x-envoy-max-retries", b"x-envoy-upstream-rq-per-try-timeout-ms"}
+_ENVOY_LOOKS_AT = frozenset({b"connection", b"proxy-connection", b"te"})
+
 _SAYS_CONNECTION = frozenset({b"connection", b"proxy-connection"})
 _HINT = re.compile(rb"(?:^|[,;\s])timeout\s*=\s*\"?(\d{1,9})(?!\d)", re.IGNORECASE)
 
@@ -59,6 +66,58 @@ def response_headers(
     return _strip(list(headers), keep_nominated)
 
 
+def envoy_request(
+    headers: Iterable[tuple[bytes, bytes]],
+) -> tuple[Headers, set[bytes]]:
+    """The fields of a request that Envoy passes on, and their names, in lower case.
+
+    It drops what a client could use to steer the proxy, and takes any name that
+    Connection nominates for this hop's own, ``content-length`` too.
+    """
+    passed: Headers = []
+    names: set[bytes] = set()
+    drops: frozenset[bytes] | None = None
+    lowered = [(name.lower(), value) for name, value in headers]
+    for name, value in lowered:
+        if name in _ENVOY_LOOKS_AT:
+            if drops is None:
+                drops = _ENVOY_DROPS | frozenset(connection_options(lowered))
+            if name == b"te" and _wants_trailers(value):
+                passed.append((b"te", b"trailers"))
+        if name in _ENVOY_DROPS:
+            continue
+        if name == b"expect" and value.lower() == b"100-continue":
+            # The proxy itself says 100 when it begins to read the body.
+            continue
+        passed.append((name, value))
+        names.add(name)
+    if drops is not None and not drops.isdisjoint(names):
+        drops -= {b"te"}
+        passed = [field for field in passed if field[0] not in drops]
+        names -= drops
+    return passed, names
+
+
+def envoy_response(
+    headers: Iterable[tuple[bytes, bytes]],
+) -> tuple[bytes, bool, set[bytes]]:
+    """A response as Envoy passes it on: lines, whether it came in chunks, names.
+
+    Its own name takes the place of the upstream's; what Connection nominates stays.
+    """
+    lines: list[bytes] = []
+    names: set[bytes] = set()
+    chunked = False
+    for name, value in headers:
+        low = name.lower()
+        if low in HOP_BY_HOP:
+            chunked |= low == b"transfer-encoding"
+            continue
+        names.add(low)
+        lines.append(b"%s: %s\r\n" % (low, b"envoy" if low == b"server" else value))
+    return b"".join(lines), chunked, names
+
+
 def nominated(headers: Iterable[tuple[bytes, bytes]]) -> frozenset[bytes]:
     """Names of fields that Connection declares to be for this hop only."""
     return frozenset(connection_options(headers)) - NEVER_NOMINATED
@@ -86,6 +145,15 @@ def wants_close(
     if b"close" in options:
         return True
     return version in ("1.0", b"1.0") and b"keep-alive" not in options
+
+
+def is_ambiguous(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Do two fields say where this message ends? That is how smuggling begins.
+
+    Envoy 1.40 refuses such a response even if they agree (row C24).
+    """
+    names = [name.lower() for name, _ in headers]
+    return names.count(b"content-length") + (b"transfer-encoding" in names) > 1
 
 
 def keep_alive_hint(headers: Iterable[tuple[bytes, bytes]]) -> float | None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from labkit.ledger import Ledger
 from labkit.net import Listening, Network
+from labkit.roles.envoy_proxy import EnvoyProxy
 from labkit.roles.origin import Origin
 from labkit.roles.pool import ConnectionPool
 from labkit.roles.proxy import Proxy
@@ -65,8 +66,12 @@ class Chain:
             for hop, pool in self.pools.items()
         }
         self.origin = Origin(scenario.origin, ledger, self._chance("origin"))
+        # By the hop of their pools.
+        self.proxies = {
+            hop: self._proxy(hop, router) for hop, router in routers.items() if hop
+        }
         handlers: dict[int, Handler] = {
-            hop - 1: self._proxy(hop, router) for hop, router in routers.items() if hop
+            hop - 1: proxy for hop, proxy in self.proxies.items()
         }
         last = handler or self.origin
         handlers[self._last] = last if seats is None else seats.greet(last)
@@ -103,7 +108,11 @@ class Chain:
     def _proxy(self, hop: int, router: Router) -> Proxy:
         hops = self.scenario.hops
         personality = hops[hop - 1].server.personality
-        return Proxy(router, self._ledger, hops[hop].pool.failure, personality)
+        failure = hops[hop].pool.failure
+        if personality == "envoy":
+            chance = self._chance(f"request ids of hop {hop}")
+            return EnvoyProxy(router, self._ledger, failure, chance)
+        return Proxy(router, self._ledger, failure, personality)
 
     async def start(self) -> list[Listening]:
         """Open all servers, the last one first; returns them in hop order.
@@ -113,7 +122,11 @@ class Chain:
         opened: list[Listening] = []
         for hop in reversed(range(len(self.scenario.hops))):
             opened.append(await self._open(hop, opened))
-        return opened[::-1]
+        opened.reverse()
+        for hop, proxy in self.proxies.items():
+            host, port = opened[hop].address
+            proxy.upstream = f"{host}:{port}"
+        return opened
 
     async def _open(self, hop: int, behind: list[Listening]) -> Listening:
         if self._seats is not None and self._is_real(hop):

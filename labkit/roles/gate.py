@@ -26,6 +26,8 @@ from labkit.settings import Server
 if TYPE_CHECKING:
     from aiohttp.web_protocol import RequestHandler
 
+    from labkit.roles.intake import Refusal
+
 REQUEST_TIMEOUT = (
     b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 )
@@ -56,9 +58,26 @@ class Keeper(Protocol):
     def said_goodbye(self, gate: Gate, why: str) -> None:
         """The server side is the first to close, for this reason."""
 
+    def wants_to_leave(self, gate: Gate) -> bool:
+        """Is the server drained, so that this response is to be the last one?"""
+
+    def refusal(self, refusal: Refusal) -> bytes:
+        """An answer of the server's own as it goes over the wire."""
+
+    def refused(self, gate: Gate, refusal: Refusal, label: bytes, began: float) -> None:
+        """A request was answered, or lost, before any handler saw it."""
+
 
 class Gate(asyncio.Protocol):
-    """One connection's lifecycle around aiohttp's ``inner`` protocol."""
+    """One connection's lifecycle around aiohttp's ``inner`` protocol.
+
+    ``said`` is an answer given in the place of the handler at work, ``peer_left``:
+    the client ended the connection, ``received``: bytes of the request's body.
+    """
+
+    said: tuple[Refusal, web.StreamResponse] | None = None
+    peer_left = False
+    received = 0
 
     def __init__(self, keeper: Keeper, inner: RequestHandler) -> None:
         self._keeper = keeper
@@ -68,7 +87,7 @@ class Gate(asyncio.Protocol):
         self._requests = 0
         self._busy = False
         self._lingering = False
-        self._opened = self._idle_since = self._loop.time()
+        self._opened = self._idle_since = self._began = self._loop.time()
         self._idle_timer: asyncio.TimerHandle | None = None
         self._life_timer: asyncio.TimerHandle | None = None
         self._head_timer: asyncio.TimerHandle | None = None
@@ -89,8 +108,12 @@ class Gate(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         self._keeper.entered(self)
-        self.inner.connection_made(transport)
+        self.inner.connection_made(self._for_inner(transport))
         self.rearm()
+
+    def _for_inner(self, transport: asyncio.Transport) -> asyncio.Transport:
+        """What aiohttp is to take for the transport."""
+        return transport
 
     def data_received(self, data: bytes) -> None:
         if not self._busy and self._head_timer is None:
@@ -119,6 +142,7 @@ class Gate(asyncio.Protocol):
         """A request's head has been read."""
         self._busy = True
         self._requests += 1
+        self._began = self._loop.time()
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
@@ -151,6 +175,8 @@ class Gate(asyncio.Protocol):
         elif self._phase is not Phase.OPEN:
             # By hand: aiohttp then leaves the connection open, as Envoy does.
             response.headers["Connection"] = "close"
+        elif self._keeper.wants_to_leave(self):
+            response.force_close()
         elif self._settings.hint:
             seconds = int(min(self._settings.idle_timeout, 10**9))
             response.headers["Connection"] = "keep-alive"
@@ -160,12 +186,21 @@ class Gate(asyncio.Protocol):
         """Close without a word so long after the present response has ended."""
         self._leaves_after = seconds
 
+    def break_off(self, why: str) -> None:
+        """Half a response cannot be taken back: the client sees it cut."""
+        self.hang_up(why)
+
     def hang_up(self, why: str, with_reset: bool = False) -> None:
         """Close at once, whatever is going on."""
         if with_reset and not self._is_over():
             self._keeper.said_goodbye(self, why)
             reset(self.transport)
         else:
+            self._close(why)
+
+    def leave(self, why: str) -> None:
+        """The server goes: an idle connection ends now, a busy one with its answer."""
+        if not self._busy and self._phase is Phase.OPEN:
             self._close(why)
 
     def rearm(self) -> None:
@@ -273,6 +308,9 @@ class Gate(asyncio.Protocol):
             self._lingering = True
             self._why_deaf = why
             return
+        self._enter_deafness(why)
+
+    def _enter_deafness(self, why: str) -> None:
         self._phase = Phase.DEAF
         if not self.transport.is_closing():
             self.transport.pause_reading()
@@ -306,8 +344,10 @@ class Gate(asyncio.Protocol):
         settings = self._settings
         if self._requests >= settings.max_requests_per_connection:
             return "max requests"
-        expired = self._loop.time() >= self._opened + settings.max_connection_duration
         waits_for_it = settings.http1_safe_max_connection_duration
+        # A request in flight across the limit is not told; the next one is.
+        moment = self._began if waits_for_it else self._loop.time()
+        expired = moment >= self._opened + settings.max_connection_duration
         if expired and (waits_for_it or not self._drains()):
             return "max connection duration"
         return ""

@@ -135,7 +135,12 @@ def _framed(request: Outgoing, names: list[bytes]) -> Headers:
         needed = bool(body) or request.method in _EXPECTS_LENGTH
         if not needed and _FRAMING.isdisjoint(names):
             return request.headers
-        length = [(b"content-length", b"%d" % len(body or b""))] if needed else []
+        value = b"%d" % len(body or b"")
+        if names.count(b"content-length") == 1 and _CODING.isdisjoint(names):
+            at = names.index(b"content-length")
+            if needed and request.headers[at][1] == value:
+                return request.headers
+        length = [(b"content-length", value)] if needed else []
         return _without(_FRAMING, request, names) + length
     if b"content-length" in names:
         return _without(_CODING, request, names)

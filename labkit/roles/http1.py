@@ -12,7 +12,7 @@ from typing import Protocol, cast
 
 import h11
 
-from labkit.headers import wants_close
+from labkit.headers import is_ambiguous, wants_close
 from labkit.roles import by_h11
 from labkit.roles.caller import Caller
 from labkit.roles.heads import Head, read_response, write_request
@@ -252,6 +252,8 @@ class Http1Connection(asyncio.Protocol):
         return True
 
     def _respond_with_h11(self, event: h11.Response, method: str) -> None:
+        if is_ambiguous(event.headers.raw_items()):
+            raise h11.RemoteProtocolError("two fields say where the response ends")
         head = by_h11.head_of(event, method)
         self.hint = head.hint
         self._respond(self._incoming_of(head), head.closes)

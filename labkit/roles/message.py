@@ -34,7 +34,8 @@ class Outgoing:
     """A request to send. ``number`` is its row in the ledger.
 
     ``body`` is None (no body), bytes, or an iterator of pieces, which goes out
-    chunked unless the headers carry a Content-Length.
+    chunked unless the headers carry a Content-Length. ``counts_down``: a field that
+    tells the upstream how long the proxy waits is set anew for every try.
     """
 
     number: int
@@ -43,6 +44,7 @@ class Outgoing:
     headers: Headers
     body: Body = None
     http_version: str = "1.1"
+    counts_down: bool = False
 
 
 class _Verdict(NamedTuple):

@@ -27,7 +27,7 @@ class Proxy:
 
     ``failure`` is its own answer to a failed hop: "503", "502", "silent" (it
     closes the client's connection without a word) or "none" (likewise: there is
-    no status to give).
+    no status to give). ``upstream`` is the address that its access log shows.
     """
 
     def __init__(
@@ -36,6 +36,7 @@ class Proxy:
         self._router = router
         self._ledger = ledger
         self.failure = failure
+        self.upstream: str | None = None
         self._keeps_nominated = personality == "envoy"
 
     async def __call__(
@@ -43,10 +44,15 @@ class Proxy:
     ) -> web.StreamResponse:
         """Answer one request; the signature of a server's handler."""
         outgoing = self._outgoing(request, visit.number)
+        visit.attempts, visit.upstream = 1, self.upstream
         try:
             incoming = await self._router.send(outgoing)
         except HopFailure as failure:
-            return self._own_answer(failure, visit)
+            visit.attempts = failure.attempts
+            if failure.cause == "Overflow":
+                visit.upstream = None
+            return self._own_answer(failure, request, visit)
+        visit.attempts = incoming.attempts
         self._ledger.log(visit.number, incoming.flags or "-", "via_upstream")
         return await self._relay(request, visit, incoming)
 
@@ -103,7 +109,7 @@ class Proxy:
             # Half a response cannot be taken back: the client sees it cut.
             self._ledger.log(visit.number, failure.flags, failure.details)
             self._ledger.give_up(visit.number, self._router.hop, failure.cause)
-            visit.gate.hang_up("the upstream broke off")
+            visit.gate.break_off("the upstream broke off")
         except BaseException:
             incoming.abandon()
             raise
@@ -115,7 +121,9 @@ class Proxy:
         )
         return CIMultiDict((_text(name), _text(value)) for name, value in passed)
 
-    def _own_answer(self, failure: HopFailure, visit: Visit) -> web.StreamResponse:
+    def _own_answer(
+        self, failure: HopFailure, request: web.BaseRequest, visit: Visit
+    ) -> web.StreamResponse:
         self._ledger.log(visit.number, failure.flags, failure.details)
         if self.failure in ("silent", "none"):
             visit.gate.hang_up("its upstream failed")

@@ -6,6 +6,7 @@ import asyncio
 import math
 import random
 
+from labkit.headers import EXPECTED
 from labkit.ledger import Ledger
 from labkit.roles.http1 import Http1Connection
 from labkit.roles.message import Cause, HopFailure, Incoming, Outgoing
@@ -214,7 +215,23 @@ class Errand:
         router.ledger.retry(self.request.number, router.hop)
         wait = backoff(router.settings.retry, self.tries, router.random)
         self.tries += 1
+        if self.request.counts_down:
+            self._count_down(wait)
         self._backoff = self._loop.call_later(wait, router.pool.enlist, self)
+
+    def _count_down(self, wait: float) -> None:
+        """Tell the upstream how long the next try may take, as Envoy does."""
+        settings, deadline = self._router.settings, self._deadline
+        left = math.inf
+        if deadline is not None:
+            left = deadline.when() - self._loop.time() - wait
+        left = min(settings.per_try_timeout, left)
+        if left < math.inf:
+            expected = (EXPECTED, b"%d" % max(0, int(left * 1000)))
+            self.request.headers = [
+                expected if field[0] == EXPECTED else field
+                for field in self.request.headers
+            ]
 
     # -- limits of time --------------------------------------------------------
 

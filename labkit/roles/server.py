@@ -6,13 +6,18 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from time import gmtime
+from time import gmtime, strftime
+from typing import Any
 
 from aiohttp import HttpVersion11, web
 
 from labkit.ledger import REQUEST_HEADER, Ledger
 from labkit.net import Answer, Listening, Network
+from labkit.roles.access import Access
+from labkit.roles.envoy_gate import EnvoyGate
 from labkit.roles.gate import Gate
+from labkit.roles.intake import MAX_HEAD, Refusal
+from labkit.roles.reply import Reply
 from labkit.settings import Server
 
 # aiohttp's own idle timer must never be the one that closes: the gate's is.
@@ -28,22 +33,42 @@ _MONTHS = (
     *("Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
 )
 
+# aiohttp is behind a gate that has judged already: it need not judge again, nor wait
+# for the rest of a body that nobody wants.
+_ENVOY_LIMITS: dict[str, Any] = {
+    "max_line_size": 2 * MAX_HEAD,
+    "max_field_size": 2 * MAX_HEAD,
+    "max_headers": 2 * MAX_HEAD,
+    "lingering_time": 0,
+}
+
 Handler = Callable[[web.BaseRequest, "Visit"], Awaitable[web.StreamResponse]]
 
 
 class Visit:
-    """One request at one server: its number in the ledger, its gate, the clock."""
+    """One request at one server: its number in the ledger, its gate, the clock.
 
-    __slots__ = ("gate", "number", "server")
+    ``attempts`` and ``upstream`` are noted by a handler that asks further on.
+    """
+
+    __slots__ = ("attempts", "began", "gate", "number", "server", "upstream")
 
     def __init__(self, server: HopServer, gate: Gate, number: int) -> None:
         self.server = server
         self.gate = gate
         self.number = number
+        self.began = server.now()
+        self.attempts = 0
+        self.upstream: str | None = None
+
+    def milliseconds(self) -> int:
+        """How long this has taken so far."""
+        return int((self.server.now() - self.began) * 1000)
 
     def dress(self, response: web.StreamResponse) -> None:
         """Headers that the server adds to every response, before it is prepared."""
-        self.server.sign(response)
+        if not isinstance(response, Reply):
+            self.server.sign(response)
         self.gate.dress(response)
 
 
@@ -70,8 +95,13 @@ class HopServer:
         self._loop = asyncio.get_running_loop()
         self._gates: dict[object, Gate] = {}
         self._listening: Listening | None = None
+        self._answers_with: Answer = "accept"
         self.on_exchange: Callable[[int], None] | None = None
+        self.on_access: Callable[[Access], None] | None = None
+        self._is_drained = False
+        self._leaving: set[Gate] = set()
         self._dated = (-1, "")
+        self._stamp = (-1, b"")
         self._web = web.Server(
             self._answer,
             handler_cancellation=True,
@@ -80,6 +110,7 @@ class HopServer:
             tcp_keepalive=False,
             auto_decompress=False,
             logger=logging.getLogger("labkit.server"),
+            **(_ENVOY_LIMITS if self._plays_envoy else {}),
         )
 
     def __repr__(self) -> str:
@@ -105,6 +136,7 @@ class HopServer:
 
     async def start(self, answer: Answer = "accept") -> Listening:
         """Listen behind the hop's link."""
+        self._answers_with = answer
         self._listening = await self._network.listen(self._hop, self._gate, answer)
         return self._listening
 
@@ -118,8 +150,13 @@ class HopServer:
 
     # -- connections ---------------------------------------------------------------
 
+    @property
+    def _plays_envoy(self) -> bool:
+        return self._settings.personality == "envoy"
+
     def _gate(self) -> Gate:
-        return Gate(self, self._web())
+        make = EnvoyGate if self._plays_envoy else Gate
+        return make(self, self._web())
 
     def entered(self, gate: Gate) -> None:
         """A connection was made."""
@@ -128,6 +165,7 @@ class HopServer:
     def left(self, gate: Gate) -> None:
         """A connection is over."""
         self._gates.pop(gate.inner, None)
+        self._leaving.discard(gate)
 
     def said_goodbye(self, gate: Gate, why: str) -> None:
         """Write down that this side closed first, and why."""
@@ -141,12 +179,19 @@ class HopServer:
         gate.request_started()
         number, is_stranger = self._number(request)
         self._ledger.reach(number, self._hop)
+        visit = Visit(self, gate, number)
         response: web.StreamResponse | None = None
         try:
-            response = await self._respond(request, Visit(self, gate, number))
+            response = await self._respond(request, visit)
+        except asyncio.CancelledError:
+            response = self._said_instead(visit)
+            if response is None:
+                raise
         finally:
             if is_stranger:
                 self._log_stranger(number, response)
+            if self.on_access is not None:
+                self.on_access(self._access(request, visit, response))
             gate.response_ended(_why_closing(request, response))
         return response
 
@@ -168,6 +213,20 @@ class HopServer:
             await response.write_eof()
         return response
 
+    def _said_instead(self, visit: Visit) -> web.StreamResponse | None:
+        """The handler was stopped: what its gate answered for it, if anything."""
+        gate = visit.gate
+        if gate.said is None:
+            if gate.peer_left:
+                flags, details = "DC", "downstream_remote_disconnect"
+                self._ledger.log(visit.number, flags, details)
+            return None
+        refusal, response = gate.said
+        self._ledger.log(visit.number, refusal.flags, refusal.details)
+        if (task := asyncio.current_task()) is not None:
+            task.uncancel()
+        return response
+
     def _number(self, request: web.BaseRequest) -> tuple[int, bool]:
         """The request's number; one from outside the lab gets the next."""
         label = request.headers.get(REQUEST_HEADER, "")
@@ -175,11 +234,42 @@ class HopServer:
             return int(label), False
         return self._ledger.send(request.method, self._loop.time()), True
 
+    def refusal(self, refusal: Refusal) -> bytes:
+        """An answer of the server's own as it goes over the wire, in Envoy's order."""
+        start = f"HTTP/1.1 {refusal.status} {refusal.reason}\r\n".encode()
+        close = b"connection: close\r\n" if refusal.closes else b""
+        if not refusal.text:
+            return b"%s%s%scontent-length: 0\r\n\r\n" % (start, self.stamp(), close)
+        return b"%s%s%s%s\r\n%s" % (
+            start,
+            text_fields(len(refusal.text)),
+            self.stamp(),
+            close,
+            refusal.text.encode(),
+        )
+
+    def refused(self, gate: Gate, refusal: Refusal, label: bytes, began: float) -> None:
+        """A request was answered, or lost, before any handler saw it."""
+        is_own = label.isdigit() and int(label) < len(self._ledger.exchanges)
+        number = int(label) if is_own else self._ledger.send("-", began)
+        self._ledger.reach(number, self._hop)
+        self._ledger.log(number, refusal.flags, refusal.details)
+        if not is_own:
+            self._ledger.finish(number, self._loop.time(), refusal.status or None)
+            if self.on_exchange is not None:
+                self.on_exchange(number)
+        if self.on_access is not None:
+            self.on_access(self._access_of_refusal(gate, refusal, began))
+
     def _log_stranger(self, number: int, response: web.StreamResponse | None) -> None:
         status = None if response is None else response.status
         self._ledger.finish(number, self._loop.time(), status)
         if self.on_exchange is not None:
             self.on_exchange(number)
+
+    def now(self) -> float:
+        """Seconds on the clock of the loop."""
+        return self._loop.time()
 
     def sign(self, response: web.StreamResponse) -> None:
         """Server and Date headers that are the same on every machine."""
@@ -187,12 +277,98 @@ class HopServer:
             response.headers.setdefault("Server", SIGNATURE)
             response.headers.setdefault("Date", self._date())
 
+    def stamp(self) -> bytes:
+        """The fields ``date`` and ``server`` in Envoy's spelling."""
+        second = int(self._loop.time() - self._ledger.epoch)
+        if self._stamp[0] != second:
+            date = self._date().encode()
+            self._stamp = (second, b"date: %s\r\nserver: envoy\r\n" % date)
+        return self._stamp[1]
+
     def _date(self) -> str:
         """The clock of the run as a date, made once a second."""
         second = int(self._loop.time() - self._ledger.epoch)
         if self._dated[0] != second:
             self._dated = (second, http_date(EPOCH + second))
         return self._dated[1]
+
+    # -- the access log ------------------------------------------------------------
+
+    def _access(
+        self,
+        request: web.BaseRequest,
+        visit: Visit,
+        response: web.StreamResponse | None,
+    ) -> Access:
+        row = self._ledger.exchanges[visit.number]
+        major, minor = request.version
+        return Access(
+            **self._moment(visit.gate, visit.began),
+            method=request.method,
+            path=request.raw_path,
+            protocol=f"HTTP/{major}.{minor}",
+            response_code=0 if response is None else response.status,
+            response_flags=row.flags,
+            response_code_details=row.details,
+            bytes_received=visit.gate.received or (request.content_length or 0),
+            bytes_sent=0 if response is None else response.body_length,
+            upstream_request_attempt_count=visit.attempts,
+            upstream_host=visit.upstream,
+        )
+
+    def _access_of_refusal(self, gate: Gate, refusal: Refusal, began: float) -> Access:
+        return Access(
+            **self._moment(gate, began),
+            method=None,
+            path=None,
+            protocol="HTTP/1.1",
+            response_code=refusal.status,
+            response_flags=refusal.flags,
+            response_code_details=refusal.details,
+            bytes_received=gate.received,
+            bytes_sent=len(refusal.text),
+            upstream_request_attempt_count=0,
+            upstream_host=None,
+        )
+
+    def _moment(self, gate: Gate, began: float) -> dict[str, Any]:
+        return {
+            "start_time": iso_time(EPOCH + began - self._ledger.epoch),
+            "duration": int((self._loop.time() - began) * 1000),
+            "connection_id": self._network.number(self._hop, gate.transport),
+        }
+
+    # -- leaving -------------------------------------------------------------------
+
+    def wants_to_leave(self, gate: Gate) -> bool:
+        """Is every response to be the last one of its connection?"""
+        return self._is_drained or gate in self._leaving
+
+    def drain(self) -> None:
+        """Say goodbye with every response from now on; the door stays open (B15)."""
+        self._is_drained = True
+        for gate in list(self._gates.values()):
+            gate.leave("drained")
+
+    async def stop_listening(self) -> None:
+        """Refuse new connections; those that exist are served as before (B15)."""
+        await self.listening.close()
+
+    async def replace(self, seconds: float) -> None:
+        """A new program takes this one's place, ``seconds`` after it stopped listening.
+
+        Meanwhile the old one drains its connections; what it has not got rid of when
+        the new one listens, ends with it.
+        """
+        await self.stop_listening()
+        old = list(self._gates.values())
+        self._leaving.update(old)
+        for gate in old:
+            gate.leave("deploy")
+        await asyncio.sleep(seconds)
+        for gate in [gate for gate in old if gate in self._leaving]:
+            gate.hang_up("deploy")
+        await self.start(self._answers_with)
 
 
 def _why_closing(request: web.BaseRequest, response: web.StreamResponse | None) -> str:
@@ -208,6 +384,17 @@ def _upgrade_required() -> web.Response:
     response = web.Response(status=426, text="Upgrade Required")
     response.force_close()
     return response
+
+
+def text_fields(length: int) -> bytes:
+    """The first fields of an answer of the proxy's own that has a text."""
+    return b"content-length: %d\r\ncontent-type: text/plain\r\n" % length
+
+
+def iso_time(seconds: float) -> str:
+    """Seconds since 1970 as an access log writes a moment, to the millisecond."""
+    whole, thousandths = divmod(round(seconds * 1000), 1000)
+    return f"{strftime('%Y-%m-%dT%H:%M:%S', gmtime(whole))}.{thousandths:03}Z"
 
 
 def http_date(seconds: int) -> str:

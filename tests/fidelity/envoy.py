@@ -60,7 +60,7 @@ class Notebook:
     def __init__(self) -> None:
         self.entries: list[Entry] = []
 
-    def take(self, hop: int, place: Place) -> None:
+    def take(self, hop: int, place: Place, tells_all: bool = True) -> None:
         """The program has its place."""
 
     def post(self, hop: int, line: LogLine) -> None:

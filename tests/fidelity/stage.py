@@ -20,6 +20,7 @@ from labkit.ledger import Ledger
 from labkit.net import Address, Answer
 from labkit.net.loopback import LoopbackNetwork
 from labkit.net.memory import MemoryNetwork
+from labkit.roles.access import Access
 from labkit.settings import Hop, Scenario, Server
 from labkit.wire import Direction, Kind, Trace, WireEvent
 from tests.fidelity.actors import Client, Message, Peer, Script, answers
@@ -72,18 +73,22 @@ class Ours:
     """The lab's own proxy, as a scenario of two hops has it."""
 
     def __init__(self, scenario: Scenario, network: Any, epoch: float) -> None:
-        self.ledger = Ledger(len(scenario.hops), epoch=epoch)
-        self.chain = Chain(scenario, network, self.ledger)
+        ledger = Ledger(len(scenario.hops), epoch=epoch)
+        self.chain = Chain(scenario, network, ledger)
+        self._entries: list[Entry] = []
+        self.chain.servers[0].on_access = self._take_down
+
+    def _take_down(self, line: Access) -> None:
+        tries = max(1, line.upstream_request_attempt_count)
+        code, flags = line.response_code, line.response_flags
+        entry = Entry(code, flags, line.response_code_details, tries)
+        self._entries.append(entry)
 
     async def start(self, upstream: Address) -> None:
         await self.chain.servers[0].start()
 
     def log(self) -> list[Entry]:
-        return [
-            Entry(each.status or 0, each.flags, each.details, each.attempts)
-            for each in self.ledger.exchanges
-            if each.done is not None
-        ]
+        return self._entries
 
     @property
     def pids(self) -> list[int]:

@@ -1,0 +1,430 @@
+"""The lifecycle of a downstream connection as Envoy 1.40 has it, to the byte.
+
+A :class:`Gate` that reads requests itself before aiohttp does: what Envoy mends it
+mends, what Envoy refuses it refuses with Envoy's words, and while one request is
+being answered those behind it wait. Numbers such as B14 name rows of the table of
+Envoy's behaviour, A16 and the like those of ``docs/rows-found.md``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import Any
+
+from aiohttp import web
+
+from labkit.net import reset
+from labkit.roles.body import Body, Chunked, Sized
+from labkit.roles.gate import Gate, Phase
+from labkit.roles.intake import (
+    CHUNKED,
+    Refusal,
+    Request,
+    Unacceptable,
+    end_of_head,
+    read_request,
+)
+from labkit.roles.reply import Reply, Said
+
+# So many bytes of later requests are kept; then the client has to wait.
+_MOST_HELD = 64 * 1024
+
+HEAD_IS_LATE = Refusal(408, "request_header_timeout", "-", "request header timeout")
+BODY_IS_LATE = Refusal(408, "stream_idle_timeout", "SI", "stream timeout")
+ANSWER_IS_LATE = Refusal(
+    504, "stream_idle_timeout", "SI", "stream timeout", closes=False
+)
+
+
+class EnvoyGate(Gate):
+    """One downstream connection of a proxy that behaves as Envoy."""
+
+    def __init__(self, keeper: Any, inner: Any) -> None:
+        super().__init__(keeper, inner)
+        self._head = bytearray()
+        self._body: Body | None = None
+        self._held = bytearray()
+        self._serving = False
+        self._is_handed_over = False
+        self._label = b""
+        self._stirred = 0.0
+        self._stream_timer: asyncio.TimerHandle | None = None
+        self._unread = False
+        self._room: asyncio.Future[None] | None = None
+        self._is_full = False
+        self._reading = {"inner": True, "gate": True}
+        self._reply: Reply | None = None
+        self._task: asyncio.Task[Any] | None = None
+
+    # -- between transport and aiohttp ---------------------------------------------
+
+    def _for_inner(self, transport: asyncio.Transport) -> asyncio.Transport:
+        return Leash(self, transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self._phase is Phase.DEAF:
+            self._unread = True
+            return
+        self._stirred = self._loop.time()
+        if self._serving and self._body is None:
+            self._hold(data)
+        else:
+            self._take(data)
+
+    def eof_received(self) -> None:
+        """A client that says no more has left, whatever it still waits for (B14)."""
+        self._leave_to_the_client()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.transport.is_closing() or exc is not None:
+            self._leave_to_the_client()
+        if self._stream_timer is not None:
+            self._stream_timer.cancel()
+        self.resume_writing()
+        super().connection_lost(exc)
+
+    def _leave_to_the_client(self) -> None:
+        if self._phase is Phase.DEAF or self.peer_left or self.said is not None:
+            if self._unread and not self._is_over():
+                reset(self.transport)
+            return
+        self.peer_left = True
+        if self._busy and not self._serving:
+            self._log(Refusal(0, "downstream_remote_disconnect", "DC"))
+
+    # -- requests in ---------------------------------------------------------------
+
+    def _hold(self, data: bytes) -> None:
+        """A request behind the one that is being answered waits."""
+        self._held += data
+        if len(self._held) > _MOST_HELD:
+            self.set_reading("gate", False)
+
+    def _take(self, data: bytes) -> None:
+        out: list[bytes] = []
+        try:
+            while data:
+                if self._body is not None:
+                    data = self._take_body(data, out)
+                elif self._serving:
+                    self._hold(data)
+                    break
+                else:
+                    data = self._take_head(data, out)
+        except Unacceptable as problem:
+            self._hand_over(out)
+            self._refuse(problem.refusal)
+        else:
+            self._hand_over(out)
+
+    def _hand_over(self, out: list[bytes]) -> None:
+        if out and not self._is_over():
+            self._is_handed_over = True
+            self.inner.data_received(b"".join(out))
+
+    def _take_head(self, data: bytes, out: list[bytes]) -> bytes:
+        if not self._head:
+            self._begin_stream()
+            data = data.lstrip(b"\r\n")
+        self._head += data
+        end = end_of_head(self._head)
+        if end < 0:
+            if self._head_timer is None:
+                self._await_head()
+            return b""
+        head, rest = bytes(self._head[:end]), bytes(self._head[end:])
+        self._head.clear()
+        self._admit(read_request(head, self._settings.accept_http_10), out)
+        return b"" if self._phase is Phase.DEAF else rest
+
+    def _begin_stream(self) -> None:
+        if not self._busy:
+            self._busy = True
+            self._began = self._loop.time()
+            self._label = b""
+            self.received = 0
+            if self._stream_timer is None:
+                self._watch_stream()
+
+    def _admit(self, request: Request, out: list[bytes]) -> None:
+        self._label = request.label
+        if request.refusal is not None:
+            self._refuse(request.refusal)
+            return
+        self._serving = True
+        self.said = None
+        out.append(request.head)
+        if request.length == CHUNKED:
+            self._body = Chunked()
+        elif request.length:
+            self._body = Sized(request.length)
+
+    def _take_body(self, data: bytes, out: list[bytes]) -> bytes:
+        body = self._body
+        assert body is not None
+        piece, rest = body.feed(data)
+        self.received += len(piece)
+        is_chunked = isinstance(body, Chunked)
+        if piece:
+            out.append(b"%x\r\n%s\r\n" % (len(piece), piece) if is_chunked else piece)
+        if body.done:
+            self._body = None
+            if is_chunked:
+                out.append(b"0\r\n\r\n")
+        return rest
+
+    @property
+    def is_request_complete(self) -> bool:
+        """Has the last byte of the request been read?"""
+        return self._body is None
+
+    # -- what the server reports ---------------------------------------------------
+
+    def request_started(self) -> None:
+        super().request_started()
+        self._task = asyncio.current_task()
+        if self.said is not None and self._task is not None:
+            self._task.cancel()
+
+    def response_ended(self, why_closing: str = "") -> None:
+        self._task = self._reply = None
+        self._serving = self._is_handed_over = False
+        super().response_ended(why_closing)
+        self.said = None
+        if self._held and not self._is_over() and self._phase is not Phase.DEAF:
+            self._next_request()
+
+    def _next_request(self) -> None:
+        held, self._held = bytes(self._held), bytearray()
+        self.set_reading("gate", True)
+        self._stirred = self._loop.time()
+        self._take(held)
+
+    def dress(self, response: web.StreamResponse) -> None:
+        if not isinstance(response, Reply):
+            super().dress(response)
+            return
+        if response.prepared:
+            return
+        self._reply = response
+        self._stirred = self._loop.time()
+        if self._body is not None:
+            # What is left of the request would be taken for the next one (C32).
+            response.force_close()
+        elif why := self._why_last():
+            self._end_with(response, why)
+        elif self._phase is not Phase.OPEN:
+            response.says_close = True
+        elif self._keeper.wants_to_leave(self):
+            # B15: as for a connection that is too old, the goodbye begins here.
+            response.says_close = True
+            self._say_goodbye("drained")
+
+    # -- the client's side of a reply ----------------------------------------------
+
+    def send(self, data: bytes) -> None:
+        """Write bytes of a reply."""
+        self._stirred = self._loop.time()
+        self.transport.write(data)
+
+    async def room(self) -> None:
+        """Wait until the client has taken what was written."""
+        if self.transport.is_closing():
+            raise ConnectionResetError("the client has left")
+        if self._is_full:
+            if self._room is None:
+                self._room = self._loop.create_future()
+            await self._room
+
+    def pause_writing(self) -> None:
+        self._is_full = True
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        if not self._is_full:
+            return
+        self._is_full = False
+        room, self._room = self._room, None
+        if room is not None and not room.done():
+            room.set_result(None)
+        super().resume_writing()
+
+    # -- answers in the place of everybody else ------------------------------------
+
+    def _refuse(self, refusal: Refusal) -> None:
+        """Answer instead of the server behind this gate."""
+        if self._is_handed_over:
+            self._interrupt(refusal)
+            return
+        self._say(refusal)
+        self._log(refusal)
+        self._stop_waiting_for_head()
+        self._head.clear()
+        self._requests += 1
+        self._serving = self._busy = False
+        self._idle_since = self._loop.time()
+        if refusal.closes:
+            self._linger(refusal.details)
+        elif self._phase is Phase.OPEN and self._idle_timer is None:
+            self._arm_idle()
+
+    def _interrupt(self, refusal: Refusal) -> None:
+        """Answer instead of the handler that is at work, and stop it."""
+        reply = self._reply
+        if reply is not None and reply.started:
+            reply.cut()
+            said = Said(reply.status, reply.size, closes=True)
+        else:
+            self._say(refusal)
+            said = Said(refusal.status, len(refusal.text), refusal.closes)
+        self.said = refusal, said
+        if said.closes:
+            self._linger(refusal.details)
+        if self._task is not None:
+            self._task.cancel()
+
+    def _say(self, refusal: Refusal) -> None:
+        if not self._is_over():
+            self.transport.write(self._keeper.refusal(refusal))
+
+    def _log(self, refusal: Refusal) -> None:
+        self._keeper.refused(self, refusal, self._label, self._began)
+
+    # -- timers --------------------------------------------------------------------
+
+    def _stop_waiting_for_head(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _head_is_late(self) -> None:
+        self._head_timer = None
+        if not self._serving and not self._is_over():
+            self._refuse(HEAD_IS_LATE)
+
+    def _watch_stream(self) -> None:
+        """One lazy timer per connection: it looks again as long as something moves."""
+        limit = self._settings.stream_idle_timeout
+        if limit < math.inf:
+            due = max(self._stirred, self._began) + limit
+            self._stream_timer = self._loop.call_at(due, self._stream_is_idle)
+
+    def rearm(self) -> None:
+        super().rearm()
+        if self._stream_timer is not None:
+            self._stream_timer.cancel()
+            self._stream_timer = None
+        if self._busy:
+            self._watch_stream()
+
+    def _stream_is_idle(self) -> None:
+        self._stream_timer = None
+        if not self._busy or self._phase is Phase.DEAF or self._is_over():
+            return
+        limit = self._settings.stream_idle_timeout
+        if self._loop.time() < max(self._stirred, self._began) + limit - 1e-9:
+            self._watch_stream()
+        elif self._serving and self._body is None:
+            self._refuse(ANSWER_IS_LATE)
+        else:
+            self._refuse(BODY_IS_LATE)
+
+    # -- the goodbye ---------------------------------------------------------------
+
+    def leave(self, why: str) -> None:
+        """Envoy tells no idle connection that it is drained; the next answer does."""
+
+    def inner_closes(self) -> None:
+        """aiohttp is done with the connection: at once, or with a last delay.
+
+        An unfinished request has to be lingered over, or the RST that its rest
+        provokes would take the answer away.
+        """
+        if self._phase is Phase.DEAF or self._is_over():
+            return
+        if self._body is None:
+            self._close("closed by the server")
+        else:
+            self._linger("the request was not complete")
+
+    def break_off(self, why: str) -> None:
+        """Half a response cannot be taken back: end the connection after it (C22)."""
+        self._linger(why)
+
+    def _linger(self, why: str) -> None:
+        if self._phase is Phase.DEAF or self._is_over():
+            return
+        if self._phase_timer is not None:
+            self._phase_timer.cancel()
+        self._enter_deafness(why)
+
+    def _enter_deafness(self, why: str) -> None:
+        """Read on without listening: a client that leaves now frees the connection."""
+        self._phase = Phase.DEAF
+        self.set_reading("gate", True)
+        self.set_reading("inner", True)
+        delay = self._settings.delayed_close_timeout
+        self._phase_timer = self._loop.call_later(delay, self._close, why)
+
+    def _close(self, why: str) -> None:
+        if self._unread and not self._is_over():
+            reset(self.transport)
+        else:
+            super()._close(why)
+
+    def set_reading(self, who: str, wanted: bool) -> None:
+        """Read while both this gate and aiohttp want to."""
+        reading = self._reading
+        before = all(reading.values())
+        reading[who] = wanted
+        if self._is_over() or all(reading.values()) is before:
+            return
+        if before:
+            self.transport.pause_reading()
+        else:
+            self.transport.resume_reading()
+
+
+class Leash(asyncio.Transport):
+    """What aiohttp holds for the transport: it may write, the gate closes."""
+
+    def __init__(self, gate: EnvoyGate, transport: asyncio.Transport) -> None:
+        super().__init__()
+        self._gate = gate
+        self._transport = transport
+
+    def __repr__(self) -> str:
+        return f"<Leash on {self._transport!r}>"
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """What is known of the connection."""
+        return self._transport.get_extra_info(name, default)
+
+    def write(self, data: Any) -> None:
+        """Write to the client."""
+        self._transport.write(data)
+
+    def writelines(self, list_of_data: Any) -> None:
+        """Write several pieces."""
+        self._transport.writelines(list_of_data)
+
+    def is_closing(self) -> bool:
+        """Has either side ended this connection?"""
+        return self._transport.is_closing()
+
+    def close(self) -> None:
+        """Tell the gate that aiohttp is done."""
+        self._gate.inner_closes()
+
+    def abort(self) -> None:
+        """End it at once."""
+        self._transport.abort()
+
+    def pause_reading(self) -> None:
+        """aiohttp has enough for now."""
+        self._gate.set_reading("inner", False)
+
+    def resume_reading(self) -> None:
+        """aiohttp wants more."""
+        self._gate.set_reading("inner", True)

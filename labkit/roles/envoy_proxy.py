@@ -1,0 +1,183 @@
+"""A proxy that writes what Envoy 1.40 writes: names, order, texts, its own fields."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import AsyncIterator
+from typing import cast
+
+from aiohttp import HttpVersion11, web
+
+from labkit import headers
+from labkit.ledger import REQUEST_HEADER, Ledger
+from labkit.roles.envoy_gate import EnvoyGate
+from labkit.roles.intake import reason_of
+from labkit.roles.proxy import Proxy
+from labkit.roles.reply import END, Reply
+from labkit.roles.router import HopFailure, Incoming, Outgoing, Router
+from labkit.roles.server import Visit, text_fields
+
+_NUMBER = REQUEST_HEADER.encode()
+_BODILESS = frozenset({204, 304})
+
+
+class EnvoyProxy(Proxy):
+    """A :class:`Proxy` with Envoy's manners; ``chance`` makes its request ids."""
+
+    def __init__(
+        self,
+        router: Router,
+        ledger: Ledger,
+        failure: str = "503",
+        chance: random.Random | None = None,
+    ) -> None:
+        super().__init__(router, ledger, failure, "envoy")
+        self._chance = chance or random.Random("request-id")
+
+    # -- the request ---------------------------------------------------------------
+
+    def _outgoing(self, request: web.BaseRequest, number: int) -> Outgoing:
+        fields, names = headers.envoy_request(request.raw_headers)
+        if b"x-forwarded-proto" not in names:
+            fields.append((b"x-forwarded-proto", b"http"))
+        if b"x-request-id" not in names:
+            fields.append((b"x-request-id", self._request_id()))
+        body = self._body(request)
+        if isinstance(body, bytes) and b"content-length" not in names:
+            body = _in_chunks(body)
+        limit = self._expected()
+        if limit < math.inf:
+            fields.append((headers.EXPECTED, b"%d" % round(limit * 1000)))
+        if _NUMBER not in names:
+            fields.append((_NUMBER, b"%d" % number))
+        return Outgoing(
+            number=number,
+            method=request.method,
+            target=request.raw_path,
+            headers=fields,
+            body=body,
+            counts_down=True,
+        )
+
+    def _expected(self) -> float:
+        settings = self._router.settings
+        return min(settings.per_try_timeout, settings.timeout)
+
+    def _request_id(self) -> bytes:
+        """A random UUID of version 4."""
+        x = f"{self._chance.getrandbits(128):032x}"
+        variant = "89ab"[int(x[16], 16) & 3]
+        return f"{x[:8]}-{x[8:12]}-4{x[13:16]}-{variant}{x[17:20]}-{x[20:]}".encode()
+
+    # -- the response --------------------------------------------------------------
+
+    async def _relay(
+        self, request: web.BaseRequest, visit: Visit, incoming: Incoming
+    ) -> web.StreamResponse:
+        reply = self._reply(request, visit, incoming)
+        if incoming.complete is not None:
+            return reply
+        try:
+            visit.dress(reply)
+            await reply.prepare(request)
+            async for chunk in incoming.chunks():
+                await reply.write(chunk)
+            await reply.write_eof()
+        except HopFailure as failure:
+            # Half a response cannot be taken back: the client sees it cut, later.
+            self._ledger.log(visit.number, failure.flags, failure.details)
+            self._ledger.give_up(visit.number, self._router.hop, failure.cause)
+            reply.cut()
+            reply.closes = True
+            visit.gate.break_off("the upstream broke off")
+        except BaseException:
+            incoming.abandon()
+            raise
+        return reply
+
+    def _reply(
+        self, request: web.BaseRequest, visit: Visit, incoming: Incoming
+    ) -> Reply:
+        passed, framing, names = headers.envoy_response(incoming.headers)
+        gate = cast(EnvoyGate, visit.gate)
+        if gate.is_request_complete:
+            # As Envoy counts it: from the end of the request, retries included.
+            passed += b"x-envoy-upstream-service-time: %d\r\n" % visit.milliseconds()
+        passed += _missing(names, visit.server.stamp())
+        is_old = request.version < HttpVersion11
+        bodiless = request.method == "HEAD" or incoming.status in _BODILESS
+        has_length = b"content-length" in names
+        chunked = not (bodiless or has_length or is_old)
+        tail = b"transfer-encoding: chunked\r\n" if chunked else b""
+        if framing and request.method == "HEAD" and not is_old:
+            tail = b"transfer-encoding: chunked\r\n"
+        ends_by_close = is_old and not (bodiless or has_length)
+        reply = Reply(
+            gate,
+            incoming.status,
+            _start(is_old, incoming.status) + passed,
+            _framed(incoming.complete, chunked, bodiless),
+            chunked,
+            tail,
+            closes=_wants_close(request) or ends_by_close,
+        )
+        if is_old and not reply.closes:
+            reply.keeps_old_client()
+        return reply
+
+    def _own_answer(
+        self, failure: HopFailure, request: web.BaseRequest, visit: Visit
+    ) -> web.StreamResponse:
+        if self.failure in ("silent", "none"):
+            return super()._own_answer(failure, request, visit)
+        self._ledger.log(visit.number, failure.flags, failure.details)
+        status = failure.status if self.failure == "503" else int(self.failure)
+        is_old = request.version < HttpVersion11
+        head = _start(is_old, status)
+        if failure.cause == "Overflow":
+            head += b"x-envoy-overloaded: true\r\n"
+        body = b"" if request.method == "HEAD" else failure.body.encode()
+        head += text_fields(len(failure.body)) + visit.server.stamp()
+        closes = _wants_close(request)
+        gate = cast(EnvoyGate, visit.gate)
+        reply = Reply(gate, status, head, body, closes=closes)
+        if is_old and not closes:
+            reply.keeps_old_client()
+        return reply
+
+
+async def _in_chunks(body: bytes) -> AsyncIterator[bytes]:
+    """What came in chunks goes on in chunks."""
+    if body:
+        yield body
+
+
+def _start(is_old: bool, status: int) -> bytes:
+    version = "1.0" if is_old else "1.1"
+    return f"HTTP/{version} {status} {reason_of(status)}\r\n".encode()
+
+
+def _missing(names: set[bytes], stamp: bytes) -> bytes:
+    """Date and server, unless the upstream has said a date, or its own name."""
+    if b"date" not in names and b"server" not in names:
+        return stamp
+    date, server, _ = stamp.split(b"\r\n")
+    lines = [] if b"date" in names else [date]
+    lines += [] if b"server" in names else [server]
+    return b"".join(line + b"\r\n" for line in lines)
+
+
+def _framed(body: bytes | None, chunked: bool, bodiless: bool) -> bytes | None:
+    """A whole body as it goes over the wire; None if it is still coming."""
+    if body is None or bodiless:
+        return None if body is None and not bodiless else b""
+    if not chunked:
+        return body
+    return b"%x\r\n%s\r\n%s" % (len(body), body, END) if body else END
+
+
+def _wants_close(request: web.BaseRequest) -> bool:
+    return headers.wants_close(
+        request.raw_headers, "1.1" if request.version >= HttpVersion11 else "1.0"
+    )

@@ -1,0 +1,327 @@
+"""What Envoy's HTTP/1 codec takes for the head of a request, and what it refuses.
+
+Envoy forgives much (bare line feeds, folded fields, two spaces) and forwards it
+mended; the rest it refuses with a status of its own. The rule of this module: it
+knows no connection; bytes of one head come in, a :class:`Request` or a
+:class:`Refusal` comes out. Statuses, texts and details as measured on Envoy 1.40,
+rows A16 to A32 of ``docs/rows-found.md``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import NamedTuple
+
+from labkit.headers import Headers
+
+MAX_HEAD = 60 * 1024  # bytes, Envoy's max_request_headers_kb
+MAX_FIELDS = 100  # Envoy's max_headers_count
+
+METHODS = frozenset(
+    b"ACL BIND CHECKOUT CONNECT COPY DELETE GET HEAD LINK LOCK MERGE MKACTIVITY "
+    b"MKCALENDAR MKCOL MOVE M-SEARCH NOTIFY OPTIONS PATCH POST PROPFIND PROPPATCH "
+    b"PURGE PUT REBIND REPORT SEARCH SOURCE SUBSCRIBE TRACE UNBIND UNLINK UNLOCK "
+    b"UNSUBSCRIBE".split()
+)
+_END_OF_HEAD = re.compile(rb"\n\r?\n")
+_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_NAME = re.compile(_TOKEN)
+_VALUE = re.compile(rb"[^\x00-\x08\x0a-\x1f\x7f]*")
+# Written as every client of the lab writes: goes on to the server as it is.
+_TIDY = re.compile(
+    rb"([A-Z-]+) (/[!-\"$-~]*) HTTP/1\.1\r\n(?:"
+    + _TOKEN
+    + rb": [!-~](?:[ -~]*[!-~])?\r\n)+\r\n"
+)
+_VERSION = re.compile(rb"HTTP/(\d)\.(\d)")
+_AUTHORITY = re.compile(rb"[A-Za-z0-9\-._~!$&'()*+,;=:@\[\]%]*")
+_HOST_AND_PORT = re.compile(rb"[^:/]+:\d{1,5}")
+_ABSOLUTE = re.compile(rb"([A-Za-z][A-Za-z0-9+.\-]*)://([^/?#]*)([^#]*)")
+_LONGEST_LENGTH = 19  # digits; Envoy counts in 64 bits
+_FORWARDED = frozenset({b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"})
+_LIMITED = frozenset(
+    {b"content-length", b"transfer-encoding", b"connection", b"upgrade"}
+)
+
+CHUNKED = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer that the proxy gives in the place of everybody else.
+
+    ``closes``: the connection ends after it; ``text`` is the body.
+    """
+
+    status: int
+    details: str
+    flags: str = "-"
+    text: str = ""
+    closes: bool = True
+
+    @property
+    def reason(self) -> str:
+        """The words after the status."""
+        return reason_of(self.status)
+
+
+class Request(NamedTuple):
+    """A head that was taken. ``length`` is that of the body, or CHUNKED.
+
+    ``head`` is what goes on to the server behind this door, tidied up. ``refusal``
+    is what Envoy's connection manager, a floor above the codec, answers it with.
+    """
+
+    head: bytes
+    method: str
+    target: str
+    length: int
+    closes: bool
+    is_old: bool
+    expects: bool
+    label: bytes
+    refusal: Refusal | None = None
+
+
+def reason_of(status: int) -> str:
+    """The words that Envoy has for a status, whatever an upstream said."""
+    return _REASONS.get(status, "Unknown")
+
+
+_REASONS = {status.value: status.phrase for status in HTTPStatus} | {
+    413: "Payload Too Large",
+    414: "URI Too Long",
+    416: "Range Not Satisfiable",
+    422: "Unprocessable Entity",
+}
+
+
+def codec_error(details: str = "http1.codec_error", status: int = 400) -> Refusal:
+    """What cannot be read: a downstream protocol error."""
+    return Refusal(status, details, "DPE", reason_of(status))
+
+
+class Unacceptable(Exception):
+    """This head is refused."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.details)
+        self.refusal = refusal
+
+
+def end_of_head(data: bytes | bytearray) -> int:
+    """Where the head that these bytes begin with ends; -1 if it has not ended yet.
+
+    Raises Unacceptable for what can no longer become a head.
+    """
+    found = _END_OF_HEAD.search(data)
+    end = found.end() if found else -1
+    if (end if found else len(data)) > MAX_HEAD:
+        raise Unacceptable(codec_error("http1.headers_too_large", 431))
+    if not found and data:
+        _check_beginning(data)
+    return end
+
+
+def _check_beginning(data: bytes | bytearray) -> None:
+    """Envoy looks at the first byte at once, at the first line when it is there."""
+    line, ended, _ = bytes(data).partition(b"\n")
+    if ended:
+        _request_line(line)
+    elif not _NAME.match(data):
+        raise Unacceptable(codec_error())
+
+
+def read_request(head: bytes, accept_10: bool = False) -> Request:
+    """The request of one complete head; Unacceptable if the codec refuses it."""
+    tidy = _TIDY.fullmatch(head)
+    lines = head.split(b"\n")
+    method, target, version = _request_line(lines[0])
+    fields = _fields(lines[1:])
+    is_old = version != (1, 1)
+    if is_old and not accept_10:
+        raise Unacceptable(codec_error("low_version", 426))
+    special = _special(fields)
+    length = _length(special)
+    authority, target = _target(method, target, length)
+    hosts = [value for name, value in fields if name.lower() == b"host"]
+    host = authority if authority is not None else b",".join(hosts)
+    if not _AUTHORITY.fullmatch(host):
+        raise Unacceptable(codec_error("http.invalid_authority"))
+    options = _options(special)
+    has_host = authority is not None or (bool(hosts) and b"host" not in options)
+    refusal = _manager_refuses(method, target, has_host, options, special)
+    if tidy is None or authority is not None or len(hosts) != 1:
+        head = _tidied(method, target, host, fields, is_old, length)
+    names = dict(fields)
+    label = next((v for n, v in names.items() if n.lower() == _LABEL), b"")
+    return Request(
+        head,
+        method.decode("ascii"),
+        target.decode("ascii"),
+        length,
+        b"close" in options or (is_old and b"keep-alive" not in options),
+        is_old,
+        any(name.lower() == b"expect" for name in names),
+        label,
+        refusal,
+    )
+
+
+_LABEL = b"x-labkit-request"
+
+
+# -- the request line --------------------------------------------------------------
+
+
+def _request_line(line: bytes) -> tuple[bytes, bytes, tuple[int, int]]:
+    """Method, target and version; HTTP/0.9 has none."""
+    words = line.split()
+    if not 2 <= len(words) <= 3 or words[0] not in METHODS:
+        raise Unacceptable(codec_error())
+    if len(words) == 2:
+        return words[0], words[1], (0, 9)
+    found = _VERSION.fullmatch(words[2])
+    if found is None or not words[1].isascii():
+        raise Unacceptable(codec_error())
+    return words[0], words[1], (int(found[1]), int(found[2]))
+
+
+def _target(method: bytes, target: bytes, length: int) -> tuple[bytes | None, bytes]:
+    """The authority, if the target names one, and the path."""
+    if method == b"CONNECT":
+        if not _HOST_AND_PORT.fullmatch(target):
+            raise Unacceptable(codec_error("http1.invalid_url"))
+        if length:
+            raise Unacceptable(codec_error("http1.body_disallowed"))
+        return target, target
+    if target.startswith(b"/"):
+        return None, target
+    if target == b"*":
+        if method != b"OPTIONS":
+            raise Unacceptable(codec_error("http1.invalid_url"))
+        return None, target
+    found = _ABSOLUTE.fullmatch(target)
+    if found is None:
+        raise Unacceptable(codec_error())
+    scheme, authority, path = found.groups()
+    if scheme.lower() not in (b"http", b"https"):
+        raise Unacceptable(codec_error("http1.invalid_scheme"))
+    path = path if path.startswith(b"/") else b"/" + path
+    return authority.rpartition(b"@")[2], path
+
+
+# -- the fields --------------------------------------------------------------------
+
+
+def _fields(lines: list[bytes]) -> Headers:
+    """Names and values, folded lines joined; Unacceptable for what is no field."""
+    fields: Headers = []
+    for line in lines:
+        line = line.replace(b"\r", b"")
+        if not line:
+            break
+        if line[:1] in (b" ", b"\t"):
+            _unfold(fields, line)
+            continue
+        name, colon, value = line.partition(b":")
+        if not colon or not _NAME.fullmatch(name):
+            raise Unacceptable(codec_error())
+        fields.append((name, value.strip(b" \t")))
+    if len(fields) > MAX_FIELDS:
+        raise Unacceptable(codec_error("http1.too_many_headers", 431))
+    if not all(_VALUE.fullmatch(value) for _, value in fields):
+        raise Unacceptable(codec_error("http1.invalid_characters"))
+    return fields
+
+
+def _unfold(fields: Headers, line: bytes) -> None:
+    if not fields:
+        raise Unacceptable(codec_error())
+    name, value = fields[-1]
+    fields[-1] = (name, value + b" " + line.strip(b" \t"))
+
+
+def _special(fields: Headers) -> Headers:
+    """The fields that decide about framing and persistence, names in lower case."""
+    lowered = [(name.lower(), value) for name, value in fields]
+    wanted = _LIMITED | {b"proxy-connection"}
+    return [field for field in lowered if field[0] in wanted]
+
+
+def _length(special: Headers) -> int:
+    """Bytes of body, CHUNKED, or 0 for none; Unacceptable if two fields differ."""
+    lengths = [value for name, value in special if name == b"content-length"]
+    codings = [value for name, value in special if name == b"transfer-encoding"]
+    if len(lengths) > 1 or not all(map(_is_length, lengths)):
+        raise Unacceptable(codec_error())
+    if codings and lengths:
+        details = "http1.content_length_and_chunked_not_allowed"
+        raise Unacceptable(codec_error(details))
+    if not codings:
+        return int(lengths[0]) if lengths else 0
+    if [coding.lower() for coding in codings] != [b"chunked"]:
+        raise Unacceptable(codec_error("http1.invalid_transfer_encoding", 501))
+    return CHUNKED
+
+
+def _is_length(value: bytes) -> bool:
+    return value.isdigit() and len(value) <= _LONGEST_LENGTH
+
+
+def _options(special: Headers) -> set[bytes]:
+    options: set[bytes] = set()
+    for name, value in special:
+        if name in (b"connection", b"proxy-connection"):
+            options.update(token.strip() for token in value.lower().split(b","))
+    if not _FORWARDED.isdisjoint(options):
+        raise Unacceptable(codec_error("http1.connection_header_rejected"))
+    return options
+
+
+def _tidied(
+    method: bytes,
+    target: bytes,
+    host: bytes,
+    fields: Headers,
+    is_old: bool,
+    length: int,
+) -> bytes:
+    """The same head as every reader of HTTP/1.1 understands it."""
+    version = b"HTTP/1.0" if is_old else b"HTTP/1.1"
+    lines = [b"%s %s %s\r\n" % (method, target, version), b"Host: %s\r\n" % host]
+    for name, value in fields:
+        if name.lower() != b"host":
+            lines.append(b"%s: %s\r\n" % (name, value))
+    return b"".join(lines) + b"\r\n"
+
+
+# -- a floor above the codec -------------------------------------------------------
+
+
+def _manager_refuses(
+    method: bytes,
+    target: bytes,
+    has_host: bool,
+    options: set[bytes],
+    special: Headers,
+) -> Refusal | None:
+    """What Envoy's connection manager answers itself, for a head that can be read."""
+    if not has_host:
+        return Refusal(400, "missing_host_header")
+    if method == b"CONNECT":
+        return Refusal(404, "route_not_found", "NR")
+    if target == b"*":
+        return Refusal(404, "absolute_path_rejected", closes=False)
+    if b"#" in target:
+        return Refusal(400, "path_normalization_failed")
+    if b"upgrade" in options and any(_is_upgrade(*field) for field in special):
+        return Refusal(403, "upgrade_failed")
+    return None
+
+
+def _is_upgrade(name: bytes, value: bytes) -> bool:
+    """A wish to leave HTTP/1.1; the one for HTTP/2 is passed over in silence."""
+    return name == b"upgrade" and value.lower() != b"h2c"

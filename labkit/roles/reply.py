@@ -1,0 +1,134 @@
+"""A response whose head the lab writes itself, to the letter.
+
+aiohttp calls ``prepare`` and ``write_eof`` of whatever a handler returns; a
+:class:`Reply` writes its own bytes there, so that names, order and framing are
+those of the program that the lab plays.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Protocol
+
+from aiohttp import web
+
+END = b"0\r\n\r\n"
+
+
+class Outlet(Protocol):
+    """What carries the bytes to the client."""
+
+    def send(self, data: bytes) -> None:
+        """Write, in order."""
+
+    async def room(self) -> None:
+        """Wait until there is room for more."""
+
+
+class Reply(web.StreamResponse):
+    """Status line and fields as given; the framing follows what is known of the body.
+
+    ``head`` is everything up to, and without, the fields about the connection.
+    ``body``: all of it, or None when pieces follow. ``framing`` is what stands at
+    the end of the head, "chunked" writing chunks. ``says_close`` is set by the gate;
+    ``closes``: the server closes the connection after it.
+    """
+
+    def __init__(
+        self,
+        outlet: Outlet,
+        status: int,
+        head: bytes,
+        body: bytes | None = b"",
+        chunked: bool = False,
+        tail: bytes = b"",
+        closes: bool = False,
+    ) -> None:
+        super().__init__(status=status)
+        self._outlet = outlet
+        self._bytes = head
+        self._whole = body
+        self._in_chunks = chunked
+        self._tail = tail
+        self.closes = closes
+        self.says_close = closes
+        self.size = 0
+        self._keep = b""
+        self.started = False
+        self.finished = False
+
+    @property
+    def prepared(self) -> bool:
+        """Is the head out?"""
+        return self.started
+
+    @property
+    def keep_alive(self) -> bool:
+        """Does the connection live on?"""
+        return not self.closes
+
+    @property
+    def body_length(self) -> int:
+        """Bytes of body written so far."""
+        return self.size
+
+    def force_close(self) -> None:
+        """The last response of this connection, and it says so."""
+        self.closes = self.says_close = True
+
+    async def prepare(self, request: Any) -> None:
+        """Write the head, with the body if that is known."""
+        if self.started:
+            return
+        self.started = True
+        connection = b"connection: close\r\n" if self.says_close else self._keep
+        head = b"%s%s%s\r\n" % (self._bytes, connection, self._tail)
+        body = self._whole
+        if body is None:
+            self._outlet.send(head)
+        else:
+            self.size += len(body)
+            self.finished = True
+            self._outlet.send(head + body)
+
+    async def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Another piece of the body."""
+        if not data:
+            return
+        self.size += len(data)
+        piece = b"%x\r\n%s\r\n" % (len(data), data) if self._in_chunks else data
+        self._outlet.send(bytes(piece))
+        await self._outlet.room()
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """The body is through."""
+        if not self.finished:
+            self.finished = True
+            if self._in_chunks:
+                self._outlet.send(END)
+
+    def keeps_old_client(self) -> None:
+        """Tell an HTTP/1.0 client that asked for it that the connection lives on."""
+        self._keep = b"connection: keep-alive\r\n"
+
+    def cut(self) -> None:
+        """The body will never be through."""
+        self.finished = True
+
+
+class Said(Reply):
+    """An answer that the gate has written itself; nothing is left to send."""
+
+    def __init__(self, status: int, size: int, closes: bool) -> None:
+        super().__init__(_Nowhere(), status, b"", closes=closes)
+        self.started = self.finished = True
+        self.size = size
+
+
+class _Nowhere:
+    def send(self, data: bytes) -> None:
+        """There is nobody to send to."""
+
+    async def room(self) -> None:
+        """There is always room for nothing."""
+        await asyncio.sleep(0)
