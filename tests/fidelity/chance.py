@@ -24,17 +24,15 @@ from labkit.net.precise import precise_loop
 from labkit.wire import Direction, Kind, Trace
 from tests.fidelity.actors import OK, Client, Message, Peer
 from tests.fidelity.row import Knobs
-from tests.fidelity.stage import BASE, Stage, staged
+from tests.fidelity.stage import Stage, base, staged
 
-LANES = 10
+LANES = 20
 # Gaps that are tried, and how often each of them.
 POINTS, TRIALS = 21, 100
 # Edges of the two may be so far apart, in seconds.
 APART = 0.003
 # Of all comparisons of plateaus in a run together (Bonferroni shares it out).
 SIGNIFICANCE = 0.001
-# A plateau begins so far from an edge, in seconds.
-AWAY = 0.006
 # A trial counts if nothing in it was later than this, in seconds.
 LATE = 0.003
 
@@ -47,7 +45,9 @@ class Scan:
 
     ``trial`` plays one gap and says whether the probe failed, None if the machine
     was late; ``names`` are the moments that an edge may be called by; ``worlds``
-    have a column.
+    have a column; ``closes``: does the window end within the scan? Plateaus begin
+    ``away`` from an edge; each of the points is tried
+    ``trials`` times.
     """
 
     number: str
@@ -57,14 +57,17 @@ class Scan:
     high: float
     names: Mapping[str, float]
     changes: Knobs = field(default_factory=dict)
-    worlds: tuple[str, ...] = ("virtual", "live", "envoy")
+    worlds: tuple[str, ...] = ("virtual", "live", "real")
+    away: float = 0.006
+    closes: bool = True
+    trials: int = TRIALS
 
     def gaps(self, trials: int) -> list[float]:
         """Each point so many times, spread evenly over the way to the next."""
         step = (self.high - self.low) / (POINTS - 1)
         chance = random.Random(self.number)
         gaps = [
-            self.low + step * (point + (trial + 0.5) / trials - 0.5)
+            max(0.0, self.low + step * (point + (trial + 0.5) / trials - 0.5))
             for point in range(POINTS)
             for trial in range(trials)
         ]
@@ -88,20 +91,21 @@ class Window:
     outside: tuple[int, int]
 
 
-def fit(trials: Sequence[Trial]) -> Window | None:
+def fit(trials: Sequence[Trial], away: float, closes: bool = True) -> Window | None:
     """The window of greatest likelihood; None if hardly anything failed."""
     failed = sorted(gap for gap, lost in trials if lost)
     if len(failed) < 0.02 * len(trials):
         return None
     middle = failed[len(failed) // 2]
     left = _edge([(gap, lost) for gap, lost in trials if gap <= middle])
-    right = _edge([(-gap, lost) for gap, lost in trials if gap >= middle])
-    right = -right
+    right = math.inf
+    if closes:
+        right = -_edge([(-gap, lost) for gap, lost in trials if gap >= middle])
     return Window(
         left,
         right,
-        _counted(trials, lambda gap: left + AWAY < gap < right - AWAY),
-        _counted(trials, lambda gap: gap < left - AWAY or gap > right + AWAY),
+        _counted(trials, lambda gap: left + away < gap < right - away),
+        _counted(trials, lambda gap: gap < left - away or gap > right + away),
     )
 
 
@@ -156,16 +160,18 @@ class Outcome:
 
     def window(self, world: str) -> Window | None:
         """The fitted window of one world."""
-        return fit(self.trials[world])
+        return fit(self.trials[world], self.scan.away, self.scan.closes)
 
     def told(self, world: str) -> str:
         """A column of the table."""
         window = self.window(world)
         if window is None:
             return "nothing fails"
-        left, right = (self._named(each) for each in (window.left, window.right))
+        begin = f"{_share(window.inside)} fail from {self._named(window.left)} on"
+        if not self.scan.closes:
+            return begin
         return (
-            f"{_share(window.inside)} fail from {left} to {right}, "
+            f"{begin} until {self._named(window.right)}, "
             f"{_share(window.outside)} outside"
         )
 
@@ -178,7 +184,7 @@ class Outcome:
 
     def comparisons(self) -> list[float]:
         """p of each plateau, live against Envoy."""
-        ours, theirs = self.window("live"), self.window("envoy")
+        ours, theirs = self.window("live"), self.window("real")
         if ours is None or theirs is None:
             everywhere = [_counted(self.trials[w], lambda gap: True) for w in _TWO]
             return [p_value(*everywhere)]
@@ -189,11 +195,13 @@ class Outcome:
 
     def apart(self) -> float:
         """How far the edges are apart at most, live against Envoy, in seconds."""
-        ours, theirs = self.window("live"), self.window("envoy")
+        ours, theirs = self.window("live"), self.window("real")
         if ours is None or theirs is None:
             return 0.0 if ours is theirs else math.inf
-        left, right = ours.left - theirs.left, ours.right - theirs.right
-        return max(abs(left), abs(right))
+        left = abs(ours.left - theirs.left)
+        if not self.scan.closes:
+            return left
+        return max(left, abs(ours.right - theirs.right))
 
     def verdict(self, comparisons: int) -> str:
         """``comparisons`` is how many plateaus are compared in the whole run."""
@@ -201,7 +209,7 @@ class Outcome:
         return "agrees" if alike and self.apart() <= APART else "differs"
 
 
-_TWO = ("live", "envoy")
+_TWO = ("live", "real")
 
 
 def _share(counted: tuple[int, int]) -> str:
@@ -216,20 +224,20 @@ def _share(counted: tuple[int, int]) -> str:
 # -- trials ------------------------------------------------------------------------
 
 
-def scan(which: Scan, trials: int = TRIALS) -> Outcome:
-    """Play a scan in each of its worlds; in virtual time one trial a point will do."""
+def scan(which: Scan) -> Outcome:
+    """Play a scan in each of its worlds; in virtual time few trials a point will do."""
     seen: dict[str, list[Trial]] = {}
     for world in which.worlds:
         if world == "virtual":
             seen[world] = _virtually(which, which.gaps(4))
         else:
-            seen[world] = run_nested(_on_lanes(world, which, trials), precise_loop)
+            seen[world] = run_nested(_on_lanes(world, which), precise_loop)
     return Outcome(which, seen)
 
 
 def _virtually(which: Scan, gaps: Sequence[float]) -> list[Trial]:
     trace = Trace()
-    scenario = BASE.replace_all(dict(which.changes))
+    scenario = base("envoy").replace_all(dict(which.changes))
     network = MemoryNetwork([hop.link for hop in scenario.hops], trace=trace)
 
     async def main() -> list[Trial]:
@@ -239,8 +247,8 @@ def _virtually(which: Scan, gaps: Sequence[float]) -> list[Trial]:
     return run_nested(main(), lambda: VirtualLoop(network, horizon=1e6))
 
 
-async def _on_lanes(world: str, which: Scan, trials: int) -> list[Trial]:
-    gaps = which.gaps(trials)
+async def _on_lanes(world: str, which: Scan) -> list[Trial]:
+    gaps = which.gaps(which.trials)
     everybody = asyncio.Barrier(LANES)
     told = await asyncio.gather(
         *(_lane(world, which, gaps, everybody, index) for index in range(LANES))
@@ -252,7 +260,7 @@ async def _lane(
     world: str, which: Scan, gaps: list[float], everybody: asyncio.Barrier, index: int
 ) -> list[Trial]:
     trace = Trace()
-    scenario = BASE.replace_all(dict(which.changes))
+    scenario = base("envoy").replace_all(dict(which.changes))
     network = LoopbackNetwork([hop.link for hop in scenario.hops], trace=trace)
     async with staged(world, scenario, network, trace) as stage:
         await everybody.wait()
@@ -311,10 +319,10 @@ async def race(stage: Stage, client: Client, gap: float) -> Trial | None:
     responses = stage.events(1, 0, Direction.DOWNSTREAM, Kind.DATA)
     heard = min(event.arrived or math.inf for event in responses)
     asked = stage.events(0, 0, Direction.UPSTREAM, Kind.DATA)[-1].arrived or math.inf
-    return None if _was_late(stage) else (asked - heard, second.status != 200)
+    return None if _was_late(stage, T) else (asked - heard, second.status != 200)
 
 
-def _was_late(stage: Stage) -> bool:
+def _was_late(stage: Stage, patience: float | None = None) -> bool:
     """Was a segment late on its link, or the upstream's timer?"""
     if stage.world == "virtual":
         return False
@@ -323,9 +331,42 @@ def _was_late(stage: Stage) -> bool:
     late = [e.arrived - e.sent - links[e.hop] for e in segments]  # type: ignore[operator]
     said = stage.events(1, 0, Direction.DOWNSTREAM, Kind.DATA)
     ends = stage.events(1, 0, Direction.DOWNSTREAM, Kind.FIN)
-    if said and ends:
-        late.append(abs(ends[0].sent - said[0].sent - T))
+    if patience is not None and said and ends:
+        late.append(abs(ends[0].sent - said[0].sent - patience))
     return max(late) > LATE
+
+
+# -- a queue before one connection -------------------------------------------------
+
+
+async def queued(stage: Stage, client: Client, gap: float) -> Trial | None:
+    """Two requests for one connection, which ends ``gap`` after its first response."""
+    if len(stage.clients) < 2:
+        await stage.client()
+    other = stage.clients[1]
+
+    def script(peer: Peer, message: Message) -> None:
+        if peer.served > 1:
+            return
+        peer.say(OK)
+        if gap:
+            peer.later(gap, peer.fin)
+        else:
+            peer.fin()
+
+    stage.script = script
+    client.ask()
+    other.ask()
+    first, second = await client.answer(), await other.answer()
+    if first is None or second is None:
+        return None
+    said = stage.events(1, 0, Direction.DOWNSTREAM, Kind.DATA)[0]
+    end = stage.events(1, said.connection, Direction.DOWNSTREAM, Kind.FIN)
+    if not end or _was_late(stage):
+        return None
+    after = end[0].sent - said.sent
+    lost = 503 in (first.status, second.status)
+    return None if after > gap + LATE else (after, lost)
 
 
 WINDOW = {"T - 2d": T - 2 * d, "T - d": T - d, "T": T}
@@ -341,7 +382,7 @@ SCANS = (
         FAR,
     ),
     Scan(
-        "C16",
+        "C16b",
         "the same, pool idle timeout J = T - d",
         race,
         T - 0.07,
@@ -350,12 +391,25 @@ SCANS = (
         {**FAR, "hop.1.pool.idle_timeout": T - d},
     ),
     Scan(
-        "C16b",
+        "C16c",
         "the same, J = T - 2d - 10 ms",
         race,
         T - 0.07,
         T + 0.03,
         WINDOW,
         {**FAR, "hop.1.pool.idle_timeout": T - 2 * d - 0.01},
+        trials=20,
+    ),
+    Scan(
+        "C21",
+        "one connection and a queue; the upstream closes after each response",
+        queued,
+        0.0,
+        0.01,
+        {"a FIN just after the response": 0.0},
+        {"hop.1.pool.max_connections": 1},
+        worlds=("live", "real"),
+        away=0.003,
+        closes=False,
     ),
 )

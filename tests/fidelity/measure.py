@@ -122,11 +122,11 @@ def _live(wanted: Sequence[Performance]) -> Telling:
     return run_nested(_in_batches("live", wanted), precise_loop)
 
 
-def _with_envoy(wanted: Sequence[Performance]) -> Telling:
-    return run_nested(_in_batches("envoy", wanted), precise_loop)
+def _really(wanted: Sequence[Performance]) -> Telling:
+    return run_nested(_in_batches("real", wanted), precise_loop)
 
 
-_IN = {"virtual": _virtually, "live": _live, "envoy": _with_envoy}
+_IN = {"virtual": _virtually, "live": _live, "real": _really}
 
 
 async def _in_batches(world: str, wanted: Sequence[Performance]) -> Telling:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from labkit.net import Answer
 from labkit.settings import Scenario
-from tests.fidelity.stage import BASE, Stage
+from tests.fidelity.stage import Stage, base
 
 Knobs = Mapping[str, object]
 Story = Callable[[Stage], Awaitable[list[str]]]
@@ -18,10 +18,10 @@ Story = Callable[[Stage], Awaitable[list[str]]]
 class Row:
     """One behaviour: how it is provoked, and what is written down of it.
 
-    ``changes`` are knobs that differ from a proxy of Envoy's personality with
-    everything else at its default; ``cases`` are further ones, by name, under each
-    of which the story is told once; ``answer`` is what the upstream's host does
-    with a SYN.
+    ``program`` is the real one; ``changes`` are knobs that differ from a proxy of
+    its personality with everything else at its default; ``cases`` are further
+    ones, by name, under each of which the story is told once; ``answer`` is what
+    the upstream's host does with a SYN.
     """
 
     number: str
@@ -30,11 +30,13 @@ class Row:
     changes: Knobs = field(default_factory=dict)
     cases: Mapping[str, Knobs] = field(default_factory=lambda: {"": {}})
     answer: Answer = "accept"
+    program: str = "envoy"
 
     def scenario(self, case: str) -> Scenario:
         """The two hops of this row."""
         changes = {**self.changes, **self.cases[case]}
-        return BASE.replace_all(changes) if changes else BASE
+        plain = base(self.program)
+        return plain.replace_all(changes) if changes else plain
 
     def joined(self, told: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
         """The observations of all cases; what they share is said once."""
@@ -62,6 +64,7 @@ def row(
     changes: Knobs | None = None,
     cases: Mapping[str, Knobs] | None = None,
     answer: Answer = "accept",
+    program: str = "envoy",
 ) -> Callable[[Story], Story]:
     """Enter a story into the table under its number."""
 
@@ -69,7 +72,7 @@ def row(
         if number in ROWS:
             raise ValueError(f"row {number} is there twice")
         ROWS[number] = Row(
-            number, title, story, changes or {}, cases or {"": {}}, answer
+            number, title, story, changes or {}, cases or {"": {}}, answer, program
         )
         return story
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from tests.fidelity import rows_a, rows_b, rows_c
+from tests.fidelity import rows_a, rows_b, rows_c, rows_n
 from tests.fidelity.row import ROWS, Row
 
-__all__ = ["all_rows", "rows_a", "rows_b", "rows_c"]
+__all__ = ["all_rows", "rows_a", "rows_b", "rows_c", "rows_n"]
 
 
 def all_rows() -> list[Row]:

@@ -239,6 +239,32 @@ async def client_half_closes(stage: Stage) -> list[str]:
     return [status(answer), log, f"upstream connection: {end} from the proxy"]
 
 
+@row(
+    "B15",
+    "the operator drains the proxy",
+    {},
+    {"responses": {}, "listeners": {}},
+)
+async def drained(stage: Stage) -> list[str]:
+    """By `/healthcheck/fail`, or by `/drain_listeners`."""
+    busy, idle = await stage.client(), await stage.client()
+    before = await busy.get()
+    await stage.middle.drain(stage.case)
+    await stage.wait(0.05)
+    after = await busy.get()
+    await busy.ending(QUIET)
+    try:
+        latest = says(await (await stage.client()).get())
+    except ConnectionRefusedError:
+        latest = "refused"
+    return [
+        f"before: {says(before)}",
+        f"after: {says(after)}, {stage.goodbye(0, busy.number)}",
+        f"a connection without a byte: {await idle.ending(0.0)}",
+        f"a new connection: {latest}",
+    ]
+
+
 SLOW = {"hop.0.server.delayed_close_timeout": C}
 
 

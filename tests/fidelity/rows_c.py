@@ -173,10 +173,10 @@ async def seen_in_time(stage: Stage) -> list[str]:
     await stage.wait(0.05 + 2 * d)
     second = await client.get()
     number = stage.seen[-1].connection
-    return [f"{status(second)} on connection {number}, {_answered(stage, 1)}"]
+    return [f"{status(second)} on connection {number}, {answered(stage, 1)}"]
 
 
-def _answered(stage: Stage, connection: int) -> str:
+def answered(stage: Stage, connection: int) -> str:
     """Whether the proxy closes its own side at once, too."""
     end = stage.end(1, connection)
     if end is None:

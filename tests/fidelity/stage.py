@@ -1,10 +1,10 @@
 """One contract, three worlds: a raw client, a program in the middle, a raw upstream.
 
-    client ====hop 0==== [ours, or a real Envoy] ====hop 1==== upstream
+    client ====hop 0==== [ours, or a real program] ====hop 1==== upstream
 
-In virtual time and live the program is the lab's own; with a real Envoy the two
-links of the live world stay where they are and only the middle is another. What
-crossed the links is in one trace, written by the links themselves.
+In virtual time and live the program is the lab's own; with a real one the two links
+of the live world stay where they are and only the middle is another. What crossed
+the links is in one trace, written by the links themselves.
 """
 
 from __future__ import annotations
@@ -25,18 +25,20 @@ from labkit.settings import Hop, Scenario, Server
 from labkit.wire import Direction, Kind, Trace, WireEvent
 from tests.fidelity.actors import Client, Message, Peer, Script, answers
 
-WORLDS = ("virtual", "live", "envoy")
+WORLDS = ("virtual", "live", "real")
 
 # How far an observed moment may be from the one it is called by, in seconds. The
 # virtual clock is exact but for the rounding of floats; a real program's timers, the
 # relays and this process share two cores with everything else.
-TOLERANCE = {"virtual": 1e-6, "live": 0.01, "envoy": 0.01}
+TOLERANCE = {"virtual": 1e-6, "live": 0.01, "real": 0.01}
 # A connection on which nothing has ended for so long is called open.
 QUIET = 0.15
 
-BASE = Scenario(
-    hops=(Hop(name="client", server=Server(personality="envoy")), Hop(name="proxy"))
-)
+
+def base(program: str) -> Scenario:
+    """Two hops whose proxy has the personality of this program, all else default."""
+    front = Hop(name="client", server=Server(personality=program))
+    return Scenario(hops=(front, Hop(name="proxy")))
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,9 @@ class Middle(Protocol):
 
     def log(self) -> list[Entry]:
         """The access log as far as it is written."""
+
+    async def drain(self, how: str) -> None:
+        """Say goodbye with all "responses", or close the "listeners"."""
 
     @property
     def pids(self) -> list[int]:
@@ -89,6 +94,13 @@ class Ours:
 
     def log(self) -> list[Entry]:
         return self._entries
+
+    async def drain(self, how: str) -> None:
+        server = self.chain.servers[0]
+        if how == "listeners":
+            await server.stop_listening()
+        else:
+            server.drain()
 
     @property
     def pids(self) -> list[int]:
@@ -284,15 +296,14 @@ async def staged(
 
 
 def _middle(
-    world: str,
-    scenario: Scenario,
-    network: LoopbackNetwork | MemoryNetwork,
+    world: str, scenario: Scenario, network: LoopbackNetwork | MemoryNetwork
 ) -> Middle:
-    if world == "envoy":
-        from tests.fidelity.envoy import RealEnvoy
+    if world == "real":
+        from tests.fidelity.program import RealProgram
 
         assert isinstance(network, LoopbackNetwork)
-        return RealEnvoy(scenario, network)
+        name = scenario.hops[0].server.personality
+        return RealProgram(name, scenario, network)
     epoch = network.epoch if isinstance(network, LoopbackNetwork) else 0.0
     return Ours(scenario, network, epoch)
 

@@ -1,4 +1,4 @@
-"""A real Envoy in the middle of a stage: as the lab starts it, with a little more.
+"""A real program in the middle of a stage, as the lab starts it; Envoy with more.
 
 What more: the admin interface, which rows about draining ask, and the list of
 statuses to retry, for which the lab has no knob.
@@ -6,6 +6,7 @@ statuses to retry, for which the lab has no knob.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from labkit.field.crew import Crew
 from labkit.field.envoy import Envoy
 from labkit.field.program import Entry as LogLine
 from labkit.field.program import Place
+from labkit.field.programs import PROGRAMS
 from labkit.net import Address
 from labkit.net.loopback import HERE, LoopbackNetwork
 from labkit.settings import Scenario
@@ -27,8 +29,11 @@ ADMIN = "admin-address"
 class EnvoyWithAdmin(Envoy):
     """The lab's Envoy, whose admin interface writes its address into a file."""
 
+    where: Path
+
     def configuration(self, places: Sequence[Place], folder: str) -> str:
         """JSON, which is YAML too."""
+        self.where = Path(folder) / ADMIN
         tree = bootstrap(places)
         address = {"socket_address": {"address": HERE, "port_value": 0}}
         tree["admin"] = {"address": address}
@@ -38,10 +43,19 @@ class EnvoyWithAdmin(Envoy):
         return json.dumps(tree)
 
     def command(self, path: str, file: str, folder: str) -> list[str]:
-        """With the shortest way to drain, which is to begin at once."""
+        """The admin interface has a port of its own choice, and tells which."""
         words = super().command(path, file, folder)
-        where = str(Path(folder) / ADMIN)
-        return [*words, "--admin-address-path", where, "--drain-strategy", "immediate"]
+        return [*words, "--admin-address-path", str(self.where)]
+
+    async def ask(self, path: str) -> str:
+        """Post to the admin interface; the first line of what it says."""
+        host, port = self.where.read_text().strip().split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        head = f"POST {path} HTTP/1.1\r\nhost: lab\r\nconnection: close\r\n"
+        writer.write(f"{head}content-length: 0\r\n\r\n".encode())
+        line = await reader.readline()
+        writer.close()
+        return line.decode()
 
 
 def _retry_policies(tree: Any) -> list[dict[str, Any]]:
@@ -69,14 +83,15 @@ class Notebook:
         self.entries.append(Entry(status, line.flags, line.details, line.attempts))
 
 
-class RealEnvoy:
-    """One Envoy process, from its configuration to its access log."""
+class RealProgram:
+    """One process of a real proxy, from its configuration to its access log."""
 
-    def __init__(self, scenario: Scenario, network: LoopbackNetwork) -> None:
+    def __init__(self, name: str, scenario: Scenario, network: LoopbackNetwork) -> None:
         self._scenario = scenario
         self._network = network
         self._notebook = Notebook()
-        self._crew = Crew(("envoy",), {"envoy": EnvoyWithAdmin()})
+        self._envoy = EnvoyWithAdmin()
+        self._crew = Crew((name,), {**PROGRAMS, "envoy": self._envoy})
 
     async def start(self, upstream: Address) -> None:
         """Start the process and put hop 0's link before it."""
@@ -88,6 +103,11 @@ class RealEnvoy:
     def log(self) -> list[Entry]:
         """The lines so far; Envoy writes them up to 20 ms late."""
         return self._notebook.entries
+
+    async def drain(self, how: str) -> None:
+        """By the admin interface's words."""
+        path = {"listeners": "/drain_listeners", "responses": "/healthcheck/fail"}[how]
+        await self._envoy.ask(path)
 
     @property
     def pids(self) -> list[int]:
