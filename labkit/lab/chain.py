@@ -69,6 +69,7 @@ class Chain:
             for hop, pool in self.pools.items()
         }
         self.origin = Origin(scenario.origin, ledger, self._chance("origin"))
+        # By the hop of their pools.
         self.proxies = {
             hop: self._proxy(hop, router) for hop, router in routers.items() if hop
         }
