@@ -12,7 +12,7 @@ from labkit import Hop, Link, Pool, Run, Scenario, Server, Traffic
 
 # The upstream closes an idle connection after T; a request sent in (T - 2d, T) is
 # lost. The windows are wide, for a machine that runs tests is a busy one.
-T, D = 0.5, 0.04
+T, D = 1.0, 0.15
 INSIDE, BEFORE = T - D, 0.1
 
 

@@ -14,6 +14,8 @@ from labkit.field.envoy import Envoy
 from labkit.settings import Origin, Retry
 from labkit.wire import Direction, Kind
 
+NEEDS = ("envoy",)
+
 RETRYING = Pool(retry=Retry(retry_on=("reset",)))
 
 # Every knob that Envoy has a word for, none at its default.

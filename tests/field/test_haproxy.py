@@ -13,6 +13,8 @@ from labkit.field import chosen, configuration
 from labkit.field.haproxy import Haproxy
 from labkit.settings import Origin, Retry
 
+NEEDS = ("haproxy", "nginx", "envoy")
+
 RETRYING = Pool(retry=Retry(retry_on=("reset",)))
 PLAIN = Scenario(hops=(Hop(), Hop()))
 

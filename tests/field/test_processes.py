@@ -24,6 +24,7 @@ from labkit.field.program import Place
 from labkit.roles.traffic import Traffic
 
 pytestmark = pytest.mark.live
+NEEDS = ("envoy",)
 
 ENDLESS = racing(BEFORE).replace("traffic.requests", 1_000_000)
 
