@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chains import BEFORE, INSIDE, counts, fetch, racing, story
+from chains import INSIDE, PAUSE, calm, counts, fetch, longer, racing, story
 
 import labkit
 from labkit import Hop, Lab, Link, Pool, Scenario, Server, SettingsError, Traffic
@@ -156,7 +156,7 @@ def test_a_status_that_was_never_sent_is_none() -> None:
 
 @pytest.mark.live
 def test_in_the_window_haproxy_is_silent_and_the_links_tell_why() -> None:
-    done = run(racing(INSIDE, BEFORE))
+    done = run(racing(INSIDE, PAUSE))
     lost = done.exchanges[1]
     assert (lost.status, lost.error, lost.hop) == (None, "ServerDisconnected", 1)
     assert (lost.executed, lost.connections) == (0, (1, 1))
@@ -222,8 +222,7 @@ def test_a_pool_of_one_connection_queues() -> None:
 @pytest.mark.live
 @pytest.mark.parametrize("proxy", ["haproxy", "envoy,haproxy", "haproxy,nginx"])
 def test_two_real_proxies_in_a_row_are_one_story(proxy: str) -> None:
-    two = racing(INSIDE, BEFORE)
-    done = run(Scenario(traffic=two.traffic, hops=(Hop(), *two.hops)), proxy)
+    done = run(longer(racing(INSIDE, PAUSE)), proxy)
     assert [(e.error, e.hop, e.executed) for e in done.exchanges] == [
         (None, None, 1),
         ("ServerDisconnected", 2, 0),
@@ -234,14 +233,14 @@ def test_two_real_proxies_in_a_row_are_one_story(proxy: str) -> None:
 
 @pytest.mark.live
 def test_trials_side_by_side_share_one_haproxy() -> None:
-    trials = [racing(gap) for gap in (BEFORE, INSIDE, BEFORE)]
+    trials = [calm(PAUSE), racing(INSIDE), calm(PAUSE)]
     runs = labkit.run_many(trials, engine="live", proxy="haproxy", progress=False)
     assert [done.failed for done in runs] == [0, 1, 0]
 
 
 @pytest.mark.live
 def test_a_strangers_requests_are_booked_from_haproxys_log() -> None:
-    with Lab(racing(BEFORE), proxy="haproxy") as lab:
+    with Lab(calm(PAUSE), proxy="haproxy") as lab:
         assert fetch(lab.urls["proxy"]) == 200
         lab.set("origin.script", "reset")
         assert fetch(lab.urls["proxy"]) == 502

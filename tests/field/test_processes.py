@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from chains import BEFORE, descriptors, racing, running
+from chains import PAUSE, calm, descriptors, running
 
 import labkit
 from labkit import FieldError, Lab, Scenario
@@ -26,7 +26,7 @@ from labkit.roles.traffic import Traffic
 pytestmark = pytest.mark.live
 NEEDS = ("envoy",)
 
-ENDLESS = racing(BEFORE).replace("traffic.requests", 1_000_000)
+ENDLESS = calm(PAUSE).replace("traffic.requests", 1_000_000)
 
 
 @pytest.fixture
@@ -55,22 +55,22 @@ def envoy_of(scratch: Path) -> int:
 
 
 def test_a_run_leaves_no_process_descriptor_thread_or_file(scratch: Path) -> None:
-    labkit.run(racing(BEFORE), engine="live", proxy="envoy", progress=False)
+    labkit.run(calm(PAUSE), engine="live", proxy="envoy", progress=False)
     before = (descriptors(), threading.active_count())
-    labkit.run(racing(BEFORE), engine="live", proxy="envoy", progress=False)
+    labkit.run(calm(PAUSE), engine="live", proxy="envoy", progress=False)
     assert (descriptors(), threading.active_count()) == before
 
 
 def test_a_lab_that_stops_leaves_nothing(scratch: Path) -> None:
-    Lab(racing(BEFORE), proxy="envoy").start().stop()
+    Lab(calm(PAUSE), proxy="envoy").start().stop()
     before = (descriptors(), threading.active_count())
-    with Lab(racing(BEFORE), proxy="envoy") as lab:
+    with Lab(calm(PAUSE), proxy="envoy") as lab:
         assert running(scratch) and lab.is_running
     assert (descriptors(), threading.active_count()) == before
 
 
 def test_a_lab_that_nobody_holds_takes_its_envoy_along(scratch: Path) -> None:
-    lab = Lab(racing(BEFORE), proxy="envoy").start()
+    lab = Lab(calm(PAUSE), proxy="envoy").start()
     assert running(scratch)
     del lab
     gc.collect()
@@ -189,7 +189,7 @@ def test_a_lab_tells_of_an_envoy_that_was_killed(scratch: Path) -> None:
         told.append(trouble)
         heard.set()
 
-    with Lab(racing(BEFORE), proxy="envoy", on_trouble=hear) as lab:
+    with Lab(calm(PAUSE), proxy="envoy", on_trouble=hear) as lab:
         os.kill(envoy_of(scratch), signal.SIGKILL)
         assert heard.wait(10)
         with pytest.raises(FieldError, match="killed by SIGKILL"):
@@ -206,7 +206,7 @@ class Misspelt(Envoy):
 
 def seated(program: Envoy) -> Crew:
     crew = Crew(["envoy"], {"envoy": program})
-    scenario = racing(BEFORE)
+    scenario = calm(PAUSE)
     from labkit.field.account import Account
     from labkit.ledger import Ledger
     from labkit.net.loopback import LoopbackNetwork
@@ -285,7 +285,7 @@ def test_a_missing_program_is_one_sentence_that_says_how_to_get_it(
     tmp_path: Path,
 ) -> None:
     file = tmp_path / "race.toml"
-    file.write_text(racing(BEFORE).to_toml())
+    file.write_text(calm(PAUSE).to_toml())
     done = without_programs("run", str(file), "--engine", "live", "--proxy", "envoy")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
@@ -299,8 +299,8 @@ def test_a_notebook_can_go_on_without_the_program(
     monkeypatch.setitem(sys.modules, "envoy", None)
     monkeypatch.setenv("PATH", "")
     with pytest.raises(MissingProgram, match="pip install"):
-        labkit.run(racing(BEFORE), engine="live", proxy="envoy", progress=False)
-    assert configuration(racing(BEFORE), "envoy")
+        labkit.run(calm(PAUSE), engine="live", proxy="envoy", progress=False)
+    assert configuration(calm(PAUSE), "envoy")
 
 
 # -- the command line ----------------------------------------------------------------
@@ -318,7 +318,7 @@ def labkit_cli(*words: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def file(tmp_path: Path) -> str:
     path = tmp_path / "race.toml"
-    path.write_text(racing(BEFORE).to_toml())
+    path.write_text(calm(PAUSE).to_toml())
     return str(path)
 
 
