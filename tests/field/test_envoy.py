@@ -220,6 +220,29 @@ def test_every_connection_says_who_closed_it() -> None:
     assert lives[1].why == "unannounced close" and lives[1].requests == 2
 
 
+# Envoy drains and goes deaf before it closes: 0.4 s, 0.4 s, 0.4 s.
+GOODBYE = Server(
+    personality="envoy",
+    idle_timeout=0.4,
+    drain_timeout=0.4,
+    delayed_close_timeout=0.4,
+)
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("phase", ["open", "draining", "deaf", "gone"])
+def test_the_goodbye_on_hop_0_is_told_as_in_virtual_time(phase: str) -> None:
+    gap = {"open": 0.1, "draining": 0.6, "deaf": 1.0, "gone": 1.5}[phase]
+    scenario = Scenario(
+        traffic=Traffic(arrivals="gaps", gaps=(gap, 0.05), requests=3),
+        hops=(Hop(server=GOODBYE), Hop()),
+    )
+    real, ours = run(scenario), labkit.run(scenario, progress=False)
+    assert story(real) == story(ours)
+    assert counts(real)[0] == counts(ours)[0]
+    assert (real.failed, real.hops[0].races) == ((1, 1) if phase == "deaf" else (0, 0))
+
+
 BROKEN = Pool(timeout=0.4, connect_timeout=0.3)
 
 

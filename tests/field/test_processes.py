@@ -4,6 +4,7 @@ import asyncio
 import gc
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from chains import PAUSE, calm, descriptors, running
+from chains import PAUSE, calm, descriptors, fetch, running
 
 import labkit
 from labkit import FieldError, Lab, Scenario
@@ -332,6 +333,24 @@ def test_show_config_prints_what_to_type_and_runs_nothing(file: str) -> None:
     done = labkit_cli("run", file, "--proxy", "envoy", "--show-config")
     assert done.returncode == 0
     assert done.stdout == configuration(Scenario.from_toml(Path(file)), "envoy")
+
+
+def test_serve_prints_envoys_own_log_line(file: str) -> None:
+    words = [sys.executable, "-m", "labkit.cli", "serve", file, "--proxy", "envoy"]
+    refuse = ["--set", 'origin.script="refuse"']
+    child = subprocess.Popen([*words, *refuse], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    url = child.stdout.readline().split(": ", 1)[1].strip()
+    assert (fetch(url), child.stdout.readline()[:9]) == (503, "upstream:")
+    line = child.stdout.readline()
+    assert re.fullmatch(
+        r"\[\d+\.\d+s\] #0 GET 503 UF upstream_reset_before_response_started"
+        r"\{.*_Connection_refused\} attempts=1 [\d.]+ms\n",
+        line,
+    )
+    child.send_signal(signal.SIGINT)
+    told, _ = child.communicate(timeout=20)
+    assert told.startswith("1 requests, 1 failed") and child.returncode == 0
 
 
 def test_serve_ends_with_one_line_when_its_envoy_is_killed(
