@@ -243,6 +243,17 @@ def test_the_goodbye_on_hop_0_is_told_as_in_virtual_time(phase: str) -> None:
     assert (real.failed, real.hops[0].races) == ((1, 1) if phase == "deaf" else (0, 0))
 
 
+@pytest.mark.live
+def test_the_timer_behind_a_programs_goodbye_is_told() -> None:
+    scenario = Scenario(
+        traffic=Traffic(arrivals="gaps", gaps=(1.5,), requests=2),
+        hops=(Hop(server=GOODBYE), Hop(pool=Pool(idle_timeout=0.3))),
+    )
+    lives = run(scenario).lives
+    first = [(life.hop, life.closed_by, life.why) for life in lives[::2]]
+    assert first == [(0, "server", "idle timeout"), (1, "pool", "idle_timeout")]
+
+
 BROKEN = Pool(timeout=0.4, connect_timeout=0.3)
 
 
