@@ -4,6 +4,7 @@ import asyncio
 import gc
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from chains import BEFORE, descriptors, racing, running
+from chains import PAUSE, calm, descriptors, fetch, running
 
 import labkit
 from labkit import FieldError, Lab, Scenario
@@ -24,8 +25,9 @@ from labkit.field.program import Place
 from labkit.roles.traffic import Traffic
 
 pytestmark = pytest.mark.live
+NEEDS = ("envoy",)
 
-ENDLESS = racing(BEFORE).replace("traffic.requests", 1_000_000)
+ENDLESS = calm(PAUSE).replace("traffic.requests", 1_000_000)
 
 
 @pytest.fixture
@@ -54,22 +56,22 @@ def envoy_of(scratch: Path) -> int:
 
 
 def test_a_run_leaves_no_process_descriptor_thread_or_file(scratch: Path) -> None:
-    labkit.run(racing(BEFORE), engine="live", proxy="envoy", progress=False)
+    labkit.run(calm(PAUSE), engine="live", proxy="envoy", progress=False)
     before = (descriptors(), threading.active_count())
-    labkit.run(racing(BEFORE), engine="live", proxy="envoy", progress=False)
+    labkit.run(calm(PAUSE), engine="live", proxy="envoy", progress=False)
     assert (descriptors(), threading.active_count()) == before
 
 
 def test_a_lab_that_stops_leaves_nothing(scratch: Path) -> None:
-    Lab(racing(BEFORE), proxy="envoy").start().stop()
+    Lab(calm(PAUSE), proxy="envoy").start().stop()
     before = (descriptors(), threading.active_count())
-    with Lab(racing(BEFORE), proxy="envoy") as lab:
+    with Lab(calm(PAUSE), proxy="envoy") as lab:
         assert running(scratch) and lab.is_running
     assert (descriptors(), threading.active_count()) == before
 
 
 def test_a_lab_that_nobody_holds_takes_its_envoy_along(scratch: Path) -> None:
-    lab = Lab(racing(BEFORE), proxy="envoy").start()
+    lab = Lab(calm(PAUSE), proxy="envoy").start()
     assert running(scratch)
     del lab
     gc.collect()
@@ -188,7 +190,7 @@ def test_a_lab_tells_of_an_envoy_that_was_killed(scratch: Path) -> None:
         told.append(trouble)
         heard.set()
 
-    with Lab(racing(BEFORE), proxy="envoy", on_trouble=hear) as lab:
+    with Lab(calm(PAUSE), proxy="envoy", on_trouble=hear) as lab:
         os.kill(envoy_of(scratch), signal.SIGKILL)
         assert heard.wait(10)
         with pytest.raises(FieldError, match="killed by SIGKILL"):
@@ -205,7 +207,7 @@ class Misspelt(Envoy):
 
 def seated(program: Envoy) -> Crew:
     crew = Crew(["envoy"], {"envoy": program})
-    scenario = racing(BEFORE)
+    scenario = calm(PAUSE)
     from labkit.field.account import Account
     from labkit.ledger import Ledger
     from labkit.net.loopback import LoopbackNetwork
@@ -284,7 +286,7 @@ def test_a_missing_program_is_one_sentence_that_says_how_to_get_it(
     tmp_path: Path,
 ) -> None:
     file = tmp_path / "race.toml"
-    file.write_text(racing(BEFORE).to_toml())
+    file.write_text(calm(PAUSE).to_toml())
     done = without_programs("run", str(file), "--engine", "live", "--proxy", "envoy")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
@@ -298,8 +300,8 @@ def test_a_notebook_can_go_on_without_the_program(
     monkeypatch.setitem(sys.modules, "envoy", None)
     monkeypatch.setenv("PATH", "")
     with pytest.raises(MissingProgram, match="pip install"):
-        labkit.run(racing(BEFORE), engine="live", proxy="envoy", progress=False)
-    assert configuration(racing(BEFORE), "envoy")
+        labkit.run(calm(PAUSE), engine="live", proxy="envoy", progress=False)
+    assert configuration(calm(PAUSE), "envoy")
 
 
 # -- the command line ----------------------------------------------------------------
@@ -317,7 +319,7 @@ def labkit_cli(*words: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def file(tmp_path: Path) -> str:
     path = tmp_path / "race.toml"
-    path.write_text(racing(BEFORE).to_toml())
+    path.write_text(calm(PAUSE).to_toml())
     return str(path)
 
 
@@ -331,6 +333,24 @@ def test_show_config_prints_what_to_type_and_runs_nothing(file: str) -> None:
     done = labkit_cli("run", file, "--proxy", "envoy", "--show-config")
     assert done.returncode == 0
     assert done.stdout == configuration(Scenario.from_toml(Path(file)), "envoy")
+
+
+def test_serve_prints_envoys_own_log_line(file: str) -> None:
+    words = [sys.executable, "-m", "labkit.cli", "serve", file, "--proxy", "envoy"]
+    refuse = ["--set", 'origin.script="refuse"']
+    child = subprocess.Popen([*words, *refuse], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    url = child.stdout.readline().split(": ", 1)[1].strip()
+    assert (fetch(url), child.stdout.readline()[:9]) == (503, "upstream:")
+    line = child.stdout.readline()
+    assert re.fullmatch(
+        r"\[\d+\.\d+s\] #0 GET 503 UF upstream_reset_before_response_started"
+        r"\{.*_Connection_refused\} attempts=1 [\d.]+ms\n",
+        line,
+    )
+    child.send_signal(signal.SIGINT)
+    told, _ = child.communicate(timeout=20)
+    assert told.startswith("1 requests, 1 failed") and child.returncode == 0
 
 
 def test_serve_ends_with_one_line_when_its_envoy_is_killed(
