@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from labkit.ledger import Ledger
 from labkit.net import Listening, Network
+from labkit.personalities import HABITS
 from labkit.roles.envoy_proxy import EnvoyProxy
 from labkit.roles.origin import Origin
 from labkit.roles.pool import ConnectionPool
@@ -54,7 +55,7 @@ class Chain:
             ConnectionPool(network, hop, settings.pool, ledger)
             for hop, settings in enumerate(scenario.hops)
         ]
-        routers = [Router(pool, ledger, self._chance("retry")) for pool in self.pools]
+        routers = [self._router(pool) for pool in self.pools]
         self.origin = Origin(scenario.origin, ledger, self._chance("origin"))
         self.proxies = [self._proxy(hop, routers[hop]) for hop in self._later_hops()]
         handlers: list[Handler] = [*self.proxies, handler or self.origin]
@@ -81,6 +82,12 @@ class Chain:
     def _chance(self, who: str) -> random.Random:
         """A stream of its own for everyone who needs chance, from the one seed."""
         return random.Random(f"{self.scenario.seed} {who}")
+
+    def _router(self, pool: ConnectionPool) -> Router:
+        """With the habits of the program that owns the pool, if it is a proxy."""
+        owner = self.scenario.hops[pool.hop - 1].server if pool.hop else None
+        habit = HABITS.get(owner.personality) if owner else None
+        return Router(pool, self._ledger, self._chance("retry"), habit)
 
     def _proxy(self, hop: int, router: Router) -> Proxy:
         hops = self.scenario.hops
