@@ -137,8 +137,11 @@ def _check_beginning(data: bytes | bytearray) -> None:
 def read_request(head: bytes, accept_10: bool = False) -> Request:
     """The request of one complete head; Unacceptable if the codec refuses it."""
     tidy = _TIDY.fullmatch(head)
-    if tidy is not None and (usual := _usual(tidy, head)) is not None:
-        return usual
+    usual = None if tidy is None else _usual(tidy, head)
+    return usual or _any_request(head, tidy is not None, accept_10)
+
+
+def _any_request(head: bytes, is_tidy: bool, accept_10: bool) -> Request:
     lines = head.split(b"\n")
     method, target, version = _request_line(lines[0])
     fields = _fields(lines[1:])
@@ -155,7 +158,7 @@ def read_request(head: bytes, accept_10: bool = False) -> Request:
     options = _options(special)
     has_host = authority is not None or (bool(hosts) and b"host" not in options)
     refusal = _manager_refuses(method, target, has_host, options, special)
-    if tidy is None or authority is not None or len(hosts) != 1:
+    if not is_tidy or authority is not None or len(hosts) != 1:
         head = _tidied(method, target, host, fields, is_old, length)
     names = dict(fields)
     label = next((v for n, v in names.items() if n.lower() == _LABEL), b"")
