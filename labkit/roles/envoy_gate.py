@@ -39,7 +39,10 @@ ANSWER_IS_LATE = Refusal(
 
 
 class EnvoyGate(Gate):
-    """One downstream connection of a proxy that behaves as Envoy."""
+    """One downstream connection of a proxy that behaves as Envoy.
+
+    ``wants_close``: the client of the present request ends the connection after it.
+    """
 
     def __init__(self, keeper: Any, inner: Any) -> None:
         super().__init__(keeper, inner)
@@ -48,7 +51,8 @@ class EnvoyGate(Gate):
         self._held = bytearray()
         self._serving = False
         self._is_handed_over = False
-        self._label = b""
+        self._label, self._is_old = b"", False
+        self.wants_close = False
         self.began = 0.0
         self._stirred = 0.0
         self._stream_timer: asyncio.TimerHandle | None = None
@@ -146,13 +150,14 @@ class EnvoyGate(Gate):
         if not self._busy:
             self._busy = True
             self.began = self._loop.time()
-            self._label = b""
+            self._label, self._is_old = b"", False
             self.received = 0
             if self._stream_timer is None:
                 self._watch_stream()
 
     def _admit(self, request: Request, out: list[bytes]) -> None:
-        self._label = request.label
+        self._label, self._is_old = request.label, request.is_old
+        self.wants_close = request.closes
         if request.refusal is not None:
             self._refuse(request.refusal)
             return
@@ -298,7 +303,7 @@ class EnvoyGate(Gate):
 
     def _say(self, refusal: Refusal) -> None:
         if not self._is_over():
-            self.transport.write(self._keeper.refusal(refusal))
+            self.transport.write(self._keeper.refusal(refusal, self._is_old))
 
     def _log(self, refusal: Refusal) -> None:
         self._keeper.refused(self, refusal, self._label, self.began)

@@ -70,6 +70,9 @@ class Refusal:
 class Request(NamedTuple):
     """A head that was taken. ``length`` is that of the body, or CHUNKED.
 
+    ``closes``: the client ends the connection after it; ``is_old``: HTTP/1.0;
+    ``label``: its number in the ledger, if it has one.
+
     ``head`` is what goes on to the server behind this door, tidied up. ``refusal``
     is what Envoy's connection manager, a floor above the codec, answers it with.
     """
@@ -80,7 +83,6 @@ class Request(NamedTuple):
     length: int
     closes: bool
     is_old: bool
-    expects: bool
     label: bytes
     refusal: Refusal | None = None
 
@@ -169,7 +171,6 @@ def _any_request(head: bytes, is_tidy: bool, accept_10: bool) -> Request:
         length,
         b"close" in options or (is_old and b"keep-alive" not in options),
         is_old,
-        any(name.lower() == b"expect" for name in names),
         label,
         refusal,
     )
@@ -199,7 +200,6 @@ def _usual(tidy: re.Match[bytes], head: bytes) -> Request | None:
         method.decode("ascii"),
         target.decode("ascii"),
         0,
-        False,
         False,
         False,
         b"" if label is None else label[1],

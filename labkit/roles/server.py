@@ -233,9 +233,10 @@ class HopServer:
             return int(label), False
         return self._ledger.send(request.method, self._loop.time()), True
 
-    def refusal(self, refusal: Refusal) -> bytes:
+    def refusal(self, refusal: Refusal, is_old: bool = False) -> bytes:
         """An answer of the server's own as it goes over the wire, in Envoy's order."""
-        start = f"HTTP/1.1 {refusal.status} {refusal.reason}\r\n".encode()
+        version = "1.0" if is_old else "1.1"
+        start = f"HTTP/{version} {refusal.status} {refusal.reason}\r\n".encode()
         close = b"connection: close\r\n" if refusal.closes else b""
         if not refusal.text:
             return b"%s%s%scontent-length: 0\r\n\r\n" % (start, self.stamp(), close)
