@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from labkit.ledger import Ledger
 from labkit.net import Listening, Network
+from labkit.personalities import HABITS
 from labkit.roles.envoy_proxy import EnvoyProxy
 from labkit.roles.origin import Origin
 from labkit.roles.pool import ConnectionPool
@@ -64,10 +65,7 @@ class Chain:
             for hop, settings in enumerate(scenario.hops)
             if not self._is_real(hop - 1)
         }
-        routers = {
-            hop: Router(pool, ledger, self._chance("retry"))
-            for hop, pool in self.pools.items()
-        }
+        routers = {hop: self._router(pool) for hop, pool in self.pools.items()}
         self.origin = Origin(scenario.origin, ledger, self._chance("origin"))
         # By the hop of their pools.
         self.proxies = {
@@ -107,6 +105,12 @@ class Chain:
     def _chance(self, who: str) -> random.Random:
         """A stream of its own for everyone who needs chance, from the one seed."""
         return random.Random(f"{self.scenario.seed} {who}")
+
+    def _router(self, pool: ConnectionPool) -> Router:
+        """With the habits of the program that owns the pool, if it is a proxy."""
+        owner = self.scenario.hops[pool.hop - 1].server if pool.hop else None
+        habit = HABITS.get(owner.personality) if owner else None
+        return Router(pool, self._ledger, self._chance("retry"), habit)
 
     def _proxy(self, hop: int, router: Router) -> Proxy:
         hops = self.scenario.hops

@@ -25,6 +25,7 @@ from labkit.roles.intake import (
     end_of_head,
     read_request,
 )
+from labkit.roles.leash import Leash
 from labkit.roles.reply import Reply, Said
 
 # So many bytes of later requests are kept; then the client has to wait.
@@ -38,7 +39,10 @@ ANSWER_IS_LATE = Refusal(
 
 
 class EnvoyGate(Gate):
-    """One downstream connection of a proxy that behaves as Envoy."""
+    """One downstream connection of a proxy that behaves as Envoy.
+
+    ``wants_close``: the client of the present request ends the connection after it.
+    """
 
     def __init__(self, keeper: Any, inner: Any) -> None:
         super().__init__(keeper, inner)
@@ -47,7 +51,8 @@ class EnvoyGate(Gate):
         self._held = bytearray()
         self._serving = False
         self._is_handed_over = False
-        self._label = b""
+        self._label, self._is_old = b"", False
+        self.wants_close = False
         self.began = 0.0
         self._stirred = 0.0
         self._stream_timer: asyncio.TimerHandle | None = None
@@ -145,13 +150,14 @@ class EnvoyGate(Gate):
         if not self._busy:
             self._busy = True
             self.began = self._loop.time()
-            self._label = b""
+            self._label, self._is_old = b"", False
             self.received = 0
             if self._stream_timer is None:
                 self._watch_stream()
 
     def _admit(self, request: Request, out: list[bytes]) -> None:
-        self._label = request.label
+        self._label, self._is_old = request.label, request.is_old
+        self.wants_close = request.closes
         if request.refusal is not None:
             self._refuse(request.refusal)
             return
@@ -192,12 +198,17 @@ class EnvoyGate(Gate):
             self._task.cancel()
 
     def response_ended(self, why_closing: str = "") -> None:
+        reply = self._reply
         self._task = self._reply = None
         self._serving = self._is_handed_over = False
         super().response_ended(why_closing)
         self.said = None
-        if self._held and not self._is_over() and self._phase is not Phase.DEAF:
+        if self._held and self._may_go_on and not (reply and reply.closes):
             self._next_request()
+
+    @property
+    def _may_go_on(self) -> bool:
+        return self._phase is not Phase.DEAF and not self._is_over()
 
     def _next_request(self) -> None:
         held, self._held = bytes(self._held), bytearray()
@@ -270,6 +281,8 @@ class EnvoyGate(Gate):
         self._idle_since = self._loop.time()
         if refusal.closes:
             self._linger(refusal.details)
+        elif self._lingering:
+            self._go_deaf_after_late_response()
         elif self._phase is Phase.OPEN and self._idle_timer is None:
             self._arm_idle()
 
@@ -290,7 +303,7 @@ class EnvoyGate(Gate):
 
     def _say(self, refusal: Refusal) -> None:
         if not self._is_over():
-            self.transport.write(self._keeper.refusal(refusal))
+            self.transport.write(self._keeper.refusal(refusal, self._is_old))
 
     def _log(self, refusal: Refusal) -> None:
         self._keeper.refused(self, refusal, self._label, self.began)
@@ -388,47 +401,3 @@ class EnvoyGate(Gate):
             self.transport.pause_reading()
         else:
             self.transport.resume_reading()
-
-
-class Leash(asyncio.Transport):
-    """What aiohttp holds for the transport: it may write, the gate closes."""
-
-    def __init__(self, gate: EnvoyGate, transport: asyncio.Transport) -> None:
-        super().__init__()
-        self._gate = gate
-        self._transport = transport
-
-    def __repr__(self) -> str:
-        return f"<Leash on {self._transport!r}>"
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """What is known of the connection."""
-        return self._transport.get_extra_info(name, default)
-
-    def write(self, data: Any) -> None:
-        """Write to the client."""
-        self._transport.write(data)
-
-    def writelines(self, list_of_data: Any) -> None:
-        """Write several pieces."""
-        self._transport.writelines(list_of_data)
-
-    def is_closing(self) -> bool:
-        """Has either side ended this connection?"""
-        return self._transport.is_closing()
-
-    def close(self) -> None:
-        """Tell the gate that aiohttp is done."""
-        self._gate.inner_closes()
-
-    def abort(self) -> None:
-        """End it at once."""
-        self._transport.abort()
-
-    def pause_reading(self) -> None:
-        """aiohttp has enough for now."""
-        self._gate.set_reading("inner", False)
-
-    def resume_reading(self) -> None:
-        """aiohttp wants more."""
-        self._gate.set_reading("inner", True)

@@ -120,7 +120,7 @@ class EnvoyProxy(Proxy):
             _framed(incoming.complete, chunked, bodiless),
             chunked,
             tail,
-            closes=_wants_close(request) or ends_by_close,
+            closes=gate.wants_close or ends_by_close,
         )
         if is_old and not reply.closes:
             reply.keeps_old_client()
@@ -139,10 +139,9 @@ class EnvoyProxy(Proxy):
             head += b"x-envoy-overloaded: true\r\n"
         body = b"" if request.method == "HEAD" else failure.body.encode()
         head += text_fields(len(failure.body)) + visit.server.stamp()
-        closes = _wants_close(request)
         gate = cast(EnvoyGate, visit.gate)
-        reply = Reply(gate, status, head, body, closes=closes)
-        if is_old and not closes:
+        reply = Reply(gate, status, head, body, closes=gate.wants_close)
+        if is_old and not reply.closes:
             reply.keeps_old_client()
         return reply
 
@@ -175,9 +174,3 @@ def _framed(body: bytes | None, chunked: bool, bodiless: bool) -> bytes | None:
     if not chunked:
         return body
     return b"%x\r\n%s\r\n%s" % (len(body), body, END) if body else END
-
-
-def _wants_close(request: web.BaseRequest) -> bool:
-    return headers.wants_close(
-        request.raw_headers, "1.1" if request.version >= HttpVersion11 else "1.0"
-    )

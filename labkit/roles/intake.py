@@ -70,6 +70,9 @@ class Refusal:
 class Request(NamedTuple):
     """A head that was taken. ``length`` is that of the body, or CHUNKED.
 
+    ``closes``: the client ends the connection after it; ``is_old``: HTTP/1.0;
+    ``label``: its number in the ledger, if it has one.
+
     ``head`` is what goes on to the server behind this door, tidied up. ``refusal``
     is what Envoy's connection manager, a floor above the codec, answers it with.
     """
@@ -80,7 +83,6 @@ class Request(NamedTuple):
     length: int
     closes: bool
     is_old: bool
-    expects: bool
     label: bytes
     refusal: Refusal | None = None
 
@@ -137,8 +139,11 @@ def _check_beginning(data: bytes | bytearray) -> None:
 def read_request(head: bytes, accept_10: bool = False) -> Request:
     """The request of one complete head; Unacceptable if the codec refuses it."""
     tidy = _TIDY.fullmatch(head)
-    if tidy is not None and (usual := _usual(tidy, head)) is not None:
-        return usual
+    usual = None if tidy is None else _usual(tidy, head)
+    return usual or _any_request(head, tidy is not None, accept_10)
+
+
+def _any_request(head: bytes, is_tidy: bool, accept_10: bool) -> Request:
     lines = head.split(b"\n")
     method, target, version = _request_line(lines[0])
     fields = _fields(lines[1:])
@@ -155,7 +160,7 @@ def read_request(head: bytes, accept_10: bool = False) -> Request:
     options = _options(special)
     has_host = authority is not None or (bool(hosts) and b"host" not in options)
     refusal = _manager_refuses(method, target, has_host, options, special)
-    if tidy is None or authority is not None or len(hosts) != 1:
+    if not is_tidy or authority is not None or len(hosts) != 1:
         head = _tidied(method, target, host, fields, is_old, length)
     names = dict(fields)
     label = next((v for n, v in names.items() if n.lower() == _LABEL), b"")
@@ -166,7 +171,6 @@ def read_request(head: bytes, accept_10: bool = False) -> Request:
         length,
         b"close" in options or (is_old and b"keep-alive" not in options),
         is_old,
-        any(name.lower() == b"expect" for name in names),
         label,
         refusal,
     )
@@ -196,7 +200,6 @@ def _usual(tidy: re.Match[bytes], head: bytes) -> Request | None:
         method.decode("ascii"),
         target.decode("ascii"),
         0,
-        False,
         False,
         False,
         b"" if label is None else label[1],

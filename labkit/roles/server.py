@@ -8,14 +8,14 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import lru_cache
 from random import Random
-from time import gmtime, strftime
+from time import gmtime
 from typing import Any
 
 from aiohttp import HttpVersion11, web
 
 from labkit.ledger import REQUEST_HEADER, Ledger
 from labkit.net import Answer, Listening, Network
-from labkit.roles.access import Access
+from labkit.roles.access import Access, Moment, answered_line, refused_line
 from labkit.roles.envoy_gate import EnvoyGate
 from labkit.roles.gate import Gate
 from labkit.roles.intake import MAX_HEAD, Refusal
@@ -64,7 +64,7 @@ class Visit:
 
     def milliseconds(self) -> int:
         """How long this has taken so far."""
-        return int((self.server.now() - self.gate.began) * 1000)
+        return int((self.server.now() - self.gate.began) * 1000 + 1e-6)
 
     def dress(self, response: web.StreamResponse) -> None:
         """Headers that the server adds to every response, before it is prepared."""
@@ -190,7 +190,7 @@ class HopServer:
             if is_stranger:
                 self._log_stranger(number, response)
             if self.on_access is not None:
-                self.on_access(self._access(request, visit, response))
+                self.on_access(self._line_of(visit, request, response))
             gate.response_ended(_why_closing(request, response))
         return response
 
@@ -233,9 +233,10 @@ class HopServer:
             return int(label), False
         return self._ledger.send(request.method, self._loop.time()), True
 
-    def refusal(self, refusal: Refusal) -> bytes:
+    def refusal(self, refusal: Refusal, is_old: bool = False) -> bytes:
         """An answer of the server's own as it goes over the wire, in Envoy's order."""
-        start = f"HTTP/1.1 {refusal.status} {refusal.reason}\r\n".encode()
+        version = "1.0" if is_old else "1.1"
+        start = f"HTTP/{version} {refusal.status} {refusal.reason}\r\n".encode()
         close = b"connection: close\r\n" if refusal.closes else b""
         if not refusal.text:
             return b"%s%s%scontent-length: 0\r\n\r\n" % (start, self.stamp(), close)
@@ -258,7 +259,22 @@ class HopServer:
             if self.on_exchange is not None:
                 self.on_exchange(number)
         if self.on_access is not None:
-            self.on_access(self._access_of_refusal(gate, refusal, began))
+            self.on_access(refused_line(self._moment(gate, began), gate, refusal))
+
+    def _line_of(
+        self,
+        visit: Visit,
+        request: web.BaseRequest,
+        response: web.StreamResponse | None,
+    ) -> Access:
+        row = self._ledger.exchanges[visit.number]
+        moment = self._moment(visit.gate, visit.gate.began)
+        return answered_line(moment, visit, request, response, row)
+
+    def _moment(self, gate: Gate, began: float) -> Moment:
+        now, epoch = self._loop.time(), self._ledger.epoch
+        connection = self._network.number(self._hop, gate.transport)
+        return Moment(EPOCH + began - epoch, now - began, connection)
 
     def _log_stranger(self, number: int, response: web.StreamResponse | None) -> None:
         status = None if response is None else response.status
@@ -287,52 +303,6 @@ class HopServer:
     def _date(self) -> str:
         """The clock of the run as a date."""
         return http_date(EPOCH + int(self._loop.time() - self._ledger.epoch))
-
-    # -- the access log ------------------------------------------------------------
-
-    def _access(
-        self,
-        request: web.BaseRequest,
-        visit: Visit,
-        response: web.StreamResponse | None,
-    ) -> Access:
-        row = self._ledger.exchanges[visit.number]
-        major, minor = request.version
-        return Access(
-            **self._moment(visit.gate, visit.gate.began),
-            method=request.method,
-            path=request.raw_path,
-            protocol=f"HTTP/{major}.{minor}",
-            response_code=0 if response is None else response.status,
-            response_flags=row.flags,
-            response_code_details=row.details,
-            bytes_received=visit.gate.received or (request.content_length or 0),
-            bytes_sent=0 if response is None else response.body_length,
-            upstream_request_attempt_count=visit.attempts,
-            upstream_host=visit.upstream,
-        )
-
-    def _access_of_refusal(self, gate: Gate, refusal: Refusal, began: float) -> Access:
-        return Access(
-            **self._moment(gate, began),
-            method=None,
-            path=None,
-            protocol="HTTP/1.1",
-            response_code=refusal.status,
-            response_flags=refusal.flags,
-            response_code_details=refusal.details,
-            bytes_received=gate.received,
-            bytes_sent=len(refusal.text),
-            upstream_request_attempt_count=0,
-            upstream_host=None,
-        )
-
-    def _moment(self, gate: Gate, began: float) -> dict[str, Any]:
-        return {
-            "start_time": iso_time(EPOCH + began - self._ledger.epoch),
-            "duration": int((self._loop.time() - began) * 1000),
-            "connection_id": self._network.number(self._hop, gate.transport),
-        }
 
     # -- leaving -------------------------------------------------------------------
 
@@ -400,12 +370,6 @@ def _upgrade_required() -> web.Response:
 def text_fields(length: int) -> bytes:
     """The first fields of an answer of the proxy's own that has a text."""
     return b"content-length: %d\r\ncontent-type: text/plain\r\n" % length
-
-
-def iso_time(seconds: float) -> str:
-    """Seconds since 1970 as an access log writes a moment, to the millisecond."""
-    whole, thousandths = divmod(round(seconds * 1000), 1000)
-    return f"{strftime('%Y-%m-%dT%H:%M:%S', gmtime(whole))}.{thousandths:03}Z"
 
 
 @lru_cache(maxsize=64)

@@ -137,6 +137,14 @@ def test_a11_but_not_after_a_body_that_only_the_end_delimits() -> None:
     assert client.seen == [(0.0, expected), (0.0, "FIN")]
 
 
+def test_a11_what_is_refused_is_refused_in_its_own_version() -> None:
+    client, street = exchange(b"GET / HTTP/1.0\r\n\r\n", accept_http_10=True)
+    told = b"HTTP/1.0 400 Bad Request\r\n" + DATE
+    told += b"connection: close\r\ncontent-length: 0\r\n\r\n"
+    assert client.seen == [(0.0, told), (1000.0, "FIN")]
+    assert street.logged == [(400, "-", "missing_host_header", 0)]
+
+
 @pytest.mark.parametrize("extra", [(), ("Connection: TE",)])
 def test_a12_trailers_are_wished_for_on_the_next_hop_too(extra: tuple[str]) -> None:
     _, street = exchange(get("/", "TE: gzip, trailers", *extra), wait=1.0)
