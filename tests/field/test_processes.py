@@ -273,6 +273,26 @@ def test_a_program_that_cannot_be_executed_leaves_nothing(scratch: Path) -> None
     asyncio.run(main())
 
 
+def test_a_program_that_never_listens_is_given_up_with_its_words(
+    scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Sleepy(Envoy):
+        def command(self, path: str, file: str, folder: str) -> list[str]:
+            return ["/bin/sh", "-c", "echo yawn >&2; exec sleep 60", file]
+
+    monkeypatch.setattr("labkit.field.crew.PATIENCE", 1.0)
+
+    async def main() -> None:
+        crew = seated(Sleepy())
+        try:
+            with pytest.raises(FieldError, match=r"not listen after 1 s; .*yawn"):
+                await crew.start()
+        finally:
+            await crew.stop()
+
+    asyncio.run(main())
+
+
 def test_a_program_that_ignores_the_polite_request_is_killed(scratch: Path) -> None:
     async def main() -> list[str]:
         leash, lines = Leash(), []
