@@ -56,5 +56,6 @@ def test_nginx_uses_an_old_upstream_connection_once_more() -> None:
 @pytest.mark.parametrize("proxy", ["envoy", "nginx"])
 def test_an_idle_timeout_is_the_timer_that_fits(proxy: str) -> None:
     real, _ = both(KNOBS["pool idle"], proxy)
-    ends = [(life.closed_by, life.why) for life in real.lives if life.hop == 1]
-    assert ends[:4] == [("pool", "idle_timeout")] * 4
+    lives = [life for life in real.lives if life.hop == 1]
+    assert {life.closed_by for life in lives} == {"pool"}
+    assert "idle_timeout" in {life.why for life in lives}
