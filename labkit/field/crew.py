@@ -44,7 +44,7 @@ class Crew:
         self._programs = programs
         self.on_trouble: Callable[[FieldError], object] | None = None
         self._posts: list[_Post] = []
-        self._children: list[Child] = []
+        self._children: dict[int, Child] = {}
         self._leash: Leash | None = None
         self._stopping: asyncio.Task[None] | None = None
         self._fallen: asyncio.Future[FieldError] | None = None
@@ -55,7 +55,8 @@ class Crew:
     @property
     def pids(self) -> list[int]:
         """The numbers of the running processes."""
-        return [child.pid for child in self._children if not child.has_ended]
+        running = (each for each in self._children.values() if not each.has_ended)
+        return [child.pid for child in running]
 
     def is_real(self, position: int) -> bool:
         """Does a program stand after hop ``position``?"""
@@ -105,10 +106,8 @@ class Crew:
                 self._posts[entry.place].account.post(position, entry)
             return entry is not None
 
-        self._children.append(
-            Child(
-                program.name, words, self._leash, on_line, self._fell, program.is_fatal
-            )
+        self._children[position] = Child(
+            program.name, words, self._leash, on_line, self._fell, program.is_fatal
         )
 
     async def _until_all_listen(self) -> None:
@@ -116,8 +115,10 @@ class Crew:
         for post in self._posts:
             while not _listens(post.place.port):
                 if asyncio.get_running_loop().time() > deadline:
+                    child = self._children[post.hop]
                     raise FieldError(
-                        f"{self.names[post.hop]} does not listen after {PATIENCE:g} s"
+                        f"{child.name} does not listen after {PATIENCE:g} s; "
+                        f"{child.last_words}"
                     )
                 await asyncio.sleep(_LOOK_AGAIN)
 
@@ -151,9 +152,8 @@ class Crew:
     async def _stop(self) -> None:
         try:
             if self._children:
-                await asyncio.wait(
-                    [asyncio.ensure_future(child.stop()) for child in self._children]
-                )
+                ends = [child.stop() for child in self._children.values()]
+                await asyncio.wait([asyncio.ensure_future(end) for end in ends])
         finally:
             if self._leash is not None:
                 self._leash.end()

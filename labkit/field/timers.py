@@ -10,7 +10,7 @@ import math
 from labkit.settings import Pool, Server
 
 # Seconds by which a timer may seem early or late on a machine that is busy.
-TOLERANCE = 0.05
+TOLERANCE = 0.1
 
 
 def why_server(settings: Server, age: float, quiet: float, requests: int) -> str:

