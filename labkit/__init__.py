@@ -79,6 +79,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "field":
+        return importlib.import_module("labkit.field")
     home = _HOME.get(name)
     if home is None:
         raise AttributeError(f"module 'labkit' has no attribute {name!r}")

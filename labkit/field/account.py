@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from labkit.field.program import Entry, Place
+from labkit.field.timers import why_pool, why_server
 from labkit.field.trails import Trail, Trails
 from labkit.ledger import REQUEST_HEADER, Ledger
 from labkit.net.loopback import LoopbackNetwork
@@ -182,11 +183,12 @@ class Account:
         read = self._read + self._hushed_up(trails)
         for hop in range(self._hops):
             if hop in self._places or hop - 1 in self._places:
-                self._settle(hop, list(trails.of(hop)), read)
+                self._settle(hop, trails, read)
 
     def _settle(
-        self, hop: int, trails: list[Trail], read: Counter[tuple[int, int]]
+        self, hop: int, everybody: Trails, read: Counter[tuple[int, int]]
     ) -> None:
+        trails = list(everybody.of(hop))
         count = self._ledger.hops[hop]
         if hop - 1 in self._places:
             count.reused = sum(max(0, trail.requests - 1) for trail in trails)
@@ -196,7 +198,17 @@ class Account:
             for trail in trails
         )
         for trail in trails:
-            self._ledger.witness(trail.life())
+            why = self._why(hop, trail, everybody.quiet(trail))
+            self._ledger.witness(trail.life(why))
+
+    def _why(self, hop: int, trail: Trail, quiet: float) -> str:
+        """The timer behind a program's goodbye, as far as one fits."""
+        age = (trail.closed or trail.opened) - trail.opened
+        if trail.closed_by == "server" and hop in self._places:
+            return why_server(self._places[hop].server, age, quiet, trail.requests)
+        if trail.closed_by == "pool" and hop - 1 in self._places:
+            return why_pool(self._places[hop - 1].pool, age, quiet, trail.requests)
+        return ""
 
     def _hushed_up(self, trails: Trails) -> Counter[tuple[int, int]]:
         """Requests that a program read and dropped without a line in its log.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from labkit.field.program import Program, Words
 from labkit.field.programs import NAMES, OURS, PROGRAMS
+from labkit.field.trouble import FieldError
 from labkit.kinds import SettingsError, refusal
 from labkit.knobs import default_of, entries
 from labkit.settings import Scenario
@@ -37,6 +39,8 @@ def chosen(proxy: str, scenario: Scenario, engine: str) -> tuple[str, ...]:
             "allowed: one name, or one for each"
         )
     check(scenario, names)
+    if os.name != "posix":
+        raise FieldError("a real proxy needs Linux or macOS; allowed here: labkit")
     return names
 
 

@@ -46,7 +46,9 @@ class Leash:
             stderr=subprocess.DEVNULL,
             process_group=0,
         )
-        self._end = weakref.finalize(self, _end, self._watcher, self.folder)
+        self._end = weakref.finalize(
+            self, _end, os.getpid(), self._watcher, self.folder
+        )
 
     def __repr__(self) -> str:
         return f"<Leash of process group {self.group}>"
@@ -61,7 +63,9 @@ class Leash:
         self._end()
 
 
-def _end(watcher: subprocess.Popen[bytes], folder: str) -> None:
+def _end(owner: int, watcher: subprocess.Popen[bytes], folder: str) -> None:
+    if os.getpid() != owner:  # a fork, which has inherited this and owns nothing
+        return
     # The watcher has not been waited for, so the number is still its own.
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(watcher.pid, signal.SIGKILL)
@@ -98,7 +102,7 @@ class Child:
         self._over: asyncio.Future[None] = self._loop.create_future()
         self._process = _spawn(words, leash)
         # A program nobody holds any more is killed and waited for.
-        self._kill = weakref.finalize(self, _kill, self._process)
+        self._kill = weakref.finalize(self, _kill, os.getpid(), self._process)
         self._out = _Pipe(self._loop, self._process.stdout, self._says, self._look)
         self._err = _Pipe(self._loop, self._process.stderr, self._complains, self._look)
 
@@ -179,7 +183,9 @@ def _widen(pipe: IO[bytes] | None) -> None:
         fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE)  # type: ignore[arg-type]
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
+def _kill(owner: int, process: subprocess.Popen[bytes]) -> None:
+    if os.getpid() != owner:
+        return
     if process.poll() is None:
         process.kill()
     process.wait()

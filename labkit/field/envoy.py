@@ -11,7 +11,7 @@ from typing import Any
 
 from labkit.field import yaml
 from labkit.field.bootstrap import bootstrap
-from labkit.field.program import Entry, Place, Reader, Word, Words, only, search
+from labkit.field.program import Entry, Place, Reader, Word, Words, only, search, span
 from labkit.field.trouble import MissingProgram
 
 # A response flag to the lab's cause, the more telling first: "UO,UC" is a cut
@@ -28,20 +28,8 @@ _CAUSES = {
 }
 
 
-def _is_limit(value: Any, section: Any) -> bool:
-    """Envoy counts in milliseconds and takes 0 for "no limit"."""
-    return bool(value >= 0.001)
-
-
 def _is_longest(value: Any, section: Any) -> bool:
     return bool(value >= section.base_interval)
-
-
-_LIMIT = "0.001 seconds or more, or inf for no limit (Envoy takes 0 for no limit)"
-
-
-def _limit(says: str) -> Word:
-    return Word(says, _is_limit, _LIMIT)
 
 
 _OPTIONS = "common_http_protocol_options."
@@ -49,42 +37,46 @@ _OPTIONS = "common_http_protocol_options."
 
 SERVER: Words = {
     "personality": Word("", lambda v, s: v in ("plain", "envoy"), '"plain" or "envoy"'),
-    "idle_timeout": _limit(_OPTIONS + "idle_timeout"),
+    "idle_timeout": span(_OPTIONS + "idle_timeout"),
     "drain_timeout": Word("drain_timeout"),
     "delayed_close_timeout": Word("delayed_close_timeout"),
-    "max_connection_duration": _limit(_OPTIONS + "max_connection_duration"),
+    "max_connection_duration": span(_OPTIONS + "max_connection_duration"),
     "http1_safe_max_connection_duration": Word("http1_safe_max_connection_duration"),
     "max_requests_per_connection": Word(_OPTIONS + "max_requests_per_connection"),
-    "request_headers_timeout": _limit("request_headers_timeout"),
-    "stream_idle_timeout": _limit("stream_idle_timeout"),
-    "announce": only(True, "true, Envoy always says close", "always"),
+    "request_headers_timeout": span("request_headers_timeout"),
+    "stream_idle_timeout": span("stream_idle_timeout"),
+    "announce": only(True, "true, Envoy always says close"),
     "hint": only(False, "false, Envoy sends no Keep-Alive header"),
-    "farewell": only("fin", '"fin", Envoy says nothing else', "always fin"),
+    "farewell": only("fin", '"fin", Envoy says nothing else'),
     "tick": only(0.0, "0, Envoy's timers are its own"),
     "accept_http_10": Word("http_protocol_options.accept_http_10"),
 }
 
 POOL: Words = {
-    "idle_timeout": _limit(_OPTIONS + "idle_timeout"),
-    "max_connection_duration": _limit(_OPTIONS + "max_connection_duration"),
+    "idle_timeout": span(_OPTIONS + "idle_timeout"),
+    "max_connection_duration": span(_OPTIONS + "max_connection_duration"),
     "max_requests_per_connection": Word(_OPTIONS + "max_requests_per_connection"),
     "max_connections": Word("circuit_breakers: max_connections"),
     "max_pending_requests": Word("circuit_breakers: max_pending_requests"),
-    "connect_timeout": _limit("connect_timeout"),
-    "timeout": _limit("route: timeout"),
-    "per_try_timeout": _limit("retry_policy: per_try_timeout"),
-    "reuse": only("lifo", '"lifo", Envoy knows no other order', "always lifo"),
-    "watch_fin": only(True, "true, Envoy watches idle connections", "always"),
+    "connect_timeout": span("connect_timeout"),
+    "timeout": span("route: timeout"),
+    "per_try_timeout": span("retry_policy: per_try_timeout"),
+    "reuse": only("lifo", '"lifo", Envoy knows no other order'),
+    "watch_fin": only(True, "true, Envoy watches idle connections"),
     "reuse_delay": only(1, "1, Envoy's own reuse delay stands"),
     "honours_hint": only(False, "false, Envoy ignores Keep-Alive: timeout"),
-    "failure": only("503", '"503", which is what Envoy answers', "always 503"),
+    "failure": only("503", '"503", which is what Envoy answers'),
 }
 
 RETRY: Words = {
     "retry_on": Word("retry_policy: retry_on"),
     "num_retries": Word("retry_policy: num_retries"),
     "methods": Word("retry_policy: retriable_request_headers"),
-    "base_interval": _limit("retry_back_off: base_interval"),
+    "base_interval": Word(
+        "retry_back_off: base_interval",
+        lambda value, section: bool(value >= 0.001),
+        "0.001 seconds or more",
+    ),
     "max_interval": Word(
         "retry_back_off: max_interval",
         _is_longest,

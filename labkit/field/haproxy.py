@@ -13,7 +13,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from labkit.field.program import Entry, Place, Reader, Word, Words, only, search
+from labkit.field.program import Entry, Place, Reader, Word, Words, only, search, span
 from labkit.field.trouble import MissingProgram
 from labkit.ledger import REQUEST_HEADER
 from labkit.net.sockets import HERE
@@ -37,14 +37,6 @@ _RETRY_WORDS = {
 _BUFFER = 1_048_576
 
 
-def _is_span(value: Any, section: Any) -> bool:
-    return bool(value == math.inf or 0.001 <= value <= _LONGEST)
-
-
-def _span(says: str) -> Word:
-    return Word(says, _is_span, f"0.001 to {_LONGEST:g} seconds, or inf")
-
-
 def _is_known(value: Any, section: Any) -> bool:
     return "retriable-4xx" not in value
 
@@ -53,34 +45,34 @@ SERVER: Words = {
     "personality": Word(
         "", lambda v, s: v in ("plain", "haproxy"), '"plain" or "haproxy"'
     ),
-    "idle_timeout": _span("timeout http-keep-alive"),
+    "idle_timeout": span("timeout http-keep-alive", _LONGEST),
     "drain_timeout": only(0.0, "0, HAProxy does not drain an idle connection"),
     "delayed_close_timeout": only(0.0, "0, HAProxy closes an idle connection at once"),
     "max_connection_duration": only(math.inf, "inf, HAProxy has no such limit"),
     "http1_safe_max_connection_duration": only(False, "false, there is no limit"),
     "max_requests_per_connection": only(math.inf, "inf, HAProxy has no such limit"),
-    "request_headers_timeout": _span("timeout http-request"),
+    "request_headers_timeout": span("timeout http-request", _LONGEST),
     "stream_idle_timeout": only(math.inf, "inf, HAProxy has no such limit"),
-    "announce": only(False, "false, HAProxy closes without a word", "never"),
+    "announce": only(False, "false, HAProxy closes without a word"),
     "hint": only(False, "false, HAProxy sends no Keep-Alive header"),
-    "farewell": only("fin", '"fin", HAProxy says nothing else', "always fin"),
+    "farewell": only("fin", '"fin", HAProxy says nothing else'),
     "tick": only(0.0, "0, HAProxy's timers are its own"),
-    "accept_http_10": only(True, "true, HAProxy accepts HTTP/1.0", "always"),
+    "accept_http_10": only(True, "true, HAProxy accepts HTTP/1.0"),
 }
 
 POOL: Words = {
-    "idle_timeout": _span("server: pool-purge-delay (a period, not a timer)"),
+    "idle_timeout": span("server: pool-purge-delay", _LONGEST),
     "max_connection_duration": only(math.inf, "inf, HAProxy has no such limit"),
     "max_requests_per_connection": only(
         math.inf, "inf, HAProxy counts no requests of HTTP/1 (max-reuse is HTTP/2's)"
     ),
     "max_connections": Word("server: maxconn"),
     "max_pending_requests": only(1024, "1024, unused: HAProxy's queue has no end"),
-    "connect_timeout": _span("timeout connect"),
-    "timeout": _span("timeout server, timeout queue"),
-    "per_try_timeout": _span("timeout server"),
+    "connect_timeout": span("timeout connect", _LONGEST),
+    "timeout": span("timeout server, timeout queue", _LONGEST),
+    "per_try_timeout": span("timeout server", _LONGEST),
     "reuse": only("lifo", '"lifo", HAProxy takes what it finds'),
-    "watch_fin": only(True, "true, HAProxy watches idle connections", "always"),
+    "watch_fin": only(True, "true, HAProxy watches idle connections"),
     "reuse_delay": only(1, "1, HAProxy's own reuse delay stands"),
     "honours_hint": only(False, "false, HAProxy ignores Keep-Alive: timeout"),
     "failure": only(
@@ -89,7 +81,9 @@ POOL: Words = {
 }
 
 RETRY: Words = {
-    "retry_on": Word("retry-on", _is_known, "other words: HAProxy cannot retry a 409"),
+    "retry_on": Word(
+        "retry-on", _is_known, "all but retriable-4xx, HAProxy cannot retry a 409"
+    ),
     "num_retries": Word("retries"),
     "methods": Word("http-request disable-l7-retry"),
     "base_interval": only(0.025, "0.025, unused: HAProxy tries again at once"),
@@ -147,7 +141,7 @@ _HEAD = [
 ]
 
 
-def span(seconds: float) -> str:
+def _time(seconds: float) -> str:
     """A duration as HAProxy writes it: whole seconds, else milliseconds."""
     if seconds == math.inf:
         return FOREVER
@@ -181,8 +175,8 @@ def _frontend(place: Place) -> list[str]:
     return [
         f"frontend {_name(place)}",
         f"    bind {HERE}:{place.port}",
-        f"    timeout http-keep-alive {span(server.idle_timeout)}",
-        f"    timeout http-request {span(server.request_headers_timeout)}",
+        f"    timeout http-keep-alive {_time(server.idle_timeout)}",
+        f"    timeout http-request {_time(server.request_headers_timeout)}",
         "    # A stranger's request gets a label, so that its server can report it.",
         f"    http-request set-header {REQUEST_HEADER} %[uuid()] "
         f"unless {{ {label} -m found }}",
@@ -197,9 +191,9 @@ def _backend(place: Place) -> list[str]:
     one_try = min(pool.per_try_timeout, pool.timeout)
     return [
         f"backend {_name(place)}",
-        f"    timeout connect {span(pool.connect_timeout)}",
-        f"    timeout server {span(one_try)}",
-        f"    timeout queue {span(pool.timeout)}",
+        f"    timeout connect {_time(pool.connect_timeout)}",
+        f"    timeout server {_time(one_try)}",
+        f"    timeout queue {_time(pool.timeout)}",
         "    http-reuse always",
         *(f"    {line}" for line in _retries(pool.retry)),
         f"    server upstream {HERE}:{place.upstream} {_server_options(pool)}",
@@ -207,7 +201,7 @@ def _backend(place: Place) -> list[str]:
 
 
 def _server_options(pool: Pool) -> str:
-    options = [f"pool-purge-delay {span(pool.idle_timeout)}"]
+    options = [f"pool-purge-delay {_time(pool.idle_timeout)}"]
     if pool.max_connections < math.inf:
         options.append(f"maxconn {int(pool.max_connections)}")
     return " ".join(options)

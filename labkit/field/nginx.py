@@ -20,6 +20,7 @@ from labkit.field.program import (
     Words,
     only,
     search,
+    span,
 )
 from labkit.field.trouble import MissingProgram
 from labkit.ledger import REQUEST_HEADER
@@ -42,10 +43,6 @@ _TOO_FINE = frozenset({"connect-failure", "reset-before-request", "retriable-4xx
 _NEVER_TWICE = frozenset({"POST", "LOCK", "PATCH"})
 
 
-def _is_span(value: Any, section: Any) -> bool:
-    return bool(value >= 0.001)
-
-
 def _is_covered(value: Any, section: Any) -> bool:
     return _TOO_FINE.isdisjoint(value)
 
@@ -58,16 +55,12 @@ def _is_late(value: Any, section: Any) -> bool:
     return value == math.inf or bool(section.http1_safe_max_connection_duration)
 
 
-def _span(says: str) -> Word:
-    return Word(says, _is_span, "0.001 seconds or more, or inf")
-
-
-_NO_QUEUE = only(1024, "1024: nginx has no queue for upstream connections")
+_NO_QUEUE = only(1024, "1024, unused: nginx has no queue for upstream connections")
 _AT_ONCE = "nginx tries again at once"
 
 SERVER: Words = {
     "personality": Word("", lambda v, s: v in ("plain", "nginx"), '"plain" or "nginx"'),
-    "idle_timeout": _span("keepalive_timeout"),
+    "idle_timeout": span("keepalive_timeout"),
     "drain_timeout": only(0.0, "0, nginx does not drain an idle connection"),
     "delayed_close_timeout": only(0.0, "0, nginx closes an idle connection at once"),
     "max_connection_duration": Word(
@@ -76,31 +69,31 @@ SERVER: Words = {
         "inf, or http1_safe_max_connection_duration = true beside it: nginx looks at "
         "the age when the next request starts",
     ),
-    "http1_safe_max_connection_duration": Word("always, where there is a limit"),
+    "http1_safe_max_connection_duration": Word("keepalive_time"),
     "max_requests_per_connection": Word("keepalive_requests"),
-    "request_headers_timeout": _span("client_header_timeout"),
+    "request_headers_timeout": span("client_header_timeout"),
     "stream_idle_timeout": only(math.inf, "inf, nginx has no such limit"),
-    "announce": only(True, "true, nginx says close on the last response", "always"),
+    "announce": only(True, "true, nginx says close on the last response"),
     "hint": Word("keepalive_timeout, second value"),
-    "farewell": only("fin", '"fin", nginx says nothing else', "always fin"),
+    "farewell": only("fin", '"fin", nginx says nothing else'),
     "tick": only(0.0, "0, nginx's timers are its own"),
-    "accept_http_10": only(True, "true, nginx accepts HTTP/1.0", "always"),
+    "accept_http_10": only(True, "true, nginx accepts HTTP/1.0"),
 }
 
 POOL: Words = {
-    "idle_timeout": _span("upstream: keepalive_timeout"),
-    "max_connection_duration": _span("upstream: keepalive_time"),
+    "idle_timeout": span("upstream: keepalive_timeout"),
+    "max_connection_duration": span("upstream: keepalive_time"),
     "max_requests_per_connection": Word("upstream: keepalive_requests"),
     "max_connections": _NO_QUEUE,
     "max_pending_requests": _NO_QUEUE,
-    "connect_timeout": _span("proxy_connect_timeout"),
-    "timeout": _span("proxy_read_timeout, proxy_next_upstream_timeout"),
-    "per_try_timeout": _span("proxy_read_timeout"),
-    "reuse": only("lifo", '"lifo", nginx knows no other order', "always lifo"),
-    "watch_fin": only(True, "true, nginx watches idle connections", "always"),
+    "connect_timeout": span("proxy_connect_timeout"),
+    "timeout": span("proxy_read_timeout, proxy_next_upstream_timeout"),
+    "per_try_timeout": span("proxy_read_timeout"),
+    "reuse": only("lifo", '"lifo", nginx knows no other order'),
+    "watch_fin": only(True, "true, nginx watches idle connections"),
     "reuse_delay": only(1, "1, nginx's own reuse delay stands"),
     "honours_hint": only(False, "false, nginx ignores Keep-Alive: timeout"),
-    "failure": only("502", '"502", which is what nginx answers', "always 502"),
+    "failure": only("502", '"502", which is what nginx answers'),
 }
 
 RETRY: Words = {
@@ -157,7 +150,7 @@ class Nginx:
 # -- the configuration -------------------------------------------------------------
 
 
-def span(seconds: float) -> str:
+def _time(seconds: float) -> str:
     """A duration as nginx writes it: whole seconds, else milliseconds."""
     if seconds == math.inf:
         return FOREVER
@@ -225,8 +218,8 @@ def _upstream(place: Place) -> list[str]:
         f"upstream {_name(place)} {{",
         *(f"    {line}" for line in lines),
         "    keepalive 1024;",
-        f"    keepalive_timeout {span(pool.idle_timeout)};",
-        f"    keepalive_time {span(pool.max_connection_duration)};",
+        f"    keepalive_timeout {_time(pool.idle_timeout)};",
+        f"    keepalive_time {_time(pool.max_connection_duration)};",
         f"    keepalive_requests {_count(pool.max_requests_per_connection)};",
         "}",
     ]
@@ -239,9 +232,9 @@ def _server(place: Place) -> list[str]:
         f"    listen {HERE}:{place.port} reuseport;",
         f"    access_log /dev/stdout {_name(place)};",
         f"    keepalive_timeout {_keepalive(server)};",
-        f"    keepalive_time {span(server.max_connection_duration)};",
+        f"    keepalive_time {_time(server.max_connection_duration)};",
         f"    keepalive_requests {_count(server.max_requests_per_connection)};",
-        f"    client_header_timeout {span(server.request_headers_timeout)};",
+        f"    client_header_timeout {_time(server.request_headers_timeout)};",
         "    location / {",
         f"        proxy_pass http://{_name(place)};",
         "        proxy_http_version 1.1;",
@@ -255,26 +248,26 @@ def _server(place: Place) -> list[str]:
 
 
 def _keepalive(server: Server) -> str:
-    idle = span(server.idle_timeout)
+    idle = _time(server.idle_timeout)
     if not server.hint:
         return idle
     # The header counts in whole seconds.
     whole = math.inf if server.idle_timeout == math.inf else int(server.idle_timeout)
-    return f"{idle} {span(max(1, whole))}"
+    return f"{idle} {_time(max(1, whole))}"
 
 
 def _tries(pool: Pool) -> list[str]:
     one = min(pool.per_try_timeout, pool.timeout)
     words = _next_upstream(pool.retry)
     lines = [
-        f"proxy_connect_timeout {span(pool.connect_timeout)};",
-        f"proxy_read_timeout {span(one)};",
-        f"proxy_send_timeout {span(one)};",
+        f"proxy_connect_timeout {_time(pool.connect_timeout)};",
+        f"proxy_read_timeout {_time(one)};",
+        f"proxy_send_timeout {_time(one)};",
         f"proxy_next_upstream {' '.join(words) or 'off'};",
     ]
     if words:
         lines.append(f"proxy_next_upstream_tries {pool.retry.num_retries + 1};")
-        all_tries = "0" if pool.timeout == math.inf else span(pool.timeout)
+        all_tries = "0" if pool.timeout == math.inf else _time(pool.timeout)
         lines.append(f"proxy_next_upstream_timeout {all_tries};")
     return lines
 

