@@ -10,7 +10,7 @@ from dataclasses import Field
 from typing import Any
 
 from labkit import notation
-from labkit.kinds import SettingsError, checked, one_line, refusal
+from labkit.kinds import Kind, SettingsError, checked, one_line, refusal, seconds
 from labkit.knobs import Knob, Section, default_of, entries, entry
 from labkit.settings import Event, Hop, Scenario
 
@@ -141,3 +141,19 @@ def _check_event(scenario: Scenario, event: Event, at: str) -> None:
         hops = " or ".join(f'"hop.{i}"' for i in range(len(scenario.hops)))
         allowed = f'{hops} where the action is "{event.action}"'
         raise refusal(f"{at}.path", event.path, allowed)
+    elif event.value is not None and event.value not in _WORDS[event.action]:
+        checked(f"{at}.value", _how(event.action), event.value)
+
+
+# How to drain, besides in so many seconds.
+_WORDS: dict[str, tuple[str, ...]] = {
+    "drain": ("immediate", "listeners"),
+    "deploy": (),
+}
+
+
+def _how(action: str) -> Kind:
+    """Seconds, or one of the action's words."""
+    span = seconds(endless=False)
+    words = "".join(f', or "{word}"' for word in _WORDS[action])
+    return Kind(span.allowed + words, span.accept)

@@ -7,6 +7,7 @@ comments name the rows. What is not listed has the plain default.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 PERSONALITIES = ("plain", "envoy", "nginx", "haproxy", "alb")
@@ -57,4 +58,49 @@ FAILURES: Mapping[str, str] = {
     "nginx": "502",
     "haproxy": "silent",
     "alb": "502",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Habit:
+    """What a proxy does about a failed hop without being asked.
+
+    ``repeats_lost``: a request that died with a reused connection goes out again at
+    once, as often as it takes, unless its method is in ``never_repeats``.
+    ``connects_again``: how often a refused connection is tried again, after
+    ``connect_wait`` seconds each. ``silent_if_lost``: the client of a request that
+    died with a reused connection gets no answer, so that it tries again itself.
+    ``statuses``: its own answers by cause; ``status`` to every other cause.
+    """
+
+    repeats_lost: bool = False
+    never_repeats: frozenset[str] = frozenset()
+    connects_again: int = 0
+    connect_wait: float = 0.0
+    silent_if_lost: bool = False
+    status: int = 502
+    statuses: Mapping[str, int] = field(default_factory=dict)
+
+
+# Besides the table: nginx 1.22.1 and HAProxy 2.6.12 as measured with one server, in
+# their default settings (rows D1 to D9 of docs/rows-found.md); ALB as AWS documents it
+# ("Troubleshoot your Application Load Balancers", HTTP 502 and 504).
+HABITS: Mapping[str, Habit] = {
+    "nginx": Habit(
+        repeats_lost=True,
+        never_repeats=frozenset({"POST", "LOCK", "PATCH"}),
+        statuses={"Timeout": 504, "ConnectTimeout": 504},
+    ),
+    "haproxy": Habit(
+        connects_again=3,
+        connect_wait=1.0,
+        silent_if_lost=True,
+        statuses={
+            "Timeout": 504,
+            "ConnectRefused": 503,
+            "ConnectTimeout": 503,
+            "Overflow": 503,
+        },
+    ),
+    "alb": Habit(statuses={"Timeout": 504, "ConnectTimeout": 504}),
 }

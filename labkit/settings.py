@@ -229,7 +229,10 @@ class Event(Section):
     """Something that happens to the running chain at a given second.
 
     "set" turns the knob ``path`` to ``value``; "deploy" and "drain" happen to the
-    server of a hop, ``path`` is then such as "hop.1".
+    server of a hop, ``path`` is then such as "hop.1". "drain": its responses say
+    ``Connection: close``, all of them ("immediate"), ever more over ``value`` seconds,
+    or none, and it stops listening ("listeners"). "deploy": it stops listening and
+    drains, and ``value`` seconds (1) later another one takes its place.
     """
 
     where = "lab.schedule"

@@ -90,6 +90,7 @@ def test_trace_and_plot_are_written(tmp_path: Path) -> None:
         (["dance"], ["dance"]),
         ([], ["VERB"]),
         (["serve", UPSTREAM, "--port", "99999"], ["--port", "99999"]),
+        (["serve", UPSTREAM, "--log-format", "xml"], ["'xml'", "text, json"]),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_line_on_stderr_and_exit_status_2(
@@ -138,6 +139,17 @@ def test_serve_answers_strangers_logs_them_and_ends_with_the_sums(
         told, complaint = child.communicate(timeout=10)
         assert child.returncode == 0 and "Traceback" not in complaint
         assert told.startswith("1 requests, 0 failed")
+
+
+@pytest.mark.live
+def test_serve_logs_under_envoys_names_if_asked_to() -> None:
+    with serving("--log-format", "json") as (child, urls):
+        with urllib.request.urlopen(urls["envoy"] + "/hello", timeout=10) as answer:
+            assert answer.status == 200
+        assert child.stdout is not None
+        line = json.loads(child.stdout.readline())
+    assert line["response_code"] == 200 and line["path"] == "/hello"
+    assert line["upstream_request_attempt_count"] == 1
 
 
 @pytest.mark.live

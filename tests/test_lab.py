@@ -27,7 +27,7 @@ RACING = Scenario(
 )
 
 
-DEPLOY = Event(action="deploy", path="hop.0")
+HASTY = Event(action="deploy", path="hop.0", value="now")
 
 
 def open_descriptors() -> int:
@@ -185,8 +185,8 @@ def test_a_knob_can_be_turned_by_the_schedule() -> None:
             "stream_idle_timeout",
         ),
         (
-            lambda: labkit.run(Scenario(lab=LabSettings(schedule=(DEPLOY,)))),
-            "deploy",
+            lambda: labkit.run(Scenario(lab=LabSettings(schedule=(HASTY,)))),
+            'lab.schedule.0.value is "now"; allowed: 0 to',
         ),
     ],
 )

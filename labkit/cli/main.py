@@ -121,6 +121,7 @@ def _add_serve(verbs: Verbs) -> None:
     verb.add_argument("file", metavar="FILE.toml")
     verb.add_argument("--proxy", default="labkit", metavar="P[,P]")
     verb.add_argument("--port", type=int, default=0, metavar="N")
+    verb.add_argument("--log-format", default="text", metavar="text|json")
     verb.add_argument(
         "--set", action="append", default=[], metavar="PATH=VALUE", dest="changes"
     )

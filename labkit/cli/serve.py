@@ -16,15 +16,27 @@ if TYPE_CHECKING:
     from labkit.lab import Lab
 
 
+# "json" has the names of Envoy's access log.
+LOG_FORMATS = ("text", "json")
+
+
 def serve(arguments: Namespace) -> int:
     """Serve until Ctrl-C or SIGTERM, then print the sums."""
     from labkit.lab import Lab
 
     if not 0 <= arguments.port <= 65535:
         raise SettingsError(f"--port {arguments.port}; allowed: 0 to 65535")
+    if arguments.log_format not in LOG_FORMATS:
+        allowed = ", ".join(LOG_FORMATS)
+        raise SettingsError(
+            f"--log-format {arguments.log_format!r}; allowed: {allowed}"
+        )
     ended = threading.Event()
     lab = Lab(read(arguments), port=arguments.port, proxy=arguments.proxy)
-    lab.on_exchange = lambda number: _log(lab, number)
+    if arguments.log_format == "json":
+        lab.on_access = lambda line: print(line.to_json(), flush=True)
+    else:
+        lab.on_exchange = lambda number: _log(lab, number)
     troubles: list[FieldError] = []
 
     def broken_down(trouble: FieldError) -> None:

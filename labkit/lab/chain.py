@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from labkit.ledger import Ledger
 from labkit.net import Listening, Network
+from labkit.personalities import HABITS
 from labkit.roles.envoy_proxy import EnvoyProxy
 from labkit.roles.origin import Origin
 from labkit.roles.pool import ConnectionPool
@@ -22,7 +23,10 @@ from labkit.roles.proxy import Proxy
 from labkit.roles.router import Router
 from labkit.roles.server import Handler, HopServer
 from labkit.roles.traffic import Traffic
-from labkit.settings import Link, Scenario
+from labkit.settings import Event, Link, Scenario
+
+# Seconds from the end of the old program's listening to the beginning of the new one's.
+DOWN = 1.0
 
 if TYPE_CHECKING:
     from labkit.field.seats import Seats
@@ -61,10 +65,7 @@ class Chain:
             for hop, settings in enumerate(scenario.hops)
             if not self._is_real(hop - 1)
         }
-        routers = {
-            hop: Router(pool, ledger, self._chance("retry"))
-            for hop, pool in self.pools.items()
-        }
+        routers = {hop: self._router(pool) for hop, pool in self.pools.items()}
         self.origin = Origin(scenario.origin, ledger, self._chance("origin"))
         # By the hop of their pools.
         self.proxies = {
@@ -104,6 +105,12 @@ class Chain:
     def _chance(self, who: str) -> random.Random:
         """A stream of its own for everyone who needs chance, from the one seed."""
         return random.Random(f"{self.scenario.seed} {who}")
+
+    def _router(self, pool: ConnectionPool) -> Router:
+        """With the habits of the program that owns the pool, if it is a proxy."""
+        owner = self.scenario.hops[pool.hop - 1].server if pool.hop else None
+        habit = HABITS.get(owner.personality) if owner else None
+        return Router(pool, self._ledger, self._chance("retry"), habit)
 
     def _proxy(self, hop: int, router: Router) -> Proxy:
         hops = self.scenario.hops
@@ -146,9 +153,32 @@ class Chain:
                 event.cancel()
             await asyncio.gather(*events, return_exceptions=True)
 
-    async def _play(self, event: Any) -> None:
+    async def _play(self, event: Event) -> None:
         await asyncio.sleep(event.at)
-        self.set(event.path, event.value)
+        await self.happen(event)
+
+    async def happen(self, event: Event) -> None:
+        """Let an event take place now; a deploy is over when the new program listens.
+
+        "drain": the server of a hop says goodbye with every response, with ever more
+        of them over ``value`` seconds, or just stops listening ("listeners").
+        "deploy": it stops listening and drains, and ``value`` seconds later its
+        program is replaced by a new one, which has an empty pool, too.
+        """
+        if event.action == "set":
+            self.set(event.path, event.value)
+            return
+        hop = int(event.path.split(".")[1])
+        server = self.servers[hop]
+        if event.action == "deploy":
+            await server.replace(DOWN if event.value is None else event.value)
+            if hop + 1 in self.pools:
+                self.pools[hop + 1].empty("deploy")
+        elif event.value == "listeners":
+            await server.stop_listening()
+        else:
+            over = 0.0 if event.value in (None, "immediate") else event.value
+            server.drain(over, self._chance(f"drain of hop {hop}"))
 
     def set(self, path: str, value: object) -> None:
         """Turn a knob of the running chain; SettingsError if the value is wrong."""

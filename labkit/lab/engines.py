@@ -348,20 +348,21 @@ def _check(scenario: Scenario, engine: str, proxy: str) -> Crew | None:
         server = hop.server
         if crew is not None and crew.is_real(index):
             continue
-        # A personality's own default of minutes is left out without a word.
-        if "stream_idle_timeout" in server.written and server.stream_idle_timeout < inf:
+        # Only the gate that plays Envoy watches a request that stands still.
+        if server.stream_idle_timeout < inf and server.personality != "envoy":
             raise SettingsError(
                 f"hop.{index}.server.stream_idle_timeout is "
                 f"{server.stream_idle_timeout:g}; "
-                "allowed: inf, it is not simulated yet"
+                'allowed: inf, unless the personality is "envoy"'
             )
     for event in scenario.lab.schedule:
-        if event.action != "set":
+        if event.action == "set":
+            scenario.replace(event.path, event.value)
+        elif crew is not None and crew.is_real(int(event.path.split(".")[1])):
             raise SettingsError(
-                f'lab.schedule has the action "{event.action}"; '
-                'allowed: "set", others are not simulated yet'
+                f'lab.schedule has the action "{event.action}" for {event.path}; '
+                "allowed: a server of the lab's own, not a real program"
             )
-        scenario.replace(event.path, event.value)
     return crew
 
 

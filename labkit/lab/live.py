@@ -20,6 +20,7 @@ from labkit.wire import ConnectionLife, Trace
 if TYPE_CHECKING:
     from labkit.field import Crew, FieldError, Seats
     from labkit.net.loopback import LoopbackNetwork
+    from labkit.roles.access import Access
     from labkit.roles.server import Handler
 
 T = TypeVar("T")
@@ -77,9 +78,10 @@ class Lab:
     ``start()`` and ``stop()``; one that nobody holds any more stops by itself.
     ``port`` asks for a fixed port of the first server; 0 takes a free one.
     ``handler`` is an application in the origin's place; ``on_exchange`` is called
-    with a request's number after its outcome. ``proxy`` puts real programs in the
-    place of proxies, as in :func:`labkit.run`; ``on_trouble`` is called, in the
-    lab's thread, with the FieldError of one that ends on its own.
+    with a request's number after its outcome, ``on_access`` with a line of the first
+    server's access log. ``proxy`` puts real programs in the place of proxies, as in
+    :func:`labkit.run`; ``on_trouble`` is called, in the lab's thread, with the
+    FieldError of one that ends on its own.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class Lab:
         port: int = 0,
         handler: Handler | None = None,
         on_exchange: Callable[[int], None] | None = None,
+        on_access: Callable[[Access], None] | None = None,
         proxy: str = "labkit",
         on_trouble: Callable[[FieldError], None] | None = None,
     ) -> None:
@@ -99,6 +102,7 @@ class Lab:
         self.on_exchange = on_exchange
         self.on_trouble = on_trouble
         self._seats: Seats | None = None
+        self.on_access = on_access
         self._engine: _Engine | None = None
         self._end: Callable[[], object] = _nothing
         self._urls: dict[str, str] = {}
@@ -198,6 +202,7 @@ class Lab:
         )
         if 0 in chain.servers:
             chain.servers[0].on_exchange = self.on_exchange
+            chain.servers[0].on_access = self.on_access
         try:
             listening = await chain.start()
             if crew is not None:

@@ -4,6 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from time import gmtime, strftime
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from labkit.roles.gate import Gate
+    from labkit.roles.intake import Refusal
+    from labkit.roles.server import Visit
+    from labkit.wire import Exchange
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +42,66 @@ class Access:
     def to_json(self) -> str:
         """The line, as a JSON access log of Envoy's has it."""
         return json.dumps(asdict(self))
+
+
+class Moment(NamedTuple):
+    """When it began (seconds since 1970), how long it took, on which connection."""
+
+    began: float
+    seconds: float
+    connection: int
+
+    @property
+    def milliseconds(self) -> int:
+        """How long, in whole ones; 0.3 s are 300 of them, whatever floats say."""
+        return int(self.seconds * 1000 + 1e-6)
+
+
+def answered_line(
+    moment: Moment,
+    visit: Visit,
+    request: web.BaseRequest,
+    response: web.StreamResponse | None,
+    row: Exchange,
+) -> Access:
+    """The line of a request that a handler saw; ``row`` is its row in the ledger."""
+    return Access(
+        start_time=iso_time(moment.began),
+        method=request.method,
+        path=request.raw_path,
+        protocol=f"HTTP/{request.version.major}.{request.version.minor}",
+        response_code=0 if response is None else response.status,
+        response_flags=row.flags,
+        response_code_details=row.details,
+        bytes_received=visit.gate.received or (request.content_length or 0),
+        bytes_sent=0 if response is None else response.body_length,
+        duration=moment.milliseconds,
+        upstream_request_attempt_count=visit.attempts,
+        upstream_host=visit.upstream,
+        connection_id=moment.connection,
+    )
+
+
+def refused_line(moment: Moment, gate: Gate, refusal: Refusal) -> Access:
+    """The line of a request that no handler saw."""
+    return Access(
+        start_time=iso_time(moment.began),
+        method=None,
+        path=None,
+        protocol="HTTP/1.1",
+        response_code=refusal.status,
+        response_flags=refusal.flags,
+        response_code_details=refusal.details,
+        bytes_received=gate.received,
+        bytes_sent=len(refusal.text),
+        duration=moment.milliseconds,
+        upstream_request_attempt_count=0,
+        upstream_host=None,
+        connection_id=moment.connection,
+    )
+
+
+def iso_time(seconds: float) -> str:
+    """Seconds since 1970 as an access log writes a moment, to the millisecond."""
+    whole, thousandths = divmod(round(seconds * 1000), 1000)
+    return f"{strftime('%Y-%m-%dT%H:%M:%S', gmtime(whole))}.{thousandths:03}Z"

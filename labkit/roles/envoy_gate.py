@@ -25,6 +25,7 @@ from labkit.roles.intake import (
     end_of_head,
     read_request,
 )
+from labkit.roles.leash import Leash
 from labkit.roles.reply import Reply, Said
 
 # So many bytes of later requests are kept; then the client has to wait.
@@ -42,12 +43,13 @@ class EnvoyGate(Gate):
 
     def __init__(self, keeper: Any, inner: Any) -> None:
         super().__init__(keeper, inner)
-        self._head = bytearray()
+        self._head = b""
         self._body: Body | None = None
         self._held = bytearray()
         self._serving = False
         self._is_handed_over = False
         self._label = b""
+        self.began = 0.0
         self._stirred = 0.0
         self._stream_timer: asyncio.TimerHandle | None = None
         self._unread = False
@@ -124,24 +126,26 @@ class EnvoyGate(Gate):
             self.inner.data_received(b"".join(out))
 
     def _take_head(self, data: bytes, out: list[bytes]) -> bytes:
-        if not self._head:
+        if self._head:
+            data = self._head + data
+        else:
             self._begin_stream()
             data = data.lstrip(b"\r\n")
-        self._head += data
-        end = end_of_head(self._head)
+        end = end_of_head(data)
         if end < 0:
+            self._head = data
             if self._head_timer is None:
                 self._await_head()
             return b""
-        head, rest = bytes(self._head[:end]), bytes(self._head[end:])
-        self._head.clear()
+        self._head = b""
+        head, rest = data[:end], data[end:]
         self._admit(read_request(head, self._settings.accept_http_10), out)
         return b"" if self._phase is Phase.DEAF else rest
 
     def _begin_stream(self) -> None:
         if not self._busy:
             self._busy = True
-            self._began = self._loop.time()
+            self.began = self._loop.time()
             self._label = b""
             self.received = 0
             if self._stream_timer is None:
@@ -183,17 +187,23 @@ class EnvoyGate(Gate):
 
     def request_started(self) -> None:
         super().request_started()
+        self.began = self._loop.time()
         self._task = asyncio.current_task()
         if self.said is not None and self._task is not None:
             self._task.cancel()
 
     def response_ended(self, why_closing: str = "") -> None:
+        reply = self._reply
         self._task = self._reply = None
         self._serving = self._is_handed_over = False
         super().response_ended(why_closing)
         self.said = None
-        if self._held and not self._is_over() and self._phase is not Phase.DEAF:
+        if self._held and self._may_go_on and not (reply and reply.closes):
             self._next_request()
+
+    @property
+    def _may_go_on(self) -> bool:
+        return self._phase is not Phase.DEAF and not self._is_over()
 
     def _next_request(self) -> None:
         held, self._held = bytes(self._held), bytearray()
@@ -216,7 +226,7 @@ class EnvoyGate(Gate):
             self._end_with(response, why)
         elif self._phase is not Phase.OPEN:
             response.says_close = True
-        elif self._keeper.wants_to_leave(self):
+        elif self.leaves is not None and self.leaves():
             # B15: as for a connection that is too old, the goodbye begins here.
             response.says_close = True
             self._say_goodbye("drained")
@@ -260,12 +270,14 @@ class EnvoyGate(Gate):
         self._say(refusal)
         self._log(refusal)
         self._stop_waiting_for_head()
-        self._head.clear()
+        self._head = b""
         self._requests += 1
         self._serving = self._busy = False
         self._idle_since = self._loop.time()
         if refusal.closes:
             self._linger(refusal.details)
+        elif self._lingering:
+            self._go_deaf_after_late_response()
         elif self._phase is Phase.OPEN and self._idle_timer is None:
             self._arm_idle()
 
@@ -289,7 +301,7 @@ class EnvoyGate(Gate):
             self.transport.write(self._keeper.refusal(refusal))
 
     def _log(self, refusal: Refusal) -> None:
-        self._keeper.refused(self, refusal, self._label, self._began)
+        self._keeper.refused(self, refusal, self._label, self.began)
 
     # -- timers --------------------------------------------------------------------
 
@@ -307,7 +319,7 @@ class EnvoyGate(Gate):
         """One lazy timer per connection: it looks again as long as something moves."""
         limit = self._settings.stream_idle_timeout
         if limit < math.inf:
-            due = max(self._stirred, self._began) + limit
+            due = max(self._stirred, self.began) + limit
             self._stream_timer = self._loop.call_at(due, self._stream_is_idle)
 
     def rearm(self) -> None:
@@ -323,7 +335,7 @@ class EnvoyGate(Gate):
         if not self._busy or self._phase is Phase.DEAF or self._is_over():
             return
         limit = self._settings.stream_idle_timeout
-        if self._loop.time() < max(self._stirred, self._began) + limit - 1e-9:
+        if self._loop.time() < max(self._stirred, self.began) + limit - 1e-9:
             self._watch_stream()
         elif self._serving and self._body is None:
             self._refuse(ANSWER_IS_LATE)
@@ -384,47 +396,3 @@ class EnvoyGate(Gate):
             self.transport.pause_reading()
         else:
             self.transport.resume_reading()
-
-
-class Leash(asyncio.Transport):
-    """What aiohttp holds for the transport: it may write, the gate closes."""
-
-    def __init__(self, gate: EnvoyGate, transport: asyncio.Transport) -> None:
-        super().__init__()
-        self._gate = gate
-        self._transport = transport
-
-    def __repr__(self) -> str:
-        return f"<Leash on {self._transport!r}>"
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """What is known of the connection."""
-        return self._transport.get_extra_info(name, default)
-
-    def write(self, data: Any) -> None:
-        """Write to the client."""
-        self._transport.write(data)
-
-    def writelines(self, list_of_data: Any) -> None:
-        """Write several pieces."""
-        self._transport.writelines(list_of_data)
-
-    def is_closing(self) -> bool:
-        """Has either side ended this connection?"""
-        return self._transport.is_closing()
-
-    def close(self) -> None:
-        """Tell the gate that aiohttp is done."""
-        self._gate.inner_closes()
-
-    def abort(self) -> None:
-        """End it at once."""
-        self._transport.abort()
-
-    def pause_reading(self) -> None:
-        """aiohttp has enough for now."""
-        self._gate.set_reading("inner", False)
-
-    def resume_reading(self) -> None:
-        """aiohttp wants more."""
-        self._gate.set_reading("inner", True)

@@ -58,9 +58,6 @@ class Keeper(Protocol):
     def said_goodbye(self, gate: Gate, why: str) -> None:
         """The server side is the first to close, for this reason."""
 
-    def wants_to_leave(self, gate: Gate) -> bool:
-        """Is the server drained, so that this response is to be the last one?"""
-
     def refusal(self, refusal: Refusal) -> bytes:
         """An answer of the server's own as it goes over the wire."""
 
@@ -72,12 +69,15 @@ class Gate(asyncio.Protocol):
     """One connection's lifecycle around aiohttp's ``inner`` protocol.
 
     ``said`` is an answer given in the place of the handler at work, ``peer_left``:
-    the client ended the connection, ``received``: bytes of the request's body.
+    the client ended the connection, ``received``: bytes of the request's body,
+    ``leaves``: is this response to be the last one, as the server is drained?
     """
 
     said: tuple[Refusal, web.StreamResponse] | None = None
     peer_left = False
     received = 0
+    began = 0.0
+    leaves: Callable[[], bool] | None = None
 
     def __init__(self, keeper: Keeper, inner: RequestHandler) -> None:
         self._keeper = keeper
@@ -87,7 +87,8 @@ class Gate(asyncio.Protocol):
         self._requests = 0
         self._busy = False
         self._lingering = False
-        self._opened = self._idle_since = self._began = self._loop.time()
+        self._opened = self._idle_since = self._loop.time()
+        self._is_too_old = self._next_is_too_old = False
         self._idle_timer: asyncio.TimerHandle | None = None
         self._life_timer: asyncio.TimerHandle | None = None
         self._head_timer: asyncio.TimerHandle | None = None
@@ -142,7 +143,6 @@ class Gate(asyncio.Protocol):
         """A request's head has been read."""
         self._busy = True
         self._requests += 1
-        self._began = self._loop.time()
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
@@ -153,6 +153,7 @@ class Gate(asyncio.Protocol):
         ``why_closing`` is given when aiohttp closes the connection after it.
         """
         self._busy = False
+        self._is_too_old = self._next_is_too_old
         if why_closing and not (self._why_last_response or self._is_over()):
             self._keeper.said_goodbye(self, why_closing)
         self._idle_since = self._loop.time()
@@ -175,7 +176,7 @@ class Gate(asyncio.Protocol):
         elif self._phase is not Phase.OPEN:
             # By hand: aiohttp then leaves the connection open, as Envoy does.
             response.headers["Connection"] = "close"
-        elif self._keeper.wants_to_leave(self):
+        elif self.leaves is not None and self.leaves():
             response.force_close()
         elif self._settings.hint:
             seconds = int(min(self._settings.idle_timeout, 10**9))
@@ -262,6 +263,9 @@ class Gate(asyncio.Protocol):
         self._life_timer = None
         never_used = not self._requests
         if self._settings.http1_safe_max_connection_duration and not never_used:
+            # A request in flight is not told; the next one is.
+            self._next_is_too_old = True
+            self._is_too_old = not self._busy
             return
         if self._phase is Phase.OPEN and not self._is_plain_and_busy():
             self._say_goodbye("max connection duration")
@@ -345,10 +349,10 @@ class Gate(asyncio.Protocol):
         if self._requests >= settings.max_requests_per_connection:
             return "max requests"
         waits_for_it = settings.http1_safe_max_connection_duration
-        # A request in flight across the limit is not told; the next one is.
-        moment = self._began if waits_for_it else self._loop.time()
-        expired = moment >= self._opened + settings.max_connection_duration
-        if expired and (waits_for_it or not self._drains()):
+        if waits_for_it:
+            return "max connection duration" if self._is_too_old else ""
+        expired = self._loop.time() >= self._opened + settings.max_connection_duration
+        if expired and not self._drains():
             return "max connection duration"
         return ""
 

@@ -137,6 +137,11 @@ def _check_beginning(data: bytes | bytearray) -> None:
 def read_request(head: bytes, accept_10: bool = False) -> Request:
     """The request of one complete head; Unacceptable if the codec refuses it."""
     tidy = _TIDY.fullmatch(head)
+    usual = None if tidy is None else _usual(tidy, head)
+    return usual or _any_request(head, tidy is not None, accept_10)
+
+
+def _any_request(head: bytes, is_tidy: bool, accept_10: bool) -> Request:
     lines = head.split(b"\n")
     method, target, version = _request_line(lines[0])
     fields = _fields(lines[1:])
@@ -153,7 +158,7 @@ def read_request(head: bytes, accept_10: bool = False) -> Request:
     options = _options(special)
     has_host = authority is not None or (bool(hosts) and b"host" not in options)
     refusal = _manager_refuses(method, target, has_host, options, special)
-    if tidy is None or authority is not None or len(hosts) != 1:
+    if not is_tidy or authority is not None or len(hosts) != 1:
         head = _tidied(method, target, host, fields, is_old, length)
     names = dict(fields)
     label = next((v for n, v in names.items() if n.lower() == _LABEL), b"")
@@ -171,6 +176,34 @@ def read_request(head: bytes, accept_10: bool = False) -> Request:
 
 
 _LABEL = b"x-labkit-request"
+_LABELLED = re.compile(rb"\r\nx-labkit-request: (\d+)\r\n", re.IGNORECASE)
+_TELLING = re.compile(
+    rb"\r\n(?:content-length|transfer-encoding|connection|proxy-connection"
+    rb"|upgrade|expect):",
+    re.IGNORECASE,
+)
+_HOST = re.compile(rb"\r\nhost:( " + _AUTHORITY.pattern + rb"(?=\r))?", re.IGNORECASE)
+
+
+def _usual(tidy: re.Match[bytes], head: bytes) -> Request | None:
+    """A tidy head without a field that says more than its value: nearly all are."""
+    method, target = tidy.groups()
+    if method not in METHODS or method == b"CONNECT" or _TELLING.search(head):
+        return None
+    hosts = _HOST.findall(head)
+    if len(hosts) != 1 or not hosts[0] or head.count(b"\n") > MAX_FIELDS:
+        return None
+    label = _LABELLED.search(head)
+    return Request(
+        head,
+        method.decode("ascii"),
+        target.decode("ascii"),
+        0,
+        False,
+        False,
+        False,
+        b"" if label is None else label[1],
+    )
 
 
 # -- the request line --------------------------------------------------------------

@@ -79,6 +79,7 @@ class HopFailure(Exception):
     ``cause`` is the lab's name for it; ``started``: the response had started,
     so part of it may be with the client; ``interim``: a 1xx had come;
     ``attempts``: tries made; ``per_try``: a Timeout of one try, not of all;
+    ``lost``: cut on a reused connection before any answer, as the race does it;
     ``also``: the flag that says why no further try was made ("URX", "UO", "").
     """
 
@@ -99,6 +100,7 @@ class HopFailure(Exception):
         self.per_try = per_try
         self.also = ""
         self.attempts = 1
+        self.lost = False
 
     def __str__(self) -> str:
         return f"{self.cause}: {self.note}" if self.note else self.cause

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 
+from labkit.personalities import Habit
 from labkit.roles.message import Cause, HopFailure
 from labkit.settings import Retry
 
@@ -45,6 +46,13 @@ def covers_status(policy: Retry, status: int, method: str) -> bool:
 def allows(policy: Retry, method: str) -> bool:
     """May a request of this method be sent twice?"""
     return policy.methods == "any" or method in policy.methods
+
+
+def habit_repeats(habit: Habit, failure: HopFailure, method: str) -> bool:
+    """Does the program send this request again without being told to?"""
+    if failure.cause in _NO_CONNECTION:
+        return failure.attempts <= habit.connects_again
+    return habit.repeats_lost and failure.lost and method not in habit.never_repeats
 
 
 def backoff(policy: Retry, retry: int, chance: random.Random) -> float:

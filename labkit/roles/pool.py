@@ -257,6 +257,11 @@ class ConnectionPool:
 
     # -- the end ---------------------------------------------------------------
 
+    def empty(self, why: str) -> None:
+        """Close every idle connection; those in use live on."""
+        for connection in list(self.roster.idle):
+            self._close(connection, why)
+
     async def close(self) -> None:
         """Close every connection, fail what is under way, wait until all is gone."""
         self._closed = True

@@ -13,6 +13,7 @@ from multidict import CIMultiDict
 
 from labkit import headers
 from labkit.ledger import REQUEST_HEADER, Ledger
+from labkit.personalities import FAILURES, HABITS
 from labkit.roles.http1 import HopFailure
 from labkit.roles.router import Incoming, Outgoing, Router
 from labkit.roles.server import Visit
@@ -38,6 +39,8 @@ class Proxy:
         self.failure = failure
         self.upstream: str | None = None
         self._keeps_nominated = personality == "envoy"
+        self._habit = HABITS.get(personality)
+        self._usual_failure = FAILURES[personality]
 
     async def __call__(
         self, request: web.BaseRequest, visit: Visit
@@ -125,11 +128,26 @@ class Proxy:
         self, failure: HopFailure, request: web.BaseRequest, visit: Visit
     ) -> web.StreamResponse:
         self._ledger.log(visit.number, failure.flags, failure.details)
-        if self.failure in ("silent", "none"):
+        status = self._own_status(failure)
+        if not status:
             visit.gate.hang_up("its upstream failed")
             return web.Response()
-        status = failure.status if self.failure == "503" else int(self.failure)
         return web.Response(status=status, text=failure.body)
+
+    def _own_status(self, failure: HopFailure) -> int:
+        """The status to answer with, 0 for none.
+
+        What was written for ``failure`` is taken at its word; a program's own
+        default depends on how the hop failed.
+        """
+        habit = self._habit
+        if habit is not None and self.failure == self._usual_failure:
+            if habit.silent_if_lost and failure.lost:
+                return 0
+            return habit.statuses.get(failure.cause, habit.status)
+        if self.failure in ("silent", "none"):
+            return 0
+        return failure.status if self.failure == "503" else int(self.failure)
 
 
 class ProxiedResponse(web.StreamResponse):

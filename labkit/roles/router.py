@@ -8,9 +8,15 @@ import random
 
 from labkit.headers import EXPECTED
 from labkit.ledger import Ledger
+from labkit.personalities import Habit
 from labkit.roles.http1 import Http1Connection
 from labkit.roles.message import Cause, HopFailure, Incoming, Outgoing
-from labkit.roles.policy import backoff, covers_failure, covers_status
+from labkit.roles.policy import (
+    backoff,
+    covers_failure,
+    covers_status,
+    habit_repeats,
+)
 from labkit.roles.pool import ConnectionPool
 from labkit.roles.upload import Upload
 from labkit.settings import Pool, Retry
@@ -21,12 +27,20 @@ _CUT: frozenset[Cause] = frozenset({"ServerDisconnected", "ConnectionReset"})
 
 
 class Router:
-    """Sends requests over one pool. ``random`` is for the back-off only."""
+    """Sends requests over one pool. ``random`` is for the back-off only.
+
+    ``habit``: what the pool's owner does about a failure besides the retry policy.
+    """
 
     def __init__(
-        self, pool: ConnectionPool, ledger: Ledger, random: random.Random
+        self,
+        pool: ConnectionPool,
+        ledger: Ledger,
+        random: random.Random,
+        habit: Habit | None = None,
     ) -> None:
         self.pool = pool
+        self.habit = habit
         self.hop = pool.hop
         self.ledger = ledger
         self.random = random
@@ -166,7 +180,12 @@ class Errand:
         failure.attempts = self.tries
         if self._reused and failure.cause in _CUT and not failure.interim:
             router.ledger.race(self.request.number, router.hop)
+            failure.lost = not failure.started
         self._reused = False
+        if router.habit is not None and self._is_habit(router.habit, failure):
+            no_connection = failure.cause in ("ConnectRefused", "ConnectTimeout")
+            self._try_again(router.habit.connect_wait if no_connection else 0.0)
+            return
         if self._wants_retry(failure):
             failure.also = self._why_no_retry()
             if not failure.also:
@@ -178,6 +197,10 @@ class Errand:
     def _give_up(self, failure: HopFailure) -> None:
         router = self._router
         router.ledger.give_up(self.request.number, router.hop, failure.cause)
+
+    def _is_habit(self, habit: Habit, failure: HopFailure) -> bool:
+        policy, method = self._router.settings.retry, self.request.method
+        return habit_repeats(habit, failure, method) and self._has_body(policy)
 
     def _wants_retry(self, failure: HopFailure) -> bool:
         """Does the policy cover this failure, and is the body still at hand?"""
@@ -208,12 +231,13 @@ class Errand:
             return "URX"
         return "UO" if self._router.retrying >= policy.max_retries else ""
 
-    def _try_again(self) -> None:
+    def _try_again(self, wait: float | None = None) -> None:
         router = self._router
         router.retrying += 1
         self._holds_retry = True
         router.ledger.retry(self.request.number, router.hop)
-        wait = backoff(router.settings.retry, self.tries, router.random)
+        if wait is None:
+            wait = backoff(router.settings.retry, self.tries, router.random)
         self.tries += 1
         if self.request.counts_down:
             self._count_down(wait)

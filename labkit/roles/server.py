@@ -6,14 +6,15 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from time import gmtime, strftime
+from random import Random
+from time import gmtime
 from typing import Any
 
 from aiohttp import HttpVersion11, web
 
 from labkit.ledger import REQUEST_HEADER, Ledger
 from labkit.net import Answer, Listening, Network
-from labkit.roles.access import Access
+from labkit.roles.access import Access, Moment, answered_line, refused_line
 from labkit.roles.envoy_gate import EnvoyGate
 from labkit.roles.gate import Gate
 from labkit.roles.intake import MAX_HEAD, Refusal
@@ -51,23 +52,22 @@ class Visit:
     ``attempts`` and ``upstream`` are noted by a handler that asks further on.
     """
 
-    __slots__ = ("attempts", "began", "gate", "number", "server", "upstream")
+    __slots__ = ("attempts", "gate", "number", "server", "upstream")
 
     def __init__(self, server: HopServer, gate: Gate, number: int) -> None:
         self.server = server
         self.gate = gate
         self.number = number
-        self.began = server.now()
         self.attempts = 0
         self.upstream: str | None = None
 
     def milliseconds(self) -> int:
         """How long this has taken so far."""
-        return int((self.server.now() - self.began) * 1000)
+        return int((self.server.now() - self.gate.began) * 1000 + 1e-6)
 
     def dress(self, response: web.StreamResponse) -> None:
         """Headers that the server adds to every response, before it is prepared."""
-        if not isinstance(response, Reply):
+        if response.__class__ is not Reply:
             self.server.sign(response)
         self.gate.dress(response)
 
@@ -98,8 +98,7 @@ class HopServer:
         self._answers_with: Answer = "accept"
         self.on_exchange: Callable[[int], None] | None = None
         self.on_access: Callable[[Access], None] | None = None
-        self._is_drained = False
-        self._leaving: set[Gate] = set()
+        self._drain: Callable[[], bool] | None = None
         self._dated = (-1, "")
         self._stamp = (-1, b"")
         self._web = web.Server(
@@ -161,11 +160,11 @@ class HopServer:
     def entered(self, gate: Gate) -> None:
         """A connection was made."""
         self._gates[gate.inner] = gate
+        gate.leaves = self._drain
 
     def left(self, gate: Gate) -> None:
         """A connection is over."""
         self._gates.pop(gate.inner, None)
-        self._leaving.discard(gate)
 
     def said_goodbye(self, gate: Gate, why: str) -> None:
         """Write down that this side closed first, and why."""
@@ -191,7 +190,7 @@ class HopServer:
             if is_stranger:
                 self._log_stranger(number, response)
             if self.on_access is not None:
-                self.on_access(self._access(request, visit, response))
+                self.on_access(self._line_of(visit, request, response))
             gate.response_ended(_why_closing(request, response))
         return response
 
@@ -259,7 +258,22 @@ class HopServer:
             if self.on_exchange is not None:
                 self.on_exchange(number)
         if self.on_access is not None:
-            self.on_access(self._access_of_refusal(gate, refusal, began))
+            self.on_access(refused_line(self._moment(gate, began), gate, refusal))
+
+    def _line_of(
+        self,
+        visit: Visit,
+        request: web.BaseRequest,
+        response: web.StreamResponse | None,
+    ) -> Access:
+        row = self._ledger.exchanges[visit.number]
+        moment = self._moment(visit.gate, visit.gate.began)
+        return answered_line(moment, visit, request, response, row)
+
+    def _moment(self, gate: Gate, began: float) -> Moment:
+        now, epoch = self._loop.time(), self._ledger.epoch
+        connection = self._network.number(self._hop, gate.transport)
+        return Moment(EPOCH + began - epoch, now - began, connection)
 
     def _log_stranger(self, number: int, response: web.StreamResponse | None) -> None:
         status = None if response is None else response.status
@@ -292,63 +306,25 @@ class HopServer:
             self._dated = (second, http_date(EPOCH + second))
         return self._dated[1]
 
-    # -- the access log ------------------------------------------------------------
-
-    def _access(
-        self,
-        request: web.BaseRequest,
-        visit: Visit,
-        response: web.StreamResponse | None,
-    ) -> Access:
-        row = self._ledger.exchanges[visit.number]
-        major, minor = request.version
-        return Access(
-            **self._moment(visit.gate, visit.began),
-            method=request.method,
-            path=request.raw_path,
-            protocol=f"HTTP/{major}.{minor}",
-            response_code=0 if response is None else response.status,
-            response_flags=row.flags,
-            response_code_details=row.details,
-            bytes_received=visit.gate.received or (request.content_length or 0),
-            bytes_sent=0 if response is None else response.body_length,
-            upstream_request_attempt_count=visit.attempts,
-            upstream_host=visit.upstream,
-        )
-
-    def _access_of_refusal(self, gate: Gate, refusal: Refusal, began: float) -> Access:
-        return Access(
-            **self._moment(gate, began),
-            method=None,
-            path=None,
-            protocol="HTTP/1.1",
-            response_code=refusal.status,
-            response_flags=refusal.flags,
-            response_code_details=refusal.details,
-            bytes_received=gate.received,
-            bytes_sent=len(refusal.text),
-            upstream_request_attempt_count=0,
-            upstream_host=None,
-        )
-
-    def _moment(self, gate: Gate, began: float) -> dict[str, Any]:
-        return {
-            "start_time": iso_time(EPOCH + began - self._ledger.epoch),
-            "duration": int((self._loop.time() - began) * 1000),
-            "connection_id": self._network.number(self._hop, gate.transport),
-        }
-
     # -- leaving -------------------------------------------------------------------
 
-    def wants_to_leave(self, gate: Gate) -> bool:
-        """Is every response to be the last one of its connection?"""
-        return self._is_drained or gate in self._leaving
+    def drain(self, over: float = 0.0, chance: Random | None = None) -> None:
+        """Say goodbye with the responses from now on; the door stays open (B15).
 
-    def drain(self) -> None:
-        """Say goodbye with every response from now on; the door stays open (B15)."""
-        self._is_drained = True
+        With every one, or, ``over`` so many seconds, ever more often, by ``chance``.
+        """
+        since = self._loop.time()
+        draw = chance or Random(0)
+
+        def is_the_last() -> bool:
+            share = (self._loop.time() - since) / over if over else 1.0
+            return share >= 1.0 or draw.random() < share
+
+        self._drain = is_the_last
         for gate in list(self._gates.values()):
-            gate.leave("drained")
+            gate.leaves = is_the_last
+            if not over:
+                gate.leave("drained")
 
     async def stop_listening(self) -> None:
         """Refuse new connections; those that exist are served as before (B15)."""
@@ -362,13 +338,20 @@ class HopServer:
         """
         await self.stop_listening()
         old = list(self._gates.values())
-        self._leaving.update(old)
         for gate in old:
+            gate.leaves = _always
             gate.leave("deploy")
-        await asyncio.sleep(seconds)
-        for gate in [gate for gate in old if gate in self._leaving]:
-            gate.hang_up("deploy")
-        await self.start(self._answers_with)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            for gate in old:
+                gate.hang_up("deploy")
+            self._drain = None
+            await self.start(self._answers_with)
+
+
+def _always() -> bool:
+    return True
 
 
 def _why_closing(request: web.BaseRequest, response: web.StreamResponse | None) -> str:
@@ -389,12 +372,6 @@ def _upgrade_required() -> web.Response:
 def text_fields(length: int) -> bytes:
     """The first fields of an answer of the proxy's own that has a text."""
     return b"content-length: %d\r\ncontent-type: text/plain\r\n" % length
-
-
-def iso_time(seconds: float) -> str:
-    """Seconds since 1970 as an access log writes a moment, to the millisecond."""
-    whole, thousandths = divmod(round(seconds * 1000), 1000)
-    return f"{strftime('%Y-%m-%dT%H:%M:%S', gmtime(whole))}.{thousandths:03}Z"
 
 
 def http_date(seconds: int) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 from labkit.clock import VirtualLoop, run_nested
 from labkit.ledger import Ledger
 from labkit.net import reset
+from labkit.net.loopback import LoopbackNetwork
 from labkit.net.memory import MemoryNetwork
 from labkit.roles.access import Access
 from labkit.roles.envoy_proxy import EnvoyProxy
@@ -165,7 +166,9 @@ class Street:
         self.log: list[Access] = []
         self._heard: list[bytes] = []
         self.ledger = Ledger(2)
-        self.network = MemoryNetwork([Link(delay=delay) for delay in delays])
+        links = [Link(delay=delay) for delay in delays]
+        live = knobs.pop("live", False)
+        self.network: Any = LoopbackNetwork(links) if live else MemoryNetwork(links)
         settings = Pool(**pool, retry=Retry(**retry))
         self.pool = ConnectionPool(self.network, 1, settings, self.ledger)
         self.router = Router(self.pool, self.ledger, random.Random(1))
@@ -240,10 +243,14 @@ def tell(
     behave: Behaviour | None = None,
     **knobs: Any,
 ) -> Any:
-    """Tell a story on a street of its own and see that nothing is left of it."""
-    street = Street(behave or answers(), **knobs)
+    """Tell a story on a street of its own and see that nothing is left of it.
 
-    async def main() -> Any:
+    ``live=True`` tells it on real sockets.
+    """
+    live = knobs.get("live", False)
+    street = None if live else Street(behave or answers(), **knobs)
+
+    async def main(street: Street) -> Any:
         await street.open()
         try:
             return await story(street)
@@ -253,8 +260,15 @@ def tell(
             await street.front.close()
             await street.network.close()
 
-    told = run_nested(main(), lambda: VirtualLoop(street.network, horizon=10_000.0))
-    assert street.network.open_ends == 0
+    if street is None:
+
+        async def on_sockets() -> Any:
+            return await main(Street(behave or answers(), **knobs))
+
+        return run_nested(on_sockets(), asyncio.SelectorEventLoop)
+    network = street.network
+    told = run_nested(main(street), lambda: VirtualLoop(network, horizon=10_000.0))
+    assert network.open_ends == 0
     assert street.router.retrying == 0
     return told
 

@@ -1,0 +1,114 @@
+"""What happens to a running chain: its servers are drained and replaced (B15)."""
+
+from typing import Any
+
+import pytest
+
+import labkit
+from labkit import Hop, Link, Pool, Scenario, Server, SettingsError, Traffic
+from labkit.settings import Event, LabSettings, Origin, Retry
+
+
+def chain(event: Event, personality: str = "envoy", **more: Any) -> Scenario:
+    """A request every tenth of a second through a proxy, and one event."""
+    server = Server(personality=personality, idle_timeout=60.0)
+    hop0 = Hop(server=server, link=Link(delay=more.get("delay", 0.0)))
+    upstream = Server(idle_timeout=60.0)
+    hop1 = Hop(pool=more.get("pool", Pool()), server=upstream)
+    return Scenario(
+        seed=more.get("seed", 0),
+        traffic=Traffic(arrivals="periodic", rate=10.0, requests=50),
+        hops=(hop0, hop1),
+        origin=more.get("origin", Origin(service_time=0.01)),
+        lab=LabSettings(schedule=(event,)),
+    )
+
+
+def failed_at(run: labkit.Run) -> list[float]:
+    return [round(exchange.sent, 3) for exchange in run.failures]
+
+
+def opened(run: labkit.Run, hop: int) -> int:
+    return int(run.hops[hop].opened)
+
+
+def test_a_drained_envoy_is_left_without_an_error() -> None:
+    run = labkit.run(chain(Event(at=2.05, action="drain", path="hop.0")))
+    assert run.failed == 0
+    # From then on every response says close, so every request but the first of those
+    # needs a connection of its own.
+    assert opened(run, 0) == 1 + 28 and opened(run, 1) == 1
+
+
+def test_a_drain_may_come_gradually() -> None:
+    event = Event(at=1.0, action="drain", path="hop.0", value=4.0)
+    run = labkit.run(chain(event))
+    assert run.failed == 0 and 5 < opened(run, 0) < 30
+    again = labkit.run(chain(event))
+    assert opened(again, 0) == opened(run, 0), "chance comes from the seed"
+
+
+def test_a_plain_server_closes_its_idle_connections_when_it_is_drained() -> None:
+    """That is the race again: what is on its way just then is lost."""
+    drain = Event(at=2.005, action="drain", path="hop.0")
+    run = labkit.run(chain(drain, "plain", delay=0.02))
+    assert failed_at(run) == [2.0] and run.errors == {"ServerDisconnected": 1}
+
+
+def test_a_listener_that_closes_is_noticed_by_newcomers_only() -> None:
+    event = Event(at=2.05, action="drain", path="hop.0", value="listeners")
+    run = labkit.run(chain(event))
+    assert run.failed == 0 and opened(run, 0) == 1
+
+
+def test_while_a_program_is_replaced_connections_are_refused() -> None:
+    event = Event(at=2.05, action="deploy", path="hop.0", value=1.0)
+    run = labkit.run(chain(event))
+    # The old connection serves one more request, says close, and is followed by none.
+    assert failed_at(run) == [round(2.2 + i / 10, 3) for i in range(9)]
+    assert run.errors == {"ConnectRefused": 9}
+    assert opened(run, 0) == 2 and opened(run, 1) == 2, "the new one's pool is empty"
+
+
+def test_an_upstream_that_is_replaced_costs_503s_unless_they_are_retried() -> None:
+    event = Event(at=2.05, action="deploy", path="hop.1", value=0.0)
+    run = labkit.run(chain(event))
+    assert run.failed == 0 and opened(run, 1) == 2
+    down = Event(at=2.05, action="deploy", path="hop.1", value=0.3)
+    run = labkit.run(chain(down))
+    assert run.statuses == {200: 47, 503: 3} and run.flags == {"UF": 3}
+    patient = Pool(retry=Retry(retry_on=("connect-failure",), num_retries=9))
+    run = labkit.run(chain(down, pool=patient))
+    assert run.statuses[200] > 47
+
+
+def test_a_request_that_takes_longer_than_the_deploy_is_cut() -> None:
+    event = Event(at=2.05, action="deploy", path="hop.1", value=0.1)
+    run = labkit.run(chain(event, origin=Origin(service_time=0.5)))
+    assert run.flags["UC"] > 0 and run.flags["UF"] > 0
+
+
+@pytest.mark.live
+def test_a_deploy_looks_the_same_on_real_sockets() -> None:
+    event = Event(at=2.05, action="deploy", path="hop.0", value=1.0)
+    run = labkit.run(chain(event), engine="live")
+    assert len(run.failures) == pytest.approx(9, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("event", "told"),
+    [
+        (
+            Event(action="drain", path="hop.0", value="slowly"),
+            'lab.schedule.0.value is "slowly"; allowed: 0 to 1e\\+09 seconds, '
+            'or "immediate", or "listeners"',
+        ),
+        (
+            Event(action="deploy", path="hop.0", value="listeners"),
+            'lab.schedule.0.value is "listeners"; allowed: 0 to 1e\\+09 seconds',
+        ),
+    ],
+)
+def test_what_cannot_happen_is_refused(event: Event, told: str) -> None:
+    with pytest.raises(SettingsError, match=told):
+        chain(event)
