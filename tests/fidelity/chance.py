@@ -1,4 +1,4 @@
-"""Rows that are a matter of chance: failures over the gap, the lab live and Envoy.
+"""Rows that are a matter of chance: failures over the gap, live and with Envoy.
 
 A trial is a request, a gap, a probe. Trials run one after the other on lanes, each a
 stage of its own, side by side. What is fitted is a window: the share of failures is
@@ -26,7 +26,6 @@ from tests.fidelity.actors import OK, Client, Message, Peer
 from tests.fidelity.row import Knobs
 from tests.fidelity.stage import Stage, base, staged
 
-LANES = 20
 # Gaps that are tried, and how often each of them.
 POINTS, TRIALS = 21, 100
 # Edges of the two may be so far apart, in seconds.
@@ -34,9 +33,12 @@ APART = 0.003
 # Of all comparisons of plateaus in a run together (Bonferroni shares it out).
 SIGNIFICANCE = 0.001
 # A trial counts if nothing in it was later than this, in seconds.
-LATE = 0.003
+LATE = 0.005
+# Seconds after which a scan goes on with the trials that it has.
+BUDGET = 110.0
 
 Trial = tuple[float, bool]
+Pair = tuple[Client, Client]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,12 +49,12 @@ class Scan:
     was late; ``names`` are the moments that an edge may be called by; ``worlds``
     have a column; ``closes``: does the window end within the scan? Plateaus begin
     ``away`` from an edge; each of the points is tried
-    ``trials`` times.
+    ``trials`` times, on so many ``lanes``: the machine must not be busy with them.
     """
 
     number: str
     title: str
-    trial: Callable[[Stage, Client, float], Awaitable[Trial | None]]
+    trial: Callable[[Stage, Pair, float], Awaitable[Trial | None]]
     low: float
     high: float
     names: Mapping[str, float]
@@ -61,6 +63,7 @@ class Scan:
     away: float = 0.006
     closes: bool = True
     trials: int = TRIALS
+    lanes: int = 20
 
     def gaps(self, trials: int) -> list[float]:
         """Each point so many times, spread evenly over the way to the next."""
@@ -249,9 +252,9 @@ def _virtually(which: Scan, gaps: Sequence[float]) -> list[Trial]:
 
 async def _on_lanes(world: str, which: Scan) -> list[Trial]:
     gaps = which.gaps(which.trials)
-    everybody = asyncio.Barrier(LANES)
+    everybody = asyncio.Barrier(which.lanes)
     told = await asyncio.gather(
-        *(_lane(world, which, gaps, everybody, index) for index in range(LANES))
+        *(_lane(world, which, gaps, everybody, index) for index in range(which.lanes))
     )
     return [trial for several in told for trial in several]
 
@@ -273,17 +276,18 @@ async def _lane(
 async def _several(stage: Stage, which: Scan, gaps: list[float]) -> list[Trial]:
     """Take gaps from a list that all lanes share, until it is empty."""
     done: list[Trial] = []
-    client = await stage.client()
-    disturbed = 0
-    while gaps:
+    deadline = stage.now + BUDGET
+    pair = await stage.client(), await stage.client()
+    while gaps and (stage.world == "virtual" or stage.now < deadline):
         gap = gaps.pop()
-        trial = await which.trial(stage, client, gap)
+        trial = await which.trial(stage, pair, gap)
         if trial is not None:
             done.append(trial)
-        elif disturbed < 2 * TRIALS * POINTS:
-            disturbed += 1
-            gaps.append(gap)
+        else:
+            gaps.insert(0, gap)
         await _clear(stage)
+        if any(client.end is not None for client in pair):
+            pair = await stage.client(), await stage.client()
     return done
 
 
@@ -308,8 +312,9 @@ def dies_at_t(peer: Peer, message: Message) -> None:
         peer.later(T, peer.fin)
 
 
-async def race(stage: Stage, client: Client, gap: float) -> Trial | None:
+async def race(stage: Stage, pair: Pair, gap: float) -> Trial | None:
     """A request, a gap as the proxy sees it, another one."""
+    client, _ = pair
     stage.script = dies_at_t
     first = await client.get()
     await stage.wait(gap)
@@ -332,18 +337,16 @@ def _was_late(stage: Stage, patience: float | None = None) -> bool:
     said = stage.events(1, 0, Direction.DOWNSTREAM, Kind.DATA)
     ends = stage.events(1, 0, Direction.DOWNSTREAM, Kind.FIN)
     if patience is not None and said and ends:
-        late.append(abs(ends[0].sent - said[0].sent - patience))
+        # A proxy that closes first makes it earlier, which is nobody's lateness.
+        late.append(ends[0].sent - said[0].sent - patience)
     return max(late) > LATE
 
 
 # -- a queue before one connection -------------------------------------------------
 
 
-async def queued(stage: Stage, client: Client, gap: float) -> Trial | None:
+async def queued(stage: Stage, pair: Pair, gap: float) -> Trial | None:
     """Two requests for one connection, which ends ``gap`` after its first response."""
-    if len(stage.clients) < 2:
-        await stage.client()
-    other = stage.clients[1]
 
     def script(peer: Peer, message: Message) -> None:
         if peer.served > 1:
@@ -355,9 +358,9 @@ async def queued(stage: Stage, client: Client, gap: float) -> Trial | None:
             peer.fin()
 
     stage.script = script
-    client.ask()
-    other.ask()
-    first, second = await client.answer(), await other.answer()
+    for client in pair:
+        client.ask()
+    first, second = [await client.answer() for client in pair]
     if first is None or second is None:
         return None
     said = stage.events(1, 0, Direction.DOWNSTREAM, Kind.DATA)[0]
@@ -411,5 +414,9 @@ SCANS = (
         worlds=("live", "real"),
         away=0.003,
         closes=False,
+        lanes=4,
     ),
 )
+
+# How many plateaus are compared in a whole run, at most two a scan.
+COMPARISONS = 2 * len(SCANS)

@@ -11,13 +11,17 @@ CONNECTION = {"connection", "proxy-connection", "keep-alive"}
 
 def status(answer: Message | None) -> str:
     """The status, or that there was no response."""
-    return "no response" if answer is None else str(answer.status)
+    if answer is None:
+        return "no response"
+    if not answer.start.startswith("HTTP/"):
+        return f"{answer.start!r}, which is no HTTP"
+    return str(answer.status)
 
 
 def says(answer: Message | None) -> str:
     """The status and what the response says of the connection."""
-    if answer is None:
-        return "no response"
+    if answer is None or not answer.start.startswith("HTTP/"):
+        return status(answer)
     value = answer.get("connection")
     return f"{answer.status}, {f'connection: {value}' if value else 'no Connection'}"
 

@@ -109,7 +109,7 @@ async def half_a_head(stage: Stage) -> list[str]:
     sent = stage.clock
     answer = await client.answer(0.5)
     await client.ending(QUIET)
-    return [says(answer), stage.goodbye(0, since=sent, the_timeout=0.2)]
+    return [says(answer), stage.goodbye(0, since=sent, timeout=0.2)]
 
 
 @both(
@@ -263,7 +263,8 @@ async def breaks_off(stage: Stage) -> list[str]:
     stage.script = says_then(TRUNCATED, how, pause=0.05)
     client = await stage.client()
     answer = await client.cut()
-    end = stage.goodbye(0, since=stage.response() + 0.05)
+    broke = stage.events(1, 1, Direction.DOWNSTREAM, Kind.FIN, Kind.RST)[0]
+    end = stage.goodbye(0, since=broke.arrived)
     assert answer is not None
     whole = "whole" if answer.whole else "cut"
     return [f"{answer.status} {whole} {answer.body.decode()!r}, {end} of the break"]

@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from tests.fidelity import chance
+from tests.fidelity.chance import COMPARISONS, POINTS, TRIALS, Outcome
 from tests.fidelity.measure import Result
 from tests.fidelity.stage import WORLDS
 
 PATH = Path(__file__).resolve().parents[2] / "docs" / "fidelity.md"
 
-_HEADERS = {"virtual": "virtual time", "live": "live", "envoy": "Envoy 1.40"}
-
 _INTRODUCTION = """\
-# Fidelity: the lab's proxy beside a real Envoy
+# Fidelity: the lab's proxy beside the real ones
 
 Each row is one behaviour of HTTP/1.1 connections at a proxy. The same raw client and
-the same scripted upstream play it three times: with the lab's own proxy
-(`personality = "envoy"`) in virtual time, with the same objects on real sockets, and
-with a real Envoy 1.40 in their place. What was observed is written down as it was;
-`agrees` means that the three are the same, word for word.
+the same scripted upstream play it three times: with the lab's own proxy under the
+personality in question in virtual time, with the same objects on real sockets, and
+with the real program in their place: Envoy 1.40, nginx 1.22, HAProxy 2.6. What was
+observed is written down as it was; `agrees` means that the three are the same, word
+for word.
 
 Moments have names: `FIN at I + D + C` was seen there to the microsecond in virtual
 time and within {tolerance:.0f} ms on real sockets. I, D, C are the downstream idle
@@ -32,44 +33,89 @@ code details.
 `python -m tests.fidelity --write` writes it.
 """
 
+_SECTIONS = {
+    "A": ("What crosses the proxy", "Envoy"),
+    "B": ("The downstream side", "Envoy"),
+    "C": ("The upstream side", "Envoy"),
+    "N": ("nginx, wire only: its log has other words", "nginx"),
+    "H": ("HAProxy, wire only: its log has other words", "HAProxy"),
+}
 
-def page(results: Iterable[Result], extra: Sequence[str], tolerance: float) -> str:
+_BY_CHANCE = """\
+## By chance: failures over the gap
+
+{points} gaps, each tried {trials} times live and with Envoy; a step smoothed by jitter
+is fitted to each edge by maximum likelihood. A row agrees if the edges of the two are
+at most {apart:.0f} ms apart and no plateau tells them apart (two-proportion tests,
+{significance:g} shared among all comparisons after Bonferroni).
+
+| # | behaviour | virtual time | live | Envoy | verdict |
+|---|---|---|---|---|---|
+"""
+
+_REASONS = {
+    "C21, virtual column": "in virtual time nothing takes time between a response and "
+    "its FIN: there is no half of a millisecond to race in",
+    "C30, no endpoint (`UH`)": "a hop of the lab has one host, always; there is no "
+    "discovery that could leave it without",
+    "C33, several workers": "the lab's proxy is one program on one loop and its Envoy "
+    "runs one worker: one pool each; more workers are more pools and the same race",
+}
+
+
+def page(
+    results: Iterable[Result], outcomes: Sequence[Outcome], tolerance: float
+) -> str:
     """The whole document."""
     several = list(results)
-    agreeing = sum(result.verdict == "agrees" for result in several)
+    by_chance = _BY_CHANCE.format(
+        points=POINTS,
+        trials=TRIALS,
+        apart=1000 * chance.APART,
+        significance=chance.SIGNIFICANCE,
+    )
     parts = [
         _INTRODUCTION.format(tolerance=tolerance * 1000),
-        f"{agreeing} of {len(several)} rows agree.\n",
-        *(_section(title, letter, several) for letter, title in _SECTIONS.items()),
-        *extra,
+        *(_section(letter, several) for letter in "ABC"),
+        by_chance + "".join(f"{line_of(each)}\n" for each in outcomes),
+        *(_section(letter, several) for letter in "NH"),
+        "## Left out, and why\n",
+        "| what | reason |",
+        "|---|---|",
+        *(f"| {what} | {reason} |" for what, reason in _REASONS.items()),
+        "",
     ]
     return "\n".join(parts)
 
 
-_SECTIONS = {
-    "A": "What crosses the proxy",
-    "B": "The downstream side",
-    "C": "The upstream side",
-}
-
-
-def _section(title: str, letter: str, results: Sequence[Result]) -> str:
+def _section(letter: str, results: Sequence[Result]) -> str:
+    title, program = _SECTIONS[letter]
     rows = [each for each in results if each.row.number.startswith(letter)]
-    head = " | ".join(_HEADERS[world] for world in WORLDS)
+    agreeing = sum(each.verdict == "agrees" for each in rows)
     lines = [
         f"## {letter}. {title}\n",
-        f"| # | behaviour | {head} | verdict |",
-        f"|---|---|{'---|' * len(WORLDS)}---|",
-        *map(_line, rows),
+        f"{agreeing} of {len(rows)} rows agree.\n",
+        f"| # | behaviour | virtual time | live | {program} | verdict |",
+        "|---|---|---|---|---|---|",
+        *map(line, rows),
         "",
     ]
     return "\n".join(lines)
 
 
-def _line(result: Result) -> str:
+def line(result: Result) -> str:
+    """A row as the document has it."""
     columns = [cell(result.seen[world]) for world in WORLDS]
     row = result.row
     return f"| {row.number} | {row.title} | {' | '.join(columns)} | {result.verdict} |"
+
+
+def line_of(outcome: Outcome) -> str:
+    """A row that is a matter of chance, as the document has it."""
+    scan = outcome.scan
+    columns = [outcome.told(w) if w in scan.worlds else "-" for w in WORLDS]
+    verdict = outcome.verdict(COMPARISONS)
+    return f"| {scan.number} | {scan.title} | {' | '.join(columns)} | {verdict} |"
 
 
 def cell(seen: Sequence[str]) -> str:
@@ -86,8 +132,3 @@ def committed(text: str) -> Mapping[str, str]:
     """The lines of the tables in a document, by the row's number."""
     rows = (line for line in text.splitlines() if line.startswith("| "))
     return {line.split(" | ")[0].removeprefix("| "): line for line in rows}
-
-
-def line(result: Result) -> str:
-    """The row as the document has it."""
-    return _line(result)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.fidelity import table
-from tests.fidelity.measure import Result, measure
+from tests.fidelity.chance import SCANS, Scan, scan
+from tests.fidelity.measure import Result, come_first, measure
 from tests.fidelity.row import Row
 from tests.fidelity.rows import all_rows
 
@@ -30,3 +31,18 @@ def test_the_row_is_seen_as_it_is_written_down(
     row: Row, results: dict[str, Result], document: dict[str, str]
 ) -> None:
     assert table.line(results[row.number]) == document[row.number]
+
+
+@pytest.mark.parametrize("which", SCANS, ids=lambda which: which.number)
+def test_the_window_is_where_it_is_written_down(
+    which: Scan, document: dict[str, str]
+) -> None:
+    come_first()
+    outcome = scan(which)
+    windows = {world: outcome.window(world) for world in which.worlds}
+    assert table.line_of(outcome) == document[which.number], windows
+
+
+def test_every_row_is_in_the_document_and_no_other(document: dict[str, str]) -> None:
+    wanted = {row.number for row in all_rows()} | {each.number for each in SCANS}
+    assert {number for number in document if number[1:].isalnum()} == wanted
