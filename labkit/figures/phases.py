@@ -43,6 +43,7 @@ _LEFT, _RIGHT = 34.0, 172.0  # mm, the time axis
 _BAND_TOP, _BAND_HEIGHT = 24.0, 9.0
 _ROWS = 41.0  # the first row of probes
 _ROW = 7.5
+_AXIS = 13.0
 _BELOW = 22.0  # axis and legend
 
 LOOKS: dict[Outcome, tuple[str, str, Hatch]] = {
@@ -80,7 +81,7 @@ def phases(
     is as tall as it needs to be.
     """
     told = phases_of(hop)
-    tall = _ROWS + _ROW * len(series) + _BELOW
+    tall = _ROWS + _ROW * len(series) + (_BELOW if series else _AXIS)
     if ax is None:
         ax = draw.paper(WIDTH, tall)
     wide, high = draw.size_of(ax)

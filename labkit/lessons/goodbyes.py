@@ -176,16 +176,19 @@ def drawn(told: Run, ax: Axes | None = None) -> Axes:
 
 
 PRESETS = {
-    "the client leaves in time": {"hop.0.pool.idle_timeout": 8.0},
-    "no delayed close": {"hop.0.server.delayed_close_timeout": 0.05},
-    "a longer drain": {"hop.0.server.drain_timeout": 8.0},
+    "the client leaves in time": {"hop.0.pool.idle_timeout": 0.8},
+    "hardly a delayed close": {"hop.0.server.delayed_close_timeout": 0.005},
+    "a longer drain": {"hop.0.server.drain_timeout": 0.8},
 }
 
 
 def panel_scenario() -> Scenario:
-    """Probes up to 14 s after the last response, for a panel of sliders."""
-    gaps = [round(0.5 * n + 0.25, 2) for n in range(28)]
-    return probing(goodbye(client_idle=60.0), gaps)
+    """Probes up to 1.4 s after the last response, for a panel of sliders.
+
+    All timers are a tenth of Envoy's defaults, so that a live run takes 20 seconds.
+    """
+    gaps = [round(0.05 * n + 0.025, 3) for n in range(28)]
+    return probing(goodbye(0.5, 0.5, 0.1, client_idle=6.0), gaps)
 
 
 # -- leaving after so long -----------------------------------------------------------

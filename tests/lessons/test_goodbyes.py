@@ -98,7 +98,7 @@ def test_the_presets_do_what_they_are_called() -> None:
     assert lost({}) == 2
     assert {name: lost(each) for name, each in goodbyes.PRESETS.items()} == {
         "the client leaves in time": 0,
-        "no delayed close": 0,
+        "hardly a delayed close": 0,
         "a longer drain": 2,
     }
 
