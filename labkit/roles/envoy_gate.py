@@ -388,7 +388,9 @@ class EnvoyGate(Gate):
         self._phase_timer = self._loop.call_later(delay, self._close, why)
 
     def _close(self, why: str) -> None:
+        """With a RST if something came that nobody has read, as the kernel does."""
         if self._unread and not self._is_over():
+            self._keeper.said_goodbye(self, why)
             reset(self.transport)
         else:
             super()._close(why)
