@@ -86,8 +86,8 @@ def refused_line(moment: Moment, gate: Gate, refusal: Refusal) -> Access:
     """The line of a request that no handler saw."""
     return Access(
         start_time=iso_time(moment.began),
-        method=None,
-        path=None,
+        method=gate.asked[0],
+        path=gate.asked[1],
         protocol="HTTP/1.1",
         response_code=refusal.status,
         response_flags=refusal.flags,

@@ -152,6 +152,7 @@ class EnvoyGate(Gate):
             self.began = self._loop.time()
             self._label, self._is_old = b"", False
             self.received = 0
+            self.asked = None, None
             if self._stream_timer is None:
                 self._watch_stream()
 
@@ -159,6 +160,8 @@ class EnvoyGate(Gate):
         self._label, self._is_old = request.label, request.is_old
         self.wants_close = request.closes
         if request.refusal is not None:
+            path = None if request.method == "CONNECT" else request.target
+            self.asked = request.method, path
             self._refuse(request.refusal)
             return
         self._serving = True
@@ -385,6 +388,7 @@ class EnvoyGate(Gate):
         self._phase_timer = self._loop.call_later(delay, self._close, why)
 
     def _close(self, why: str) -> None:
+        """With a RST if something came that nobody has read, as the kernel does."""
         if self._unread and not self._is_over():
             self.hang_up(why, with_reset=True)
         else:

@@ -70,12 +70,14 @@ class Gate(asyncio.Protocol):
 
     ``said`` is an answer given in the place of the handler at work, ``peer_left``:
     the client ended the connection, ``received``: bytes of the request's body,
+    ``asked``: method and path of a request that no handler will see,
     ``leaves``: is this response to be the last one, as the server is drained?
     """
 
     said: tuple[Refusal, web.StreamResponse] | None = None
     peer_left = False
     received = 0
+    asked: tuple[str | None, str | None] = (None, None)
     began = 0.0
     leaves: Callable[[], bool] | None = None
 

@@ -251,7 +251,8 @@ class HopServer:
     def refused(self, gate: Gate, refusal: Refusal, label: bytes, began: float) -> None:
         """A request was answered, or lost, before any handler saw it."""
         is_own = label.isdigit() and int(label) < len(self._ledger.exchanges)
-        number = int(label) if is_own else self._ledger.send("-", began)
+        method = gate.asked[0] or "-"
+        number = int(label) if is_own else self._ledger.send(method, began)
         self._ledger.reach(number, self._hop)
         self._ledger.log(number, refusal.flags, refusal.details)
         if not is_own:

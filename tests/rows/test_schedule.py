@@ -40,6 +40,18 @@ def test_a_drained_envoy_is_left_without_an_error() -> None:
     assert opened(run, 0) == 1 + 28 and opened(run, 1) == 1
 
 
+def test_a_connection_that_ends_in_the_black_hole_is_booked_as_the_servers() -> None:
+    hop = Hop(server=Server(personality="envoy", idle_timeout=1.0))
+    scenario = Scenario(
+        traffic=Traffic(arrivals="gaps", gaps=(6.5,), requests=2),
+        hops=(hop, Hop()),
+    )
+    run = labkit.run(scenario)
+    assert run.errors == {"ConnectionReset": 1}
+    life = run.lives[0]
+    assert (life.closed, life.closed_by, life.why) == (7.0, "server", "idle timeout")
+
+
 def test_a_drain_may_come_gradually() -> None:
     event = Event(at=1.0, action="drain", path="hop.0", value=4.0)
     run = labkit.run(chain(event))

@@ -165,6 +165,9 @@ def test_what_can_be_read_and_not_served_is_refused_without_a_word(
     told += b"connection: close\r\ncontent-length: 0\r\n\r\n"
     assert client.seen == [(0.0, told), (1000.0, "FIN")]
     assert street.logged == [(int(status[:3]), flags, details, 0)]
+    method, path = raw.split()[:2]
+    assert street.log[0].method == method.decode()
+    assert street.log[0].path == (None if flags == "NR" else path.decode())
 
 
 def test_a_question_about_the_server_leaves_the_connection_open() -> None:
