@@ -297,6 +297,15 @@ def test_trials_side_by_side_share_one_envoy_and_keep_their_order() -> None:
 
 
 @pytest.mark.live
+def test_no_line_of_the_log_is_lost() -> None:
+    crowd = calm(0.01).replace_all({"traffic.requests": 400, "traffic.burst": 20})
+    done = run(crowd)
+    assert done.statuses == {200: 400}
+    assert {e.details for e in done.exchanges} == {"via_upstream"}
+    assert all(0 not in e.connections for e in done.exchanges)
+
+
+@pytest.mark.live
 def test_trials_of_different_lengths_can_be_asked_for_together() -> None:
     trials = [calm(PAUSE), longer(calm(PAUSE)), calm(PAUSE)]
     runs = labkit.run_many(trials, engine="live", proxy="envoy", progress=False)
