@@ -180,7 +180,9 @@ class Account:
         begins anew each time.
         """
         trails = Trails(self._trace).follow()
-        read = self._read + self._hushed_up(trails)
+        # A copy in one step: the chain's thread may be counting meanwhile.
+        read = Counter(dict(self._read))
+        read.update(self._hushed_up(trails))
         for hop in range(self._hops):
             if hop in self._places or hop - 1 in self._places:
                 self._settle(hop, trails, read)
