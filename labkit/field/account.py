@@ -171,6 +171,17 @@ class Account:
         if self.on_exchange is not None:
             self.on_exchange(number)
 
+    def awaits_a_line(self) -> bool:
+        """Was a request answered of which the first real program has not told yet?"""
+        if not self._places:
+            return False
+        hop, book = min(self._places), self._ledger.exchanges
+        return any(
+            book.status[number] and book.connections[hop][number]
+            for number in range(len(book))
+            if (number, hop) not in self._last
+        )
+
     # -- what the links saw --------------------------------------------------------
 
     def settle(self) -> None:
