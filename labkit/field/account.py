@@ -171,6 +171,17 @@ class Account:
         if self.on_exchange is not None:
             self.on_exchange(number)
 
+    def awaits_a_line(self) -> bool:
+        """Was a request answered of which the first real program has not told yet?"""
+        if not self._places:
+            return False
+        hop, book = min(self._places), self._ledger.exchanges
+        return any(
+            book.status[number] and book.connections[hop][number]
+            for number in range(len(book))
+            if (number, hop) not in self._last
+        )
+
     # -- what the links saw --------------------------------------------------------
 
     def settle(self) -> None:
@@ -180,7 +191,9 @@ class Account:
         begins anew each time.
         """
         trails = Trails(self._trace).follow()
-        read = self._read + self._hushed_up(trails)
+        # A copy in one step: the chain's thread may be counting meanwhile.
+        read = Counter(dict(self._read))
+        read.update(self._hushed_up(trails))
         for hop in range(self._hops):
             if hop in self._places or hop - 1 in self._places:
                 self._settle(hop, trails, read)

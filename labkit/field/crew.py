@@ -24,6 +24,8 @@ from labkit.settings import Scenario
 # Seconds that a program may take until it listens, and between two looks.
 PATIENCE = 15.0
 _LOOK_AGAIN = 0.003
+# So often, that is for 0.3 s, it looks for lines of the log that are still missing.
+_LOOKS = 100
 
 
 class Crew:
@@ -43,6 +45,8 @@ class Crew:
         self.title = title or ",".join(self.names)
         self._programs = programs
         self.on_trouble: Callable[[FieldError], object] | None = None
+        # Asked before the programs end: is a line of the log still to come?
+        self.awaiting: list[Callable[[], bool]] = []
         self._posts: list[_Post] = []
         self._children: dict[int, Child] = {}
         self._leash: Leash | None = None
@@ -149,8 +153,18 @@ class Crew:
             self._stopping = asyncio.ensure_future(self._stop())
         await asyncio.shield(self._stopping)
 
+    async def _hear_the_rest(self) -> None:
+        """Wait for the lines of what is answered: some programs log a little later,
+        and HAProxy not at all once it was asked to leave."""
+        for _ in range(_LOOKS):
+            has_fallen = self._fallen is None or self._fallen.done()
+            if has_fallen or not any(awaits() for awaits in self.awaiting):
+                return
+            await asyncio.sleep(_LOOK_AGAIN)
+
     async def _stop(self) -> None:
         try:
+            await self._hear_the_rest()
             if self._children:
                 ends = [child.stop() for child in self._children.values()]
                 await asyncio.wait([asyncio.ensure_future(end) for end in ends])

@@ -1,19 +1,17 @@
-"""nginx: its words for the knobs, its configuration, its logs.
+"""nginx: its words for the knobs and its configuration.
 
-Written for nginx 1.22, the one of Debian 12. nginx has no word for an upstream
-hop that failed; its error log has, and both logs come through one pipe in order.
+Written for nginx 1.22, the one of Debian 12.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Sequence
 from typing import Any
 
+from labkit.field.complaints import Logs
 from labkit.field.program import (
-    Entry,
     Place,
     Reader,
     Word,
@@ -140,7 +138,7 @@ class Nginx:
 
     def reader(self) -> Reader:
         """Joins the error log's words to the line of the access log."""
-        return _Logs().read
+        return Logs().read
 
     def is_fatal(self, line: str) -> bool:
         """What nginx calls an emergency or alarming."""
@@ -277,54 +275,3 @@ def _next_upstream(retry: Retry) -> list[str]:
     if words and retry.methods == "any":
         words.append("non_idempotent")
     return list(dict.fromkeys(words))
-
-
-# -- the logs ----------------------------------------------------------------------
-
-_ERROR = re.compile(r"\[(?:error|crit|warn)\] \d+#\d+: \*(\d+) (.*?)(?:, client: |$)")
-
-
-class _Logs:
-    """What one process has complained of, by the number of the client's connection."""
-
-    def __init__(self) -> None:
-        self._complaint: dict[str, str] = {}
-
-    def read(self, line: str) -> Entry | None:
-        """An entry for a line of the access log; a complaint is kept for it."""
-        error = _ERROR.search(line)
-        if error is not None:
-            self._complaint[error.group(1)] = error.group(2)
-            return None
-        try:
-            told = json.loads(line)
-        except ValueError:
-            return None
-        complaint = self._complaint.pop(told["connection"], "")
-        return Entry(
-            place=int(told["place"]),
-            request=told["request"],
-            method=told["method"],
-            status=int(told["status"]),
-            details=complaint or "-",
-            cause=_cause(told, complaint),
-            attempts=told["upstream"].count(",") + 1,
-            near=int(told["near"]),
-        )
-
-
-def _cause(told: dict[str, str], complaint: str) -> str | None:
-    """Why nginx answered itself, in the lab's words; None if the upstream did."""
-    *_, answered = told["header_time"].split(", ")
-    if answered not in ("-", ""):
-        return "ProtocolError" if "while reading upstream" in complaint else None
-    if "timed out" in complaint:
-        return "ConnectTimeout" if "while connecting" in complaint else "Timeout"
-    if "connect() failed" in complaint or "no live upstreams" in complaint:
-        return "ConnectRefused"
-    if "upstream sent" in complaint:
-        return "ProtocolError"
-    if "prematurely closed" in complaint:
-        *_, received = told["received"].split(", ")
-        return "ServerDisconnected" if received in ("0", "-") else "ProtocolError"
-    return "ServerDisconnected" if complaint else None

@@ -33,6 +33,7 @@ class Seats:
         self._scenario = scenario
         self._network = network
         network.on_open = self.account.opened
+        crew.awaiting.append(self.account.awaits_a_line)
 
     def __repr__(self) -> str:
         return f"<Seats of {self.crew!r}>"

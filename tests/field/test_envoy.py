@@ -220,19 +220,19 @@ def test_every_connection_says_who_closed_it() -> None:
     assert lives[1].why == "unannounced close" and lives[1].requests == 2
 
 
-# Envoy drains and goes deaf before it closes: 0.4 s, 0.4 s, 0.4 s.
+# Envoy drains and goes deaf before it closes: 0.8 s, 0.8 s, 0.8 s.
 GOODBYE = Server(
     personality="envoy",
-    idle_timeout=0.4,
-    drain_timeout=0.4,
-    delayed_close_timeout=0.4,
+    idle_timeout=0.8,
+    drain_timeout=0.8,
+    delayed_close_timeout=0.8,
 )
 
 
 @pytest.mark.live
 @pytest.mark.parametrize("phase", ["open", "draining", "deaf", "gone"])
 def test_the_goodbye_on_hop_0_is_told_as_in_virtual_time(phase: str) -> None:
-    gap = {"open": 0.1, "draining": 0.6, "deaf": 1.0, "gone": 1.5}[phase]
+    gap = {"open": 0.2, "draining": 1.2, "deaf": 2.0, "gone": 3.0}[phase]
     scenario = Scenario(
         traffic=Traffic(arrivals="gaps", gaps=(gap, 0.05), requests=3),
         hops=(Hop(server=GOODBYE), Hop()),
@@ -246,7 +246,7 @@ def test_the_goodbye_on_hop_0_is_told_as_in_virtual_time(phase: str) -> None:
 @pytest.mark.live
 def test_the_timer_behind_a_programs_goodbye_is_told() -> None:
     scenario = Scenario(
-        traffic=Traffic(arrivals="gaps", gaps=(1.5,), requests=2),
+        traffic=Traffic(arrivals="gaps", gaps=(3.0,), requests=2),
         hops=(Hop(server=GOODBYE), Hop(pool=Pool(idle_timeout=0.3))),
     )
     lives = run(scenario).lives
@@ -294,6 +294,15 @@ def test_trials_side_by_side_share_one_envoy_and_keep_their_order() -> None:
     runs = labkit.run_many(trials, engine="live", proxy="envoy", progress=False)
     assert [done.failed for done in runs] == [0, 1, 0]
     assert [done.flags for done in runs] == [{}, {"UC": 1}, {}]
+
+
+@pytest.mark.live
+def test_no_line_of_the_log_is_lost() -> None:
+    crowd = calm(0.01).replace_all({"traffic.requests": 400, "traffic.burst": 20})
+    done = run(crowd)
+    assert done.statuses == {200: 400}
+    assert {e.details for e in done.exchanges} == {"via_upstream"}
+    assert all(0 not in e.connections for e in done.exchanges)
 
 
 @pytest.mark.live

@@ -293,6 +293,24 @@ def test_a_program_that_never_listens_is_given_up_with_its_words(
     asyncio.run(main())
 
 
+def test_a_program_that_complains_of_the_worst_and_lives_on_is_believed(
+    scratch: Path,
+) -> None:
+    async def main() -> str:
+        leash = Leash()
+        told: asyncio.Future[FieldError] = asyncio.get_running_loop().create_future()
+        words = ["/bin/sh", "-c", "echo 'alas: no memory' >&2; exec sleep 60"]
+        child = Child(
+            "sad", words, leash, bool, told.set_result, lambda line: "alas" in line
+        )
+        error = await told
+        await child.stop()
+        leash.end()
+        return str(error)
+
+    assert asyncio.run(main()) == "sad complains; its last words: alas: no memory"
+
+
 def test_a_program_that_ignores_the_polite_request_is_killed(scratch: Path) -> None:
     async def main() -> list[str]:
         leash, lines = Leash(), []
