@@ -9,6 +9,7 @@ by what timers and relays add. A trial in which the machine was late is repeated
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -38,6 +39,7 @@ LATE = 0.005
 BUDGET = 110.0
 
 Trial = tuple[float, bool]
+Floats = np.ndarray
 Pair = tuple[Client, Client]
 
 
@@ -127,17 +129,21 @@ def _edge(trials: Sequence[Trial]) -> float:
     """
     gaps = np.array([gap for gap, _ in trials])
     lost = np.array([failed for _, failed in trials])
-    places = np.arange(gaps.min(), gaps.max(), 0.00025)
+    roughly = _likeliest(gaps, lost, np.arange(gaps.min(), gaps.max(), 0.001))
+    near = np.arange(roughly - 0.002, roughly + 0.002, 0.0001)
+    return _likeliest(gaps, lost, near)
+
+
+def _likeliest(gaps: Floats, lost: Floats, places: Floats) -> float:
+    """The place of greatest likelihood over all widths and plateaus."""
     best: list[tuple[float, float]] = []
     for width in (0.0002, 0.0005, 0.001, 0.002, 0.004):
         step = 1 / (1 + np.exp(-np.clip((gaps - places[:, None]) / width, -50, 50)))
-        for low in (0.001, 0.02, 0.1):
-            for high in (0.999, 0.98, 0.9, 0.5):
-                share = low + (high - low) * step
-                likelihood = np.log(np.where(lost, share, 1 - share)).sum(axis=1)
-                top = likelihood.max()
-                where = places[likelihood >= top - 1e-6]
-                best.append((float(top), float(where.mean())))
+        for low, high in itertools.product((0.001, 0.02, 0.1), (0.999, 0.98, 0.9, 0.5)):
+            share = low + (high - low) * step
+            likelihood = np.log(np.where(lost, share, 1 - share)).sum(axis=1)
+            top = likelihood.max()
+            best.append((float(top), float(places[likelihood >= top - 1e-6].mean())))
     return max(best)[1]
 
 

@@ -16,5 +16,5 @@ def all_rows() -> list[Row]:
 
 
 def _place(row: Row) -> tuple[str, int, str]:
-    letter, number, rest = re.fullmatch(r"([A-Z]+)(\d+)(\w*)", row.number).groups()  # type: ignore[union-attr]
+    letter, number, rest = re.split(r"(\d+)", row.number)
     return letter, int(number), rest

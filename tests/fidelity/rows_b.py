@@ -6,7 +6,7 @@ longest life of a connection. All are short, and no two sums of them are alike.
 
 from __future__ import annotations
 
-from tests.fidelity.actors import OK, Client, Message, Peer, request
+from tests.fidelity.actors import OK, Client, Message, Peer, Script, request
 from tests.fidelity.row import row
 from tests.fidelity.rows_a import says, status
 from tests.fidelity.stage import QUIET, Stage, told
@@ -27,7 +27,7 @@ GOODBYE = {"I": I, "I_D": I + D, "I_D_C": I + D + C}
 END_OF_LIFE = {"M": M, "M_D": M + D, "M_D_C": M + D + C}
 
 
-def answers_after(*delays: float):  # type: ignore[no-untyped-def]
+def answers_after(*delays: float) -> Script:
     """Answers each request after its own delay, the last of them ever after."""
     count = iter(range(1_000_000))
 

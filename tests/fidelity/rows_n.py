@@ -6,7 +6,8 @@ who closes which connection when, and how often the upstream reads a request.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Callable, Mapping
 
 from labkit.net import Answer
 from labkit.wire import Direction, Kind
@@ -32,9 +33,8 @@ from tests.fidelity.rows_c import (
 from tests.fidelity.stage import QUIET, Stage
 
 I = 0.2  # noqa: E741 (the downstream idle timeout)
-J = 0.15
 IDLE = {"hop.0.server.idle_timeout": I}
-_entered: list[tuple[str, Story, Knobs, Mapping[str, Knobs], Answer]] = []
+_numbers = itertools.count(1)
 
 
 def both(
@@ -42,12 +42,11 @@ def both(
     changes: Knobs | None = None,
     cases: Mapping[str, Knobs] | None = None,
     answer: Answer = "accept",
-):  # type: ignore[no-untyped-def]
+) -> Callable[[Story], Story]:
     """Enter a story for both programs, under the next number."""
 
     def enter(story: Story) -> Story:
-        _entered.append((title, story, changes or {}, cases or {"": {}}, answer))
-        number = len(_entered)
+        number = next(_numbers)
         for letter, program in (("N", "nginx"), ("H", "haproxy")):
             row(f"{letter}{number}", title, changes, cases, answer, program)(story)
         return story

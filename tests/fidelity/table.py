@@ -18,9 +18,9 @@ _INTRODUCTION = """\
 Each row is one behaviour of HTTP/1.1 connections at a proxy. The same raw client and
 the same scripted upstream play it three times: with the lab's own proxy under the
 personality in question in virtual time, with the same objects on real sockets, and
-with the real program in their place: Envoy 1.40, nginx 1.22, HAProxy 2.6. What was
-observed is written down as it was; `agrees` means that the three are the same, word
-for word.
+with the real program in their place: Envoy 1.40, nginx 1.22, HAProxy 2.6 (the last
+two as Debian 12 has them). What was observed is written down as it was; `agrees` means
+that the three are the same, word for word.
 
 Moments have names: `FIN at I + D + C` was seen there to the microsecond in virtual
 time and within {tolerance:.0f} ms on real sockets. I, D, C are the downstream idle
