@@ -26,9 +26,9 @@ from labkit.figures.textsize import FAMILY
 from labkit.points import FATES, Outcomes
 
 WIDTH = 178.0
-_ROW, _ABOVE, _BELOW = 6.4, 29.0, 4.0  # mm
+_ROW, _ABOVE, _BELOW = 7.4, 29.0, 4.0  # mm
 _LEFT, _RIGHT, _APART = 4.0, 4.0, 5.0  # mm
-_BAR = 0.72  # of a row
+_BAR = 0.78  # of a row
 _AROUND = 1.4  # mm that a count needs beside itself
 
 
