@@ -60,7 +60,7 @@ async def asks_and_shuts(me: Peer) -> None:
 async def asks_again(me: Peer) -> None:
     """A second request while the first is being worked on."""
     await me.write(REQUEST)
-    await me.wait(0.01)
+    await me.wait(0.03)
     await me.write(REQUEST)
     while await me.read():
         pass
@@ -73,7 +73,7 @@ async def asks_too_late(me: Peer, times: int = 3) -> None:
     await me.wait(0.1)
     for _ in range(times):
         await me.write(REQUEST)
-        await me.wait(0.05)
+        await me.wait(0.1)
 
 
 async def leaves_first(me: Peer) -> None:
@@ -112,7 +112,7 @@ async def never_reads(me: Peer) -> None:
 async def answers_the_first(me: Peer) -> None:
     """Reads one request, works, answers, and closes with the next one unread."""
     await me.read()
-    await me.wait(0.02)
+    await me.wait(0.07)
     await me.write(ANSWER)
     me.close()
 

@@ -59,9 +59,10 @@ def test_a_play_tells_the_same_story_in_memory_and_on_sockets(name: str) -> None
 
 @pytest.mark.live
 def test_the_413_is_lost_and_saved_on_real_sockets_too() -> None:
-    for client, saved in ((farewells.writes_on, False), (looks_first, True)):
-        told = farewells.upload(client, farewells.refuses, engine="live")
-        assert (farewells.TOO_LARGE in told.heard[0]) is saved
+    """Forty pieces: the client still writes when a slow machine brings the RST."""
+    for server, saved in ((farewells.refuses, False), (lingers, True)):
+        told = farewells.upload(farewells.writes_on, server, 40, engine="live")
+        assert (farewells.TOO_LARGE in told.heard[0]) is saved, told
 
 
 @pytest.mark.parametrize(
@@ -85,14 +86,14 @@ def test_each_play_ends_as_the_notebook_says(
     assert told.last_words(CLIENT) == last
 
 
-@pytest.mark.parametrize("delay", [0.001, 0.01, 0.024])
+@pytest.mark.parametrize("delay", [0.001, 0.01, 0.049])
 def test_the_second_late_write_is_the_one_that_fails(delay: float) -> None:
     assert farewells.failing_write(farewells.play("late write", delay=delay)) == 2
 
 
 def test_over_a_longer_wire_a_third_write_still_succeeds() -> None:
-    """50 ms between the writes; the news of the first takes a round trip."""
-    assert farewells.failing_write(farewells.play("late write", delay=0.04)) == 3
+    """100 ms between the writes; the news of the first takes a round trip."""
+    assert farewells.failing_write(farewells.play("late write", delay=0.06)) == 3
 
 
 def test_a_half_closed_client_reads_its_whole_answer() -> None:
