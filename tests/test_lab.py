@@ -287,3 +287,14 @@ def test_a_taken_port_is_an_error_that_names_it() -> None:
         with pytest.raises(OSError, match=str(port)):
             Lab(RACING, port=port).start()
     assert Path("/proc/self").exists()
+
+
+@pytest.mark.parametrize("knob", ["idle_timeout", "max_connection_duration"])
+def test_a_pool_that_keeps_nothing_dials_once_per_request(knob: str) -> None:
+    """Also with a queue, in which the next request waits for what is coming free."""
+    for limit in (1024, 1):
+        scenario = RACING.replace_all(
+            {f"hop.1.pool.{knob}": 0.0, "hop.1.pool.max_connections": limit}
+        )
+        run = labkit.run(scenario.replace("traffic.burst", 3), progress=False)
+        assert run.failed == 0 and run.hops[1].opened == run.requests

@@ -82,7 +82,9 @@ class Roster:
         for connection in self._in_order_of_reuse():
             if len(hand_out) == waiting:
                 break
-            why = self.why_expired(connection, now)
+            # One that was made just now serves, or limits of 0 s would dial for ever.
+            is_new = not connection.served and connection.opened == now
+            why = "" if is_new else self.why_expired(connection, now)
             if why:
                 close.append((connection, why))
             else:
