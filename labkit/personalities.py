@@ -51,6 +51,10 @@ SERVER_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     },
 }
 
+# Who writes Connection: keep-alive on a response that is not the last one: nginx, as
+# measured on 1.22.1. Envoy and HAProxy do not, to a client of HTTP/1.1.
+SAYS_KEEP_ALIVE = frozenset({"nginx"})
+
 # What the owner of a pool answers its own client when the hop fails.
 FAILURES: Mapping[str, str] = {
     "plain": "503",

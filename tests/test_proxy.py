@@ -409,3 +409,17 @@ def test_two_thousand_connections_at_once_are_served_in_virtual_time() -> None:
 
     assert in_world("virtual", use, mirror, pool={"max_pending_requests": 2000}) == 2000
     gc.collect()
+
+
+@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize("knob", [{"personality": "nginx"}, {"hint": True}])
+def test_who_says_keep_alive_says_close_to_a_client_that_leaves(
+    world: str, knob: dict[str, Any]
+) -> None:
+    async def use(it: World) -> bytes:
+        return await it.ask(get(close=False) + get())
+
+    told = in_world(world, use, mirror, server={"idle_timeout": 9.0, **knob})
+    first, last = told.split(b"HTTP/1.1 200 OK")[1:]
+    assert b"\r\nConnection: keep-alive\r\n" in first
+    assert b"\r\nConnection: close\r\n" in last and b"eep-" not in last

@@ -193,8 +193,8 @@ class EnvoyGate(Gate):
 
     # -- what the server reports ---------------------------------------------------
 
-    def request_started(self) -> None:
-        super().request_started()
+    def request_started(self, client_stays: bool = True) -> None:
+        super().request_started(client_stays)
         self.began = self._loop.time()
         self._task = asyncio.current_task()
         if self.said is not None and self._task is not None:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Protocol
 from aiohttp import web
 
 from labkit.net import reset
+from labkit.personalities import SAYS_KEEP_ALIVE
 from labkit.settings import Server
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ class Gate(asyncio.Protocol):
         self._phase = Phase.OPEN
         self._requests = 0
         self._busy = False
+        self._client_stays = True
         self._lingering = False
         self._opened = self._idle_since = self._loop.time()
         self._is_too_old = self._next_is_too_old = False
@@ -141,9 +143,10 @@ class Gate(asyncio.Protocol):
 
     # -- what the server reports ---------------------------------------------------
 
-    def request_started(self) -> None:
-        """A request's head has been read."""
+    def request_started(self, client_stays: bool = True) -> None:
+        """A request's head has been read; does its client want to keep on?"""
         self._busy = True
+        self._client_stays = client_stays
         self._requests += 1
         if self._head_timer is not None:
             self._head_timer.cancel()
@@ -180,10 +183,18 @@ class Gate(asyncio.Protocol):
             response.headers["Connection"] = "close"
         elif self.leaves is not None and self.leaves():
             response.force_close()
-        elif self._settings.hint:
-            seconds = int(min(self._settings.idle_timeout, 10**9))
+        elif self._client_stays:
+            self._say_it_stays(response)
+
+    def _say_it_stays(self, response: web.StreamResponse) -> None:
+        """For a server that hints at its timeout, or tells what goes without saying."""
+        settings = self._settings
+        if settings.hint:
+            seconds = int(min(settings.idle_timeout, 10**9))
             response.headers["Connection"] = "keep-alive"
             response.headers["Keep-Alive"] = f"timeout={seconds}"
+        elif settings.personality in SAYS_KEEP_ALIVE:
+            response.headers["Connection"] = "keep-alive"
 
     def leave_after(self, seconds: float) -> None:
         """Close without a word so long after the present response has ended."""

@@ -175,7 +175,7 @@ class HopServer:
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         gate = self._gates[request.protocol]
-        gate.request_started()
+        gate.request_started(request.keep_alive)
         number, is_stranger = self._number(request)
         self._ledger.reach(number, self._hop)
         visit = Visit(self, gate, number)
