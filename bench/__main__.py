@@ -13,6 +13,7 @@ import resource
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -219,6 +220,31 @@ def pictures() -> list[Row]:
     return rows
 
 
+def real_programs(n: int = 8) -> list[Row]:
+    """From a scenario to the first answer of a real proxy: start, ready, one GET."""
+    plain = labkit.Scenario(hops=(labkit.Hop(), labkit.Hop(name="proxy")))
+
+    def first_answer(proxy: str) -> float:
+        began = time.perf_counter()
+        with labkit.Lab(plain, proxy=proxy) as lab:
+            urllib.request.urlopen(lab.urls["proxy"]).read()
+            return time.perf_counter() - began
+
+    rows = []
+    for proxy, wanted in (("envoy", 0.5), ("nginx", None), ("haproxy", None)):
+        try:
+            took = [first_answer(proxy) for _ in range(n)]
+        except labkit.FieldError as missing:
+            print(f"{proxy} to the first answer: {missing}")
+            continue
+        value = median(took)
+        holds = None if wanted is None else value < wanted
+        told = "reported" if wanted is None else f"< {wanted}"
+        name = f"{proxy}: from a scenario to the first answer"
+        rows.append(Row(name, value, "s", n, told, holds, spread(took)))
+    return rows
+
+
 def main() -> int:
     """Measure everything, print the table, keep it as JSON if asked."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -230,6 +256,7 @@ def main() -> int:
     for measure in (
         imports,
         pictures,
+        real_programs,
         flatness,
         lambda: proxies_and_virtual(words.rounds),
         lambda: memory(1_000_000 if words.million else 100_000),
