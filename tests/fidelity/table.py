@@ -46,8 +46,8 @@ _BY_CHANCE = """\
 
 {points} gaps, each tried {trials} times live and with Envoy; a step smoothed by jitter
 is fitted to each edge by maximum likelihood. A row agrees if the edges of the two are
-at most {apart:.0f} ms apart and no plateau tells them apart (two-proportion tests,
-{significance:g} shared among all comparisons after Bonferroni).
+at most {apart:.0f} ms apart and no plateau tells them apart by more than {margin:.0%}
+(two-proportion tests, {significance:g} shared among all comparisons after Bonferroni).
 
 | # | behaviour | virtual time | live | Envoy | verdict |
 |---|---|---|---|---|---|
@@ -73,6 +73,7 @@ def page(
         trials=TRIALS,
         apart=1000 * chance.APART,
         significance=chance.SIGNIFICANCE,
+        margin=chance.MARGIN,
     )
     parts = [
         _INTRODUCTION.format(tolerance=tolerance * 1000),

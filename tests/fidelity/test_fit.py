@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from tests.fidelity.chance import Trial, fit, p_value
+from tests.fidelity.chance import MARGIN, Trial, fit, p_value
 
 LEFT, RIGHT = 0.110, 0.150
 
@@ -57,3 +57,9 @@ def test_proportions_that_are_all_or_nothing_are_alike() -> None:
 def test_a_third_and_a_half_of_many_are_told_apart() -> None:
     # Worked by hand: pooled 5/12, error 0.02846, z = 5.856.
     assert p_value((200, 600), (300, 600)) == pytest.approx(4.7e-9, rel=0.02)
+
+
+def test_what_a_busy_machine_takes_is_within_the_margin_and_a_tenth_is_not() -> None:
+    assert p_value((1479, 1479), (1452, 1468)) < 1e-4
+    assert p_value((1479, 1479), (1452, 1468), MARGIN) == 1.0
+    assert p_value((500, 500), (450, 500), MARGIN) < 1e-6
