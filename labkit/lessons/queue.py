@@ -9,6 +9,7 @@ from dataclasses import fields
 from typing import Any
 
 from labkit.lab import Run, run, run_many
+from labkit.lessons.unseen import tried
 from labkit.lessons.verdict import Verdict
 from labkit.places import data
 from labkit.points import GapPoint, GapSeries
@@ -18,7 +19,6 @@ from labkit.settings import (
     Origin,
     Pool,
     Scenario,
-    SettingsError,
     Traffic,
 )
 from labkit.theory import duration, queue_share
@@ -202,17 +202,9 @@ def _touched(scenario: Scenario) -> str:
 
 
 def _tried(scenario: Scenario) -> Verdict:
-    sent = 0
-    for seed in range(4):
-        try:
-            unseen = _unseen(scenario, random.Random(seed))
-        except SettingsError as error:
-            return Verdict(False, str(error))
-        for done in run_many(unseen, progress=False):
-            sent += done.requests
-            wrong = _wrong(done)
-            if not wrong:
-                return wrong
+    against, sent = tried(scenario, 4, _unseen, _wrong)
+    if against is not None:
+        return against
     told = f"None of {sent} requests failed, with four different wires and queues."
     return Verdict(True, told + _caution(scenario))
 

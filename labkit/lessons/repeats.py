@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 
 from labkit.figures import outcomes
 from labkit.lab import Run, run, run_many
+from labkit.lessons.unseen import tried
 from labkit.lessons.verdict import Verdict
 from labkit.places import data
 from labkit.points import Outcomes
@@ -24,7 +25,6 @@ from labkit.settings import (
     Retry,
     Scenario,
     Server,
-    SettingsError,
     Traffic,
 )
 from labkit.wire import Exchange
@@ -285,17 +285,9 @@ def check_safe(scenario: object) -> Verdict:
         return Verdict(False, f"That is a {type(scenario).__name__}, not a Scenario.")
     if len(scenario.hops) != 2:
         return Verdict(False, f"{len(scenario.hops)} hops; this chain has two.")
-    sent = 0
-    for seed in range(3):
-        try:
-            unseen = _unseen(scenario, random.Random(seed))
-        except SettingsError as error:
-            return Verdict(False, str(error))
-        for done in run_many(unseen, progress=False):
-            sent += done.requests
-            wrong = _wrong(done)
-            if not wrong:
-                return wrong
+    against, sent = tried(scenario, 3, _unseen, _wrong)
+    if against is not None:
+        return against
     return Verdict(
         True, f"{sent} payments, every one answered and none executed twice."
     )

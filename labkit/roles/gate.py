@@ -97,7 +97,6 @@ class Gate(asyncio.Protocol):
         self._life_timer: asyncio.TimerHandle | None = None
         self._head_timer: asyncio.TimerHandle | None = None
         self._phase_timer: asyncio.TimerHandle | None = None
-        self._deaf_is_due = False
         self._why_last_response = ""
         self._leaves_after: float | None = None
         self._why_deaf = ""
