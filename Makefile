@@ -76,5 +76,5 @@ $(VENV)/.for-dev: $(NEEDS) | $(BIN)/python
 	@touch $@ $(VENV)/.for-lab
 
 $(VENV)/.for-bench: $(NEEDS) | $(BIN)/python
-	$(PIP) install --quiet --editable '.[dev,field]'
+	$(PIP) install --quiet --editable '.[dev,bench]'
 	@touch $@ $(VENV)/.for-dev $(VENV)/.for-lab

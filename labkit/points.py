@@ -50,6 +50,51 @@ class GapSeries:
 
 
 @dataclass(frozen=True, slots=True)
+class RatePoint:
+    """``failed`` of ``requests`` requests failed where a knob stood ``at`` a value.
+
+    Raises ValueError when the counts cannot be counts.
+    """
+
+    at: float
+    requests: int
+    failed: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.failed <= self.requests:
+            raise ValueError(
+                f"failed is {self.failed}, allowed is 0 to requests = {self.requests}"
+            )
+
+    @property
+    def share(self) -> float:
+        """Failed requests per request; nan when none was sent."""
+        return self.failed / self.requests if self.requests else float("nan")
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson's 95 % interval of the share."""
+        return wilson(self.failed, self.requests)
+
+
+@dataclass(frozen=True, slots=True)
+class RateSeries:
+    """What one engine counted along a knob: "model", "virtual", "live" or "envoy"."""
+
+    label: str
+    points: tuple[RatePoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A line of the theory: at each of ``xs`` the share ``ys`` of requests fails."""
+
+    label: str
+    xs: tuple[float, ...]
+    ys: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Outcomes:
     """What became of some requests, as their client and their origin saw it.
 
