@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 # others under way is left to the upper bound.
 _DEEPEST = 12
 
+# exp of less than minus this is as good as 0.
+_MOST = 700.0
+
 
 @dataclass(frozen=True, slots=True)
 class _Case:
@@ -196,12 +199,12 @@ def _extremes(case: _Case, life: Life) -> tuple[float, float]:
     narrow = fates(rate, hop, case.nearer, -early, -late)
     wide = fates(rate, hop, case.nearer, early, late)
     slow, quick = case.service(1.0), case.service(0.0)
-    spared = math.exp(-rate * case.shift)
+    spared = math.exp(-min(_MOST, rate * case.shift))
     others = 0.0 if slow.waits else _another_is_left(case)
     ends = wide.last + wide.raced + 1.0 / life.most
     kindly = Life(life.most, life.rescued, others if ends > wide.raced else 0.0)
     low = spared * cycle_share(rate, hop, narrow, slow, life)
-    high = cycle_share(rate, hop, wide, quick, kindly) / spared
+    high = min(1.0, cycle_share(rate, hop, wide, quick, kindly) / spared)
     high += others * ends * -math.expm1(-rate * race_window(hop).width)
     if _is_torn(case):
         width = race_window(hop).width
