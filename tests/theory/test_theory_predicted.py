@@ -116,6 +116,15 @@ def test_dense_traffic_loses_most_on_a_lifo_pools_second_connection() -> None:
     assert low < told.share < high
 
 
+@pytest.mark.parametrize(("rate", "service"), [(0.2, 1.0), (3.0, 0.3)])
+def test_a_fifo_pool_lets_its_connections_take_turns(
+    rate: float, service: float
+) -> None:
+    asked = scenario(reuse="fifo", rate=rate, service=service)
+    low, high = share_by_force(asked)
+    assert low / 2.0 < predicted(asked).share < 2.0 * high
+
+
 def test_a_failure_spares_the_next_request() -> None:
     """With a window that half of all gaps meet, the naive share is far off."""
     asked = scenario(delay=0.0, rate=0.1, delayed_close_timeout=30.0)
