@@ -12,7 +12,7 @@ from labkit.settings import Hop, Link, Origin, Pool, Retry, Scenario, Server, Tr
 from labkit.settings import SettingsError as Refused
 from labkit.theory import Prediction, failure_share, predicted, race_window, wilson
 
-REQUESTS = 150_000
+REQUESTS = 80_000
 OF_SERVERS = (
     *("drain_timeout", "delayed_close_timeout", "tick", "farewell"),
     *("max_requests_per_connection",),
