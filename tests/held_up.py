@@ -190,6 +190,7 @@ def pytest_terminal_summary(
         terminalreporter.write_sep("=", "set aside and run again: the machine was late")
     for report in reports:
         late = f"held up for {dict(report.sections)[OUTCOME]} allowed"
-        said = (report.longreprtext.splitlines() or ["it said nothing"])[-1]
+        crash = getattr(report.longrepr, "reprcrash", None)
+        said = crash.message.splitlines()[0] if crash else "it said nothing"
         terminalreporter.write_line(f"{report.nodeid}: {late}; {said}")
     yield

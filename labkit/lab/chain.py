@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, Protocol
 
 from labkit.ledger import Ledger
@@ -90,6 +90,7 @@ class Chain:
             on_done,
         )
         self.traffic.with_keys = scenario.origin.idempotency_keys
+        self._happening: set[asyncio.Task[None]] = set()
 
     def __repr__(self) -> str:
         return f"<Chain {' - '.join(self.scenario.parties)}>"
@@ -149,13 +150,18 @@ class Chain:
         try:
             await self.traffic.run()
         finally:
-            for event in events:
-                event.cancel()
-            await asyncio.gather(*events, return_exceptions=True)
+            await _called_off(events)
 
     async def _play(self, event: Event) -> None:
         await asyncio.sleep(event.at)
         await self.happen(event)
+
+    def begin(self, event: Event) -> asyncio.Task[None]:
+        """Let an event take place beside what else goes on, until the chain ends."""
+        task = asyncio.create_task(self.happen(event))
+        self._happening.add(task)
+        task.add_done_callback(self._happening.discard)
+        return task
 
     async def happen(self, event: Event) -> None:
         """Let an event take place now; a deploy is over when the new program listens.
@@ -199,6 +205,7 @@ class Chain:
 
     async def close(self) -> None:
         """End every connection from the client's side on, then the network."""
+        await _called_off(self._happening)
         try:
             for pool in self.pools.values():
                 await pool.close()
@@ -208,3 +215,10 @@ class Chain:
         for server in self.servers.values():
             await server.close()
         await self._network.close()
+
+
+async def _called_off(events: Collection[asyncio.Task[None]]) -> None:
+    """What is still going on goes on no longer."""
+    for event in events:
+        event.cancel()
+    await asyncio.gather(*events, return_exceptions=True)
