@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from labkit.ledger import Ledger
 from labkit.net import Listening, Network
-from labkit.personalities import HABITS
+from labkit.personalities import HABITS, Habit
 from labkit.roles.envoy_proxy import EnvoyProxy
 from labkit.roles.origin import Origin
 from labkit.roles.pool import ConnectionPool
@@ -61,7 +61,7 @@ class Chain:
         self._ledger = ledger
         self._seats = seats
         self.pools = {
-            hop: ConnectionPool(network, hop, settings.pool, ledger)
+            hop: ConnectionPool(network, hop, settings.pool, ledger, self._habit(hop))
             for hop, settings in enumerate(scenario.hops)
             if not self._is_real(hop - 1)
         }
@@ -108,10 +108,12 @@ class Chain:
         return random.Random(f"{self.scenario.seed} {who}")
 
     def _router(self, pool: ConnectionPool) -> Router:
-        """With the habits of the program that owns the pool, if it is a proxy."""
-        owner = self.scenario.hops[pool.hop - 1].server if pool.hop else None
-        habit = HABITS.get(owner.personality) if owner else None
-        return Router(pool, self._ledger, self._chance("retry"), habit)
+        return Router(pool, self._ledger, self._chance("retry"), pool.habit)
+
+    def _habit(self, hop: int) -> Habit | None:
+        """That of the program that owns the pool of a hop, if it is a proxy."""
+        owner = self.scenario.hops[hop - 1].server if hop else None
+        return HABITS.get(owner.personality) if owner else None
 
     def _proxy(self, hop: int, router: Router) -> Proxy:
         hops = self.scenario.hops
