@@ -1,8 +1,9 @@
 # make lab        JupyterLab on the first notebook (ARGS="--no-browser --port=8899")
-# make test       every notebook, every test without a real proxy (ARGS="-k race")
+# make test       every notebook, and every test but those below (ARGS="-k race")
 # make lint       style, types and floors
 # make notebooks  execute all notebooks and write their outputs
 # make fidelity   real proxies: in our proxy's place, and beside it (ARGS="-k C4")
+# make slow       tests that take long: 100,000 requests, Python's own of asyncio
 # make bench      measurements (ARGS="--json bench.json")
 # make binder     build an environment as binder/ says and execute the notebooks in it
 # make format     let ruff lay out the code
@@ -14,7 +15,7 @@ BIN := $(VENV)/bin
 PIP := PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip --disable-pip-version-check
 NEEDS := pyproject.toml constraints.txt
 
-.PHONY: lab test lint notebooks fidelity bench binder format pins pyodide clean
+.PHONY: lab test slow lint notebooks fidelity bench binder format pins pyodide clean
 
 lab: $(VENV)/.for-lab
 	$(BIN)/labkit start $(ARGS)
@@ -25,12 +26,16 @@ lab: $(VENV)/.for-lab
 TWO := -n 2 --dist loadfile
 test: $(VENV)/.for-dev
 	$(BIN)/python -m pytest $(TWO) --nbval \
-		-m "not live and not browser and not binder and not fidelity" tests notebooks $(ARGS) \
+		-m "not live and not browser and not binder and not fidelity and not slow" \
+		tests notebooks $(ARGS) \
 		|| [ $$? -eq 5 ]
 	$(BIN)/python -m pytest $(TWO) -m "live and not quiet and not real" tests $(ARGS) \
 		|| [ $$? -eq 5 ]
 	$(BIN)/python -m pytest -m quiet tests $(ARGS) || [ $$? -eq 5 ]
 	$(BIN)/python -m pytest -n 2 -m browser tests/browser $(ARGS) || [ $$? -eq 5 ]
+
+slow: $(VENV)/.for-dev
+	$(BIN)/python -m pytest -n 2 -m slow tests $(ARGS)
 
 lint: $(VENV)/.for-dev
 	$(BIN)/ruff check .
