@@ -112,6 +112,16 @@ def test_the_programs_of_a_chain_have_names() -> None:
     assert four.parties == ("alb", "proxy", "proxy 2", "proxy 3", "upstream")
 
 
+def test_no_retries_is_another_policy_than_none_that_was_written() -> None:
+    unsaid, none = CHAIN, CHAIN.replace("hop.1.pool.retry.retry_on", [])
+    assert unsaid != none and none.hops[1].pool.retry.retry_on == ()
+    assert "retry_on = []" in none.to_toml() and "retry" not in unsaid.to_toml()
+    for scenario in (unsaid, none):
+        assert Scenario.from_toml(scenario.to_toml()) == scenario
+        assert Scenario.from_token(scenario.token()) == scenario
+    assert none.replace("hop.1.pool.retry.retry_on", None) == unsaid
+
+
 # -- personalities -----------------------------------------------------------------
 
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Protocol
 from aiohttp import web
 
 from labkit.net import reset
-from labkit.personalities import SAYS_KEEP_ALIVE
+from labkit.personalities import SAYS_KEEP_ALIVE, SILENT_TO_LATE_HEADS
 from labkit.settings import Server
 
 if TYPE_CHECKING:
@@ -298,9 +298,11 @@ class Gate(asyncio.Protocol):
 
     def _head_is_late(self) -> None:
         self._head_timer = None
-        if not self._busy and not self._is_over():
+        if self._busy or self._is_over():
+            return
+        if self._settings.personality not in SILENT_TO_LATE_HEADS:
             self.transport.write(REQUEST_TIMEOUT)
-            self._close("request headers timeout")
+        self._close("request headers timeout")
 
     # -- the goodbye ---------------------------------------------------------------
 
