@@ -1,0 +1,110 @@
+"""Runs of many points at once: blocks one after the other, their counts summed up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from labkit.model.arrivals import Arrivals
+from labkit.model.chance import Chance
+from labkit.model.chunks import Block, Outcome, carry_out
+from labkit.model.highway import is_open_for
+from labkit.model.outcomes import CODES
+from labkit.model.pools import PoolState, select
+from labkit.model.totals import Totals
+from labkit.model.trips import drive
+from labkit.model.values import Floats, Rows, Values
+
+# Requests of a chunk, and chunks carried out side by side: a block of so many
+# requests needs a few dozen megabytes.
+CHUNK = 250
+ROWS = 4096
+
+
+def shapes(requests: int, points: int, burst: int) -> Iterator[tuple[int, int]]:
+    """How many chunks of how many steps, block by block, make up the requests."""
+    steps = -(-CHUNK // burst) * burst
+    at_once = max(1, ROWS // points)
+    left = requests
+    while left >= steps:
+        chunks = min(at_once, left // steps)
+        yield chunks, steps
+        left -= chunks * steps
+    if left:
+        yield 1, left
+
+
+class Simulation:
+    """So many requests at each point; to iterate over it is to carry it out.
+
+    Points with sparse traffic go by the highway, the others step by step. It yields
+    how many requests each turn was; ``totals`` grows meanwhile. ``values`` has one
+    value per point where a knob varies.
+    """
+
+    def __init__(self, values: Values, points: int, requests: int) -> None:
+        self.totals = Totals.nothing(points, len(values.hops))
+        self._values = values
+        self._points = points
+        self._requests = requests
+
+    def __iter__(self) -> Iterator[int]:
+        sparse = is_open_for(self._values, self._points)
+        quick, slow = np.flatnonzero(sparse), np.flatnonzero(~sparse)
+        if len(quick):
+            yield from drive(self._values, quick, self._requests, self.totals)
+        if len(slow):
+            yield from step(self._values, slow, self._requests, self.totals)
+
+    def finish(self) -> Totals:
+        """Carry it out in one go."""
+        for _ in self:
+            pass
+        return self.totals
+
+
+def step(values: Values, points: Rows, requests: int, totals: Totals) -> Iterator[int]:
+    """Carry out the requests of these points in blocks of chunks."""
+    values, many = values.of_rows(points), len(points)
+    arrivals = Arrivals(values, many)
+    starts: list[PoolState] | None = None
+    trailing: Floats = np.zeros(many)
+    plan = shapes(requests, many, values.burst)
+    for number, (chunks, steps) in enumerate(plan):
+        rows = many * chunks
+        chance = Chance(values.seed, 2 * number, rows)
+        point_of = np.repeat(np.arange(many), chunks)
+        done = carry_out(
+            Block(
+                values.of_rows(point_of),
+                _in_chunks(arrivals.take(chance, chunks * steps), rows),
+                np.arange(rows) % chunks > 0,
+                starts,
+                chance,
+            )
+        )
+        _add(totals, done, points[point_of])
+        last = np.arange(many) * chunks + chunks - 1
+        starts = [select(state, last) for state in done.ends]
+        trailing = done.trailing[last]
+        yield rows * steps
+    totals.seconds[points] += trailing
+
+
+def _in_chunks(gaps: Floats, rows: int) -> Floats:
+    """The gaps of points as steps of chunks: (steps, rows)."""
+    return np.ascontiguousarray(gaps.reshape(rows, -1).T)
+
+
+def _add(totals: Totals, done: Outcome, point_of: Rows) -> None:
+    points = len(totals.seconds)
+    keyed = done.codes + CODES * point_of
+    counted = np.bincount(keyed.ravel(), minlength=points * CODES)
+    totals.codes += counted.reshape(points, CODES)
+    for name in ("opened", "reused", "races", "retries"):
+        for into, rows in zip(
+            getattr(totals, name), getattr(done.counts, name), strict=True
+        ):
+            np.add.at(into, point_of, rows)
+    totals.seconds += np.bincount(point_of, done.lasted, points)
