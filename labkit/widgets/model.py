@@ -40,7 +40,9 @@ class Slider:
         """A value as people write it: "5 s", "20 ms", "no limit"."""
         if math.isinf(value):
             return "no limit"
-        return duration(value) if self.unit == "s" else f"{value:g}"
+        if self.unit == "s":
+            return duration(value)
+        return f"{value:g}/s" if self.unit == "1/s" else f"{value:g}"
 
     @property
     def options(self) -> list[tuple[str, float]]:
@@ -133,7 +135,7 @@ class PanelModel:
         value = self.scenario.get(path)
         if not knob.kind.is_number or isinstance(value, bool) or value is None:
             raise SettingsError(f"{path} is {value!r}; allowed in a panel: a number")
-        stops = _times(value) if knob.unit == "s" else _counts(value)
+        stops = _STOPS.get(knob.unit, _counts)(value)
         allowed = [stop for stop in stops if self._accepts(path, stop)]
         label = self.labels.get(path) or self._label(path, knob.name)
         return Slider(path, label, knob.unit, tuple(allowed), value)
@@ -213,6 +215,11 @@ def _times(value: float) -> list[float]:
     return sorted({value, *_grid(value / _DOWN, value * _UP)})
 
 
+def _rates(value: float) -> list[float]:
+    """Stops around a rate of requests, ten a decade; it may well be rarer."""
+    return sorted({value, *_grid(value / 100.0, value * _UP)})
+
+
 def _grid(low: float, high: float) -> list[float]:
     stops = []
     for power in range(
@@ -226,6 +233,8 @@ def _counts(value: float) -> list[float]:
     stops: set[float] = {*_COUNTS, value}
     return sorted(stops)
 
+
+_STOPS = {"s": _times, "1/s": _rates}
 
 DEFAULT_PATHS = (
     "hop.0.pool.idle_timeout",
