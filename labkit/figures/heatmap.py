@@ -18,7 +18,7 @@ from labkit.figures import draw, plot, scales
 from labkit.figures.grids import GridLike
 from labkit.figures.hatch import strokes
 from labkit.figures.plot import Entry, Frame
-from labkit.figures.scales import Scale, Stop, percent
+from labkit.figures.scales import Scale, Stop, percent, rare
 from labkit.figures.sheet import (
     ARROWS,
     BOXES,
@@ -222,7 +222,7 @@ class _View:
         if apart > 0.0:
             return f"you are safe by {_rounded(apart)}"
         lost = self.cell(*self.here) if self.share is None else self.share
-        return f"you lose {percent(lost)}" if lost else "you are above it"
+        return f"you lose {rare(lost)}" if lost else "you are above it"
 
 
 def _rounded(seconds: float) -> str:
@@ -389,6 +389,6 @@ def told(
         f"{none} of {cells} cells: {view.zero()}.",
     ]
     if view.ends:
-        low, high = map(percent, view.ends)
+        low, high = map(rare, view.ends)
         parts.append(f"The others: {low} to {high}.")
     return " ".join(parts)

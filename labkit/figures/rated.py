@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from labkit.figures import marks, plot, scales, textsize
 from labkit.figures.plot import Entry, Frame
-from labkit.figures.scales import Scale, percent
+from labkit.figures.scales import Scale, percent, rare
 from labkit.figures.sheet import (
     BOXES,
     LINES,
@@ -288,7 +288,7 @@ def line_sentence(curve: Curve, name: Callable[[float], str]) -> str:
         key=lambda pair: pair[1],
         default=(0.0, 0.0),
     )
-    return f"{curve.label}: highest at {name(x)}, {percent(y)}." if y else ""
+    return f"{curve.label}: highest at {name(x)}, {rare(y)}." if y else ""
 
 
 def _span(places: Sequence[float], name: Callable[[float], str]) -> str:

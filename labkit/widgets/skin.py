@@ -13,7 +13,7 @@ import ipywidgets
 from labkit.lab import arun
 from labkit.settings import Scenario, SettingsError
 from labkit.widgets.model import PanelModel, Shown, Slider
-from labkit.widgets.pictures import Picture
+from labkit.widgets.pictures import Picture, Subject
 
 # A slider sends a message for every step. Those that come while a picture is
 # drawn wait in line; so short a pause lets them all in, and the last one counts.
@@ -31,7 +31,7 @@ _open: WeakSet[Panel] = WeakSet()
 def panel(
     scenario: Scenario,
     *knobs: str,
-    picture: str | Picture = "sequence",
+    picture: str | Picture | Subject = "sequence",
     presets: Mapping[str, Mapping[str, Any]] | None = None,
     labels: Mapping[str, str] | None = None,
 ) -> Panel:

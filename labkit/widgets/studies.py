@@ -167,7 +167,7 @@ class HeatMap(Study):
 
     coarse, fine = 20, 30
     requests = 4_000
-    rows = 6  # at a time
+    rows = 3  # at a time
     glanced = 200  # requests a cell, where there is no formula
 
     def __init__(self, scenario: Scenario, paths: Sequence[str]) -> None:
