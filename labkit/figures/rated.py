@@ -91,10 +91,12 @@ class Rated:
             return scales.shares([least, 1.0], bottom, top)
         floor = max(lines, default=0.0) * _DEEPEST
         lines = [y for y in lines if y >= floor]
-        if _is_wide(lines or [p.share for p in found]):
-            return scales.shares([*whiskers, *lines], bottom, top)
-        most = max([*whiskers, *lines])
-        return scales.shares([most], bottom, top)
+        most = max([*whiskers, *lines, scales.COUNTABLE])
+        if not _is_wide(lines or [p.share for p in found]):
+            return scales.shares([most], bottom, top)
+        rarest = scales.COUNTABLE / 100.0
+        shown = [max(share, rarest) for share in (*whiskers, *lines)]
+        return scales.shares([*shown, most], bottom, top)
 
 
 def _is_wide(shares: Sequence[float]) -> bool:

@@ -76,6 +76,7 @@ class Shown:
     alt: str
     ordering: tuple[str, ...]
     counts: Any
+    scenario: Scenario
 
     @property
     def run(self) -> Run:
@@ -196,7 +197,8 @@ class PanelModel:
 
     def _shown(self, counts: Any, live: Run | None = None) -> Shown:
         told = self.subject.draw(self.scenario, counts, self._ax, live)
-        return Shown(png(figure_of(self._ax)), told, self.ordering(), counts)
+        picture = png(figure_of(self._ax))
+        return Shown(picture, told, self.ordering(), counts, self.scenario)
 
     def ordering(self) -> tuple[str, ...]:
         """Hop by hop: who gives up first, and whether that is safe."""

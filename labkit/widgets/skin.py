@@ -218,6 +218,7 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
     def _start_live(self) -> None:
         """Run the same setting on real sockets, in the kernel's own loop."""
         self.cancel()
+        self._stop_looking()
         self._task = asyncio.get_running_loop().create_task(self._live())
 
     def cancel(self) -> None:
@@ -227,8 +228,11 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
             self._task = None
 
     async def _live(self) -> None:
-        model = self.model
-        subject, start, beside = model.subject, model.scenario, model.glance()
+        model, start = self.model, self.model.scenario
+        beside = self._shown
+        if beside is None or beside.scenario != start:
+            beside = model.glance()
+        subject = model.subject
         part = subject.live_part(start)
         self._busy(True)
         ticking = asyncio.create_task(self._tick(subject.seconds(part, beside.counts)))
