@@ -165,10 +165,10 @@ def expectation(scenario: Scenario) -> float | None:
 class HeatMap(Study):
     """The pool's idle timeout of one hop against the server's."""
 
-    coarse, fine = 20, 30
-    requests = 4_000
-    rows = 3  # at a time
-    glanced = 200  # requests a cell, where there is no formula
+    coarse, fine = 20, 60
+    requests = 10_000
+    rows = 6  # at a time
+    glanced = 500  # requests a cell, where there is no formula
 
     def __init__(self, scenario: Scenario, paths: Sequence[str]) -> None:
         self._hop = hop_of(scenario, paths)
@@ -213,7 +213,9 @@ class HeatMap(Study):
         for start in range(0, self.fine, self.rows):
             rows = values[start : start + self.rows]
             axes = {up: rows, right: values}
-            parts.append(model.grid(scenario, axes, self.requests))
+            # Chance of its own for each part, or its pattern would come again.
+            seed = scenario.seed ^ start
+            parts.append(model.grid(scenario, axes, self.requests, seed))
             yield None
         grid = _stacked(parts, values)
         self._drawn = (place, grid)
@@ -261,8 +263,8 @@ class Along:
 class _Curves(Study):
     """Theory and model along a knob."""
 
-    coarse, fine = 15, 45
-    glanced, requests = 400, 20_000
+    coarse, fine = 21, 45
+    glanced, requests = 500, 100_000
 
     def __init__(self, path: str, span: tuple[float, float]) -> None:
         self.path = path
