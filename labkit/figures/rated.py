@@ -154,7 +154,7 @@ def _band_sample(sheet: Sheet, at: Point) -> None:
     )
 
 
-# -- above zero ---
+# -- above zero ----------------------------------------------------------------------
 
 
 def draw(sheet: Sheet, rated: Rated, frame: Frame) -> None:
@@ -219,7 +219,7 @@ def _dots(sheet: Sheet, frame: Frame, series: RateSeries, aside: float) -> None:
             marks.dot(sheet, (x + aside, y), series.label)
 
 
-# -- zero ---
+# -- zero ----------------------------------------------------------------------------
 
 
 def _lane(sheet: Sheet, frame: Frame, series: RateSeries, top: float) -> None:
@@ -260,7 +260,7 @@ def words(series: RateSeries) -> str:
     return f"{series.label}: 0 of {many}, below {percent(below)}"
 
 
-# -- in words ---
+# -- in words ------------------------------------------------------------------------
 
 
 def sentence(series: RateSeries, name: Callable[[float], str]) -> str:
