@@ -90,11 +90,12 @@ class Keep:
             )
 
     def _take(self, line: bytes) -> None:
-        told = _parsed(line)
+        told = _parsed(line) or {}
+        point = told.pop("point", None)
         try:
-            if told is None or not 0 <= told["point"] < self._count:
+            if not isinstance(point, int) or not 0 <= point < self._count:
                 raise KeyError("point")
-            self.counts[told.pop("point")] = Counts.from_json(told)
+            self.counts[point] = Counts.from_json(told)
         except (KeyError, TypeError):
             raise SettingsError(
                 f"{self._path} is damaged: {line[:40]!r} is no point of this sweep; "

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from multiprocessing import get_context
 from typing import Any
 
 import pytest
-from small import GRID, POOL, RACE, SERVER
+from small import GRID, POOL, RACE, SERVER, at_the_first_points
 
 import labkit
 from labkit.clock import HorizonPassed
 from labkit.settings import SettingsError
-from labkit.sweep import Sweep, Table, ways
+from labkit.sweep import Sweep, Table
 
 
 @pytest.fixture(scope="module")
@@ -83,32 +82,8 @@ def test_the_function_and_the_room_share_their_name() -> None:
 def stopped_by(how: Any, **options: Any) -> tuple[Sweep, Table]:
     """A sweep to which ``how`` happens when the first points are done."""
     sweep = Sweep(RACE, GRID, progress=False, **options)
-    way = sweep._way
-
-    def disturbed(left: Any) -> Any:
-        return _Disturbed(way(left), lambda: how(sweep))
-
-    sweep._way = disturbed  # type: ignore[method-assign]
-    table = sweep.run()
-    sweep._way = way  # type: ignore[method-assign]
-    return sweep, table
-
-
-class _Disturbed:
-    def __init__(self, way: Any, how: Any) -> None:
-        self._way, self._how = way, how
-
-    def __enter__(self) -> Iterator[ways.Batch]:
-        return self._batches(self._way.__enter__())
-
-    def __exit__(self, *error: Any) -> Any:
-        return self._way.__exit__(*error)
-
-    def _batches(self, batches: Iterator[ways.Batch]) -> Iterator[ways.Batch]:
-        for batch in batches:
-            yield batch
-            if batch:
-                self._how()
+    with at_the_first_points(sweep, lambda: how(sweep)):
+        return sweep, sweep.run()
 
 
 def interrupt(sweep: Sweep) -> None:
