@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from matplotlib.axes import Axes
-
-from labkit.figures import lifelines, paper, png, sequence
-from labkit.figures.draw import figure_of, size_of
-from labkit.lab import Run, run
+from labkit.figures import paper, png
+from labkit.figures.draw import figure_of
+from labkit.lab import Run
 from labkit.lessons.start import failing_chain
 from labkit.settings import Scenario, SettingsError, knob_at
 from labkit.theory import duration, ordering
+from labkit.widgets.pictures import TRACED, Picture, Subject, Traced
+from labkit.widgets.studies import STUDIES
 
-Picture = Callable[..., Axes]
-PICTURES: Mapping[str, Picture] = {"sequence": sequence, "lifelines": lifelines}
 WIDTH, LEAST_HEIGHT, MOST_HEIGHT = 178.0, 60.0, 190.0  # mm
 
 MOST_KNOBS = 3
@@ -26,8 +24,6 @@ MOST_KNOBS = 3
 _STEPS = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
 _DOWN, _UP = 20.0, 20.0
 _COUNTS = (1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 50, 100)
-# More requests than this make a slider lag.
-MOST_REQUESTS = 400
 
 
 @dataclass
@@ -44,7 +40,9 @@ class Slider:
         """A value as people write it: "5 s", "20 ms", "no limit"."""
         if math.isinf(value):
             return "no limit"
-        return duration(value) if self.unit == "s" else f"{value:g}"
+        if self.unit == "s":
+            return duration(value)
+        return f"{value:g}/s" if self.unit == "1/s" else f"{value:g}"
 
     @property
     def options(self) -> list[tuple[str, float]]:
@@ -69,25 +67,36 @@ def _log(value: float) -> float:
 
 @dataclass(frozen=True)
 class Shown:
-    """What a panel shows at one setting: picture, its alt text, and the order."""
+    """What a panel shows at one setting: picture, its alt text, and the order.
+
+    ``counts`` is what the picture was drawn from: a run, a grid, curves.
+    """
 
     png: bytes
     alt: str
     ordering: tuple[str, ...]
-    run: Run
+    counts: Any
+
+    @property
+    def run(self) -> Run:
+        """The run of a picture that shows one; TypeError for any other."""
+        if not isinstance(self.counts, Run):
+            raise TypeError("this picture shows no single run")
+        return self.counts
 
 
 @dataclass
 class PanelModel:
     """A scenario, up to three knobs of it, and a picture that follows them.
 
+    ``picture`` is a name, a function of a run and ``ax``, or a subject of one's own.
     ``presets`` maps a name to settings by path; ``labels`` overrides what a knob
     is called. SettingsError for no knob, too many, or one that is no number.
     """
 
     scenario: Scenario
     paths: Sequence[str]
-    picture: str | Picture = "sequence"
+    picture: str | Picture | Subject = "sequence"
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
 
@@ -96,14 +105,9 @@ class PanelModel:
             raise SettingsError(
                 f"a panel has {len(self.paths)} knobs; allowed: 1 to {MOST_KNOBS}"
             )
-        if self.scenario.traffic.requests > MOST_REQUESTS:
-            raise SettingsError(
-                f"traffic.requests is {self.scenario.traffic.requests}; "
-                f"allowed in a panel: at most {MOST_REQUESTS}"
-            )
         self._start = self.scenario
-        self._draw = self._drawing()
         self.knobs = [self._slider(path) for path in self.paths]
+        self.subject = self._subject()
         self._ax = paper(WIDTH, self._height())
 
     def _height(self) -> float:
@@ -112,20 +116,18 @@ class PanelModel:
         paths = [knob.path for knob in self.knobs]
         changes = [dict(zip(paths, stops, strict=True)) for stops in corners]
         scenarios = [self.scenario.replace_all(each) for each in ({}, *changes)]
-        wanted = [self._natural_height(each) for each in scenarios]
-        return max(LEAST_HEIGHT, min(max(wanted), MOST_HEIGHT))
+        wanted = self.subject.height(scenarios)
+        return max(LEAST_HEIGHT, min(wanted, MOST_HEIGHT))
 
-    def _natural_height(self, scenario: Scenario) -> float:
-        done = run(scenario, progress=False, trace=True)
-        return size_of(self._draw(done))[1]
-
-    def _drawing(self) -> Picture:
-        if callable(self.picture):
-            return self.picture
-        if self.picture not in PICTURES:
-            allowed = ", ".join(f'"{name}"' for name in PICTURES)
-            raise SettingsError(f'picture is "{self.picture}"; allowed: {allowed}')
-        return PICTURES[self.picture]
+    def _subject(self) -> Subject:
+        if not isinstance(self.picture, str):
+            return Traced(self.picture) if callable(self.picture) else self.picture
+        if self.picture in TRACED:
+            return TRACED[self.picture]
+        if self.picture in STUDIES:
+            return STUDIES[self.picture](self.scenario, self.paths)
+        allowed = ", ".join(f'"{name}"' for name in (*TRACED, *STUDIES))
+        raise SettingsError(f'picture is "{self.picture}"; allowed: {allowed}')
 
     # -- knobs ----------------------------------------------------------------------
 
@@ -134,7 +136,7 @@ class PanelModel:
         value = self.scenario.get(path)
         if not knob.kind.is_number or isinstance(value, bool) or value is None:
             raise SettingsError(f"{path} is {value!r}; allowed in a panel: a number")
-        stops = _times(value) if knob.unit == "s" else _counts(value)
+        stops = _STOPS.get(knob.unit, _counts)(value)
         allowed = [stop for stop in stops if self._accepts(path, stop)]
         label = self.labels.get(path) or self._label(path, knob.name)
         return Slider(path, label, knob.unit, tuple(allowed), value)
@@ -171,14 +173,30 @@ class PanelModel:
 
     # -- the picture ----------------------------------------------------------------
 
-    def redraw(self) -> Shown:
-        """Run the scenario in virtual time and draw it on the same paper."""
-        return self.draw(run(self.scenario, progress=False, trace=True))
+    def glance(self) -> Shown:
+        """What is known at once, on the same paper: while a slider moves."""
+        return self._shown(self.subject.glance(self.scenario))
 
-    def draw(self, done: Run) -> Shown:
-        """Draw a run that somebody else has carried out."""
-        ax = self._draw(done, ax=self._ax)
-        return Shown(png(figure_of(ax)), done.summary(), self.ordering(), done)
+    def look(self) -> Iterator[Shown | None]:
+        """The same in full: None after every bit of work, at last the picture.
+
+        Nothing at all where a glance shows everything.
+        """
+        for counts in self.subject.look(self.scenario):
+            yield None if counts is None else self._shown(counts)
+
+    def redraw(self) -> Shown:
+        """The picture in full, all work done at once."""
+        looks = [shown for shown in self.look() if shown is not None]
+        return looks[-1] if looks else self.glance()
+
+    def draw(self, live: Run, beside: Shown) -> Shown:
+        """Draw a live run, alone or into the picture that is there."""
+        return self._shown(beside.counts, live)
+
+    def _shown(self, counts: Any, live: Run | None = None) -> Shown:
+        told = self.subject.draw(self.scenario, counts, self._ax, live)
+        return Shown(png(figure_of(self._ax)), told, self.ordering(), counts)
 
     def ordering(self) -> tuple[str, ...]:
         """Hop by hop: who gives up first, and whether that is safe."""
@@ -198,6 +216,11 @@ def _times(value: float) -> list[float]:
     return sorted({value, *_grid(value / _DOWN, value * _UP)})
 
 
+def _rates(value: float) -> list[float]:
+    """Stops around a rate of requests, ten a decade; it may well be rarer."""
+    return sorted({value, *_grid(value / 100.0, value * _UP)})
+
+
 def _grid(low: float, high: float) -> list[float]:
     stops = []
     for power in range(
@@ -211,6 +234,8 @@ def _counts(value: float) -> list[float]:
     stops: set[float] = {*_COUNTS, value}
     return sorted(stops)
 
+
+_STOPS = {"s": _times, "1/s": _rates}
 
 DEFAULT_PATHS = (
     "hop.0.pool.idle_timeout",
