@@ -8,6 +8,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from labkit.cli import draw
 from labkit.cli.scenario import read
 from labkit.settings import SettingsError
 
@@ -27,10 +28,11 @@ def sweep(arguments: Namespace) -> int:
         scenario = scenario.replace("traffic.requests", arguments.requests)
     if arguments.seed is not None:
         scenario = scenario.replace("seed", arguments.seed)
+    vary = parsed(arguments.vary)
     _check_files(arguments)
     work = Sweep(
         scenario,
-        parsed(arguments.vary),
+        vary,
         engine=arguments.engine,
         proxy=arguments.proxy,
         processes=arguments.workers,
@@ -38,8 +40,13 @@ def sweep(arguments: Namespace) -> int:
         progress=sys.stderr.isatty(),
         file=arguments.resume,
     )
+    # After the plan has counted the points: whoever draws looks at each value.
+    if arguments.plot:
+        draw.check(arguments.plot, vary)
     table = work.run()
     _write(arguments, table)
+    if arguments.plot and table.is_complete:
+        draw.draw(table, scenario, Path(arguments.plot))
     print(json.dumps(table.to_json()) if arguments.json else report(table))
     return _interrupted(arguments, table) if work.was_stopped else 0
 

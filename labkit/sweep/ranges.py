@@ -52,6 +52,8 @@ class Steps(Sequence[float]):
 
 def parsed(vary: Sequence[str]) -> Mapping[str, Sequence[Any]]:
     """Every ``PATH=VALUES`` of a command line, as what a sweep varies."""
+    if not vary:
+        raise SettingsError(f"nothing is varied: --vary {_FORMS}")
     axes: dict[str, Sequence[Any]] = {}
     for word in vary:
         path, equals, text = word.partition("=")
@@ -95,8 +97,9 @@ def _check(what: str, start: float, stop: float, count: int, steps: Steps) -> No
 
 def _listed(path: str, text: str) -> Sequence[Any]:
     try:
-        listed: list[Any] = tomllib.loads(f"value = [{text}]")["value"]
-    except tomllib.TOMLDecodeError:
+        # The whole word is one list, whatever brackets and lines are in it.
+        [(_, listed)] = tomllib.loads(f"value = [{text}]").items()
+    except ValueError:
         words = all(word.strip().isidentifier() for word in text.split(","))
         quoted = ",".join(f'"{word.strip()}"' for word in text.split(","))
         hint = f"; words need quotes: '{path}={quoted}'" if words else ""
@@ -104,4 +107,4 @@ def _listed(path: str, text: str) -> Sequence[Any]:
         raise SettingsError(
             f"--vary {path}: {text!r} is neither a range nor TOML values{hint}{form}"
         ) from None
-    return listed
+    return list(listed)

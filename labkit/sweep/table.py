@@ -17,6 +17,7 @@ from labkit.sweep.plan import Plan, Point, told
 from labkit.theory import wilson
 
 if TYPE_CHECKING:
+    from labkit.model.grids import Grid
     from labkit.sweep.work import Counts
 
 _SHOWN = 20
@@ -95,10 +96,8 @@ class Table:
         """
         if path is None and len(self.paths) > 1:
             raise SettingsError(f"which of {', '.join(self.paths)}? name one path")
-        along = self[path or self.paths[0]]
-        for value in along:
-            if not isinstance(value, (int, float)) or isinstance(value, bool):
-                raise SettingsError(f"{path} takes {value!r}, which is no number")
+        path = path or self.paths[0]
+        along = _numbers(path, self[path])
         if len(set(along)) < len(along):
             raise SettingsError(
                 f"other knobs than {path} were varied too; keep one row per value"
@@ -106,6 +105,32 @@ class Table:
         counts = zip(along, self["requests"], self["failed"], strict=True)
         points = tuple(RatePoint(*each) for each in sorted(counts))
         return RateSeries(label or self.engine, points)
+
+    def grid(self) -> Grid:
+        """The counts as arrays, one axis per path, for a heat map.
+
+        SettingsError unless the rows are all combinations of numbers.
+        """
+        import numpy as np
+
+        from labkit.model.grids import Grid
+
+        axes = [sorted(set(_numbers(path, self[path]))) for path in self.paths]
+        shape = tuple(map(len, axes))
+        if math.prod(shape) != len(self) or not self.rows:
+            of = " x ".join(map(str, shape))
+            raise SettingsError(
+                f"the table has {len(self)} rows, a grid of {of} needs all"
+            )
+        order = sorted(self.rows, key=lambda row: [row[path] for path in self.paths])
+
+        def array(name: str) -> Any:
+            return np.array([row[name] for row in order], np.int64).reshape(shape)
+
+        races = np.stack([array(name) for name in _columns(self._plan, "races")])
+        values = tuple(tuple(map(float, axis)) for axis in axes)
+        requests, failed = array("requests"), array("failed")
+        return Grid(self.paths, values, requests, failed, array("duplicates"), races)
 
     def where(self, path: str, value: Any) -> Table:
         """The rows in which a column has this value, as a table of their own."""
@@ -216,6 +241,13 @@ class Table:
 
 _COUNTS = ("requests", "failed", "error_rate", "low", "high", "duplicates")
 _PER_HOP = ("races", "retries", "opened")
+
+
+def _numbers(path: str, values: list[Any]) -> list[float]:
+    for value in values:
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            raise SettingsError(f"{path} takes {value!r}, which is no number")
+    return values
 
 
 def _columns(plan: Plan, what: str) -> list[str]:

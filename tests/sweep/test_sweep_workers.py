@@ -44,7 +44,7 @@ def children() -> set[int]:
     return {int(pid) for file in told for pid in file.read_text().split()}
 
 
-# -- an executor like any other ----------------------------------------------------------
+# -- an executor like any other --------------------------------------------------------
 
 
 def test_results_and_errors_come_back() -> None:
