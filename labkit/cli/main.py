@@ -75,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_start(verbs)
     _add_run(verbs)
     _add_serve(verbs)
+    _add_sweep(verbs)
     _add_explain(verbs)
     return parser
 
@@ -126,6 +127,38 @@ def _add_serve(verbs: Verbs) -> None:
         "--set", action="append", default=[], metavar="PATH=VALUE", dest="changes"
     )
     verb.set_defaults(verb=serve, takes_rest=False)
+
+
+def _add_sweep(verbs: Verbs) -> None:
+    from labkit.cli.sweep import sweep
+
+    verb = verbs.add_parser("sweep", help="run a scenario at every point of a grid")
+    verb.add_argument("file", metavar="FILE.toml")
+    verb.add_argument(
+        "--vary",
+        action="append",
+        default=[],
+        metavar="PATH=VALUES",
+        help="START:STOP:STEPS (both ends included), START:STOP:STEPSlog, or 1,2,5",
+    )
+    verb.add_argument("--engine", default="virtual")
+    verb.add_argument("--proxy", default="labkit", metavar="P[,P]")
+    crew = verb.add_mutually_exclusive_group()
+    crew.add_argument("--workers", type=int, metavar="N", help="processes here")
+    crew.add_argument("--dask", metavar="ADDRESS", help="of a Dask scheduler")
+    verb.add_argument("--requests", type=int, metavar="N", help="at each point")
+    verb.add_argument("--seed", type=int, metavar="N")
+    verb.add_argument(
+        "--set", action="append", default=[], metavar="PATH=VALUE", dest="changes"
+    )
+    verb.add_argument("--json", action="store_true", help="print one JSON object")
+    verb.add_argument("--csv", metavar="FILE.csv", help="write the table")
+    verb.add_argument("--parquet", metavar="FILE.parquet", help="write the table")
+    verb.add_argument(
+        "--resume", metavar="FILE", help="keep finished points here and go on with them"
+    )
+    verb.add_argument("--plot", metavar="FILE.svg", help="draw the error rate")
+    verb.set_defaults(verb=sweep, takes_rest=False)
 
 
 def _add_explain(verbs: Verbs) -> None:

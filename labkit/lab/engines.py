@@ -378,3 +378,8 @@ def real_proxies(scenario: Scenario, engine: str, proxy: str) -> Crew | None:
 
     names = chosen(proxy, scenario, engine)
     return None if set(names) == {OURS} else Crew(names, title=proxy)
+
+
+def check(scenario: Scenario, engine: str = "virtual", proxy: str = "labkit") -> None:
+    """SettingsError, in one sentence, for what :func:`run` would refuse to start."""
+    _check(scenario, engine, proxy)
