@@ -36,6 +36,7 @@ def main(words: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"labkit: {complaint}\n")
         return BAD_INPUT
     arguments.rest = rest
+    arguments.words = list(sys.argv[1:] if words is None else words)
     return _guarded(arguments.verb, arguments)
 
 
@@ -75,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_start(verbs)
     _add_run(verbs)
     _add_serve(verbs)
+    _add_ladder(verbs)
     _add_explain(verbs)
     return parser
 
@@ -134,6 +136,27 @@ def _add_serve(verbs: Verbs) -> None:
         "--set", action="append", default=[], metavar="PATH=VALUE", dest="changes"
     )
     verb.set_defaults(verb=serve, takes_rest=False)
+
+
+def _add_ladder(verbs: Verbs) -> None:
+    from labkit.cli.ladder import ladder
+
+    verb = verbs.add_parser(
+        "ladder", help="compare theory, model, virtual, live and Envoy"
+    )
+    verb.add_argument("file", metavar="FILE.toml")
+    verb.add_argument(
+        "--engines",
+        metavar="E[,E]",
+        help="which of theory,model,virtual,live,envoy; all if not given",
+    )
+    verb.add_argument("--requests", type=int, metavar="N", help="live and with Envoy")
+    verb.add_argument(
+        "--set", action="append", default=[], metavar="PATH=VALUE", dest="changes"
+    )
+    verb.add_argument("--json", action="store_true", help="print one JSON object")
+    verb.add_argument("--plot", metavar="FILE.svg", help="draw all columns")
+    verb.set_defaults(verb=ladder, takes_rest=False)
 
 
 def _add_explain(verbs: Verbs) -> None:

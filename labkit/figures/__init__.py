@@ -10,6 +10,7 @@ from labkit.figures.draw import paper, png
 from labkit.figures.farewell import farewell
 from labkit.figures.gap import gap
 from labkit.figures.headline import alt_text
+from labkit.figures.ladder import ladder
 from labkit.figures.lateness import lateness
 from labkit.figures.lifelines import lifelines
 from labkit.figures.outcomes import outcomes
@@ -23,6 +24,7 @@ __all__ = [
     "alt_text",
     "farewell",
     "gap",
+    "ladder",
     "lateness",
     "lifelines",
     "outcomes",
