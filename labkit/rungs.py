@@ -30,6 +30,11 @@ class Rung:
     note: str = ""
 
     @property
+    def name(self) -> str:
+        """The label as people write it."""
+        return self.label.capitalize() if self.label == "envoy" else self.label
+
+    @property
     def share(self) -> float:
         """Failed requests per request; nan when none was sent."""
         if self.said is not None:
@@ -60,8 +65,9 @@ class Rung:
         if self.refused:
             return f"refused: {self.refused}"
         if self.said is not None:
-            span = f"from {percent(low)} to {percent(high)}"
-            return percent(self.share) if self.is_exact else span
+            if self.is_exact:
+                return percent(self.share)
+            return f"about {percent(self.share)}" if low else f"at most {percent(high)}"
         counted = f"{self.failed:,} of {self.requests:,}"
         if not self.failed:
             return f"{counted}, below {percent(high)}"

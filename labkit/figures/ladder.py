@@ -28,7 +28,7 @@ from labkit.theory import duration
 
 WIDTH = 178.0
 # mm: a row, and what stands above, below, left and right of them all.
-_ROW, _ABOVE, _BELOW, _LEFT, _RIGHT = 11.0, 17.0, 15.0, 44.0, 50.0
+_ROW, _ABOVE, _BELOW, _LEFT, _RIGHT = 11.0, 17.0, 15.0, 44.0, 61.0
 # The axis of a ladder on which nothing failed ends at the widest interval; where there
 # is none either, here.
 _SMALLEST = 1e-4
@@ -108,7 +108,7 @@ def _frame(ax: Axes, rungs: Sequence[Rung]) -> None:
 
 def _name(ax: Axes, place: int, rung: Rung) -> None:
     """Who speaks, and how fast."""
-    _beside(ax, place, _LEFT - 4.0, -0.16, rung.label, NAME, INK, "bold")
+    _beside(ax, place, _LEFT - 4.0, -0.16, rung.name, NAME, INK, "bold")
     told = "" if rung.refused else _effort(rung)
     _beside(ax, place, _LEFT - 4.0, 0.24, told, LABEL, MUTED)
 
@@ -116,7 +116,7 @@ def _name(ax: Axes, place: int, rung: Rung) -> None:
 def _effort(rung: Rung) -> str:
     if rung.said is not None:
         return "a formula" if rung.is_exact else "bounds"
-    return f"{duration(rung.wall_seconds)}, {_count_of(rung.speed)} requests/s"
+    return f"{duration(rung.wall_seconds)}, {_count_of(rung.speed)} a second"
 
 
 def _count_of(speed: float) -> str:
@@ -212,5 +212,5 @@ def _count(ax: Axes, place: int, rung: Rung) -> None:
 
 def told(rungs: Sequence[Rung], title: str | None = None) -> str:
     """The figure in words, for those who cannot see it."""
-    rows = " ".join(f"{rung.label}: {rung.told()}." for rung in rungs)
+    rows = " ".join(f"{rung.name}: {rung.told()}." for rung in rungs)
     return f"The ladder of truth. {title or headline(rungs)}. {rows}"

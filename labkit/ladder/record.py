@@ -68,30 +68,36 @@ class Ladder:
 
     def verdict(self) -> str:
         """One sentence: who agrees, or who differs from whom."""
-        speaking = [rung.label for rung in self.rungs if not rung.refused]
+        speaking = [rung.name for rung in self.rungs if not rung.refused]
         if len(speaking) < 2:
-            return f"{_listed(speaking) or 'no column'} speaks: nothing to compare"
+            who = speaking[0] if speaking else "no column"
+            return _sentence(f"{who} speaks: nothing to compare")
         if self.agrees:
-            tests = f"{len(self.comparisons)} tests at {LEVEL:.0%} together (Holm)"
-            return f"{_listed(speaking)} agree: {tests}"
+            n = len(self.comparisons)
+            tests = "one test" if n == 1 else f"{n} tests together, by Holm,"
+            return _sentence(f"{_listed(speaking)} agree: {tests} at {100 * LEVEL:g} %")
         apart = [
-            f"{each.one} and {each.other} differ (p = {each.p:.2g})"
+            f"{self._name(each.one)} and {self._name(each.other)} differ "
+            f"(p = {each.p:.2g})"
             for each in self.comparisons
             if each.differs
         ]
-        return "; ".join(apart)
+        return _sentence("; ".join(apart))
 
     def headline(self) -> str:
         """The finding, as a figure has it above itself."""
         speaking = [rung for rung in self.rungs if not rung.refused]
         if not self.agrees or len(speaking) < 2:
             return self.verdict()
-        shares = [rung.share for rung in speaking if rung.requests or rung.is_exact]
-        if not any(shares):
-            return f"{_listed([r.label for r in speaking])} agree: no request fails"
-        best = next(r for r in speaking if r.label == speaking[0].label)
-        about = percent(best.share) if best.is_exact else f"about {percent(shares[0])}"
-        return f"{_listed([r.label for r in speaking])} agree: {about} fail"
+        who = _sentence(_listed([rung.name for rung in speaking]))
+        first = speaking[0]
+        if not any(rung.share for rung in speaking):
+            return f"{who} agree: no request fails"
+        about = "" if first.is_exact else "about "
+        return f"{who} agree: {about}{percent(first.share)} fail"
+
+    def _name(self, label: str) -> str:
+        return next(rung.name for rung in self.rungs if rung.label == label)
 
     def table(self) -> str:
         """All columns, one a line, with what they cost."""
@@ -105,18 +111,18 @@ class Ladder:
             for row in rows
         ]
         refused = [rung for rung in self.rungs if rung.refused]
-        lines += [f"{rung.label}  {rung.told()}" for rung in refused]
+        lines += [f"{rung.name}  {rung.told()}" for rung in refused]
         lines += ["", self.verdict()]
-        lines += [f"{rung.label}: {rung.note}" for rung in self.rungs if rung.note]
+        lines += [f"{rung.name}: {rung.note}" for rung in self.rungs if rung.note]
         return "\n".join(lines)
 
     def _row(self, rung: Rung) -> tuple[str, ...]:
         low, high = rung.interval
         span = "exact" if rung.is_exact else f"{percent(low)} to {percent(high)}"
-        others = self.differs_from(rung.label)
+        others = list(map(self._name, self.differs_from(rung.label)))
         speed = "-" if math.isnan(rung.speed) else f"{rung.speed:,.0f}"
         return (
-            rung.label,
+            rung.name,
             rung.told(),
             span,
             duration(rung.wall_seconds) if rung.requests else "-",
@@ -168,6 +174,10 @@ def _p(one: Rung, other: Rung) -> float:
         if formula.said is not None:
             return in_range(count.failed, count.requests, *formula.interval)
     return same_share(one.failed, one.requests, other.failed, other.requests)
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def _listed(names: Sequence[str]) -> str:
