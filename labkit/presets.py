@@ -231,6 +231,8 @@ class Preset:
 def _told(row: Default) -> str:
     if not row.keeps_connections:
         return f"{row.product} without keep-alive"
+    if math.isinf(row.seconds):
+        return f"{row.product} without limit"
     return f"{row.product} {duration(row.seconds)}"
 
 

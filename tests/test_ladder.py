@@ -11,7 +11,7 @@ from labkit import Hop, Link, Pool, Scenario, Server, SettingsError, Traffic, fi
 from labkit.figures.ladder import told
 from labkit.lab import run
 from labkit.ladder import COLUMNS, Ladder, Rung, climb
-from labkit.ladder.columns import CHAIN, chains
+from labkit.ladder.columns import CHAIN, chains, column
 from labkit.ladder.lateness import lateness, tolerance
 from labkit.rungs import percent
 from labkit.settings import Event, LabSettings
@@ -28,6 +28,8 @@ FAST = Scenario(
         ),
     ),
 )
+EVENT = Event(at=5.0, action="drain", path="hop.1")
+PLANNED = dataclasses.replace(FAST, lab=LabSettings(schedule=(EVENT,)))
 EXACT = Rung("theory", said=(0.03, 0.03, 0.03))
 AGREEING = (
     EXACT,
@@ -45,13 +47,25 @@ def ladder(*rungs: Rung) -> Ladder:
 # -- columns ---------------------------------------------------------------------------
 
 
-def test_theory_model_and_virtual_agree_each_with_a_chance_of_its_own() -> None:
-    told = climb(FAST, ["virtual", "model", "theory"], progress=False)
-    theory, model, virtual = told.rungs
-    labels = (theory.label, model.label, virtual.label)
-    assert labels == ("theory", "model", "virtual")
-    assert (model.requests, virtual.requests) == (1_000_000, 20_000)
-    assert told.agrees and 0.0 < theory.share < 1.0 and theory.note
+def test_theory_model_and_virtual_agree() -> None:
+    asked = (("theory", 0), ("model", 100_000), ("virtual", 4_000))
+    rungs = [column(label, FAST, n, progress=False) for label, n in asked]
+    told = Ladder(FAST, tuple(rungs))
+    assert [rung.requests for rung in rungs] == [0, 100_000, 4_000]
+    assert told.agrees, told.table()
+    assert 0.0 < rungs[0].share < 1.0 and rungs[0].note
+
+
+def test_no_two_columns_share_their_chance() -> None:
+    virtual = column("virtual", FAST, 400, progress=False)
+    same = run(FAST.replace("traffic.requests", 400), progress=False)
+    assert virtual.failed != same.failed
+
+
+def test_columns_stand_in_one_order_whatever_was_asked_for_first() -> None:
+    told = climb(PLANNED, ["envoy", "model", "theory"], progress=False)
+    assert [rung.label for rung in told.rungs] == ["theory", "model", "envoy"]
+    assert all(rung.refused for rung in told.rungs)
 
 
 def test_a_column_that_cannot_do_it_says_why_and_the_others_go_on() -> None:
@@ -82,9 +96,7 @@ def test_gaps_of_a_log_go_on_in_the_next_chain_where_the_last_one_ended() -> Non
 
 
 def test_a_schedule_is_not_cut() -> None:
-    event = Event(at=5.0, action="drain", path="hop.1")
-    planned = dataclasses.replace(FAST, lab=LabSettings(schedule=(event,)))
-    (live,) = climb(planned, ["live"], progress=False).rungs
+    (live,) = climb(PLANNED, ["live"], progress=False).rungs
     assert live.refused.startswith("lab.schedule has events; allowed: ")
 
 

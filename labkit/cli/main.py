@@ -110,6 +110,15 @@ def _add_run(verbs: Verbs) -> None:
     verb.add_argument(
         "--set", action="append", default=[], metavar="PATH=VALUE", dest="changes"
     )
+    _add_log(verb)
+    verb.add_argument("--json", action="store_true", help="print one JSON object")
+    verb.add_argument("--trace", metavar="FILE.jsonl", help="write every segment")
+    verb.add_argument("--plot", metavar="FILE.svg", help="draw the sequence diagram")
+    verb.set_defaults(verb=run, takes_rest=False)
+
+
+def _add_log(verb: _Parser) -> None:
+    """Traffic from an access log; labkit.cli.scenario reads it."""
     verb.add_argument(
         "--gaps-from",
         metavar="LOG",
@@ -118,10 +127,6 @@ def _add_run(verbs: Verbs) -> None:
     verb.add_argument(
         "--upstream", metavar="HOST:PORT", help="of LOG only what went there"
     )
-    verb.add_argument("--json", action="store_true", help="print one JSON object")
-    verb.add_argument("--trace", metavar="FILE.jsonl", help="write every segment")
-    verb.add_argument("--plot", metavar="FILE.svg", help="draw the sequence diagram")
-    verb.set_defaults(verb=run, takes_rest=False)
 
 
 def _add_serve(verbs: Verbs) -> None:
@@ -154,6 +159,7 @@ def _add_ladder(verbs: Verbs) -> None:
     verb.add_argument(
         "--set", action="append", default=[], metavar="PATH=VALUE", dest="changes"
     )
+    _add_log(verb)
     verb.add_argument("--json", action="store_true", help="print one JSON object")
     verb.add_argument("--plot", metavar="FILE.svg", help="draw all columns")
     verb.set_defaults(verb=ladder, takes_rest=False)
