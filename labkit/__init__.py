@@ -50,6 +50,9 @@ _HOME = {
     "Table": "labkit.sweep",
 }
 
+# Found without an import of their own: labkit.accesslogs.read(...).
+_ROOMS = ("accesslogs", "field", "presets", "sweep")
+
 __all__ = [
     "ConnectionLife",
     "Deadlock",
@@ -83,7 +86,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("field", "sweep"):
+    if name in _ROOMS:
         return importlib.import_module(f"labkit.{name}")
     home = _HOME.get(name)
     if home is None:
