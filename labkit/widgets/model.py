@@ -40,6 +40,8 @@ class Slider:
         """A value as people write it: "5 s", "20 ms", "no limit"."""
         if math.isinf(value):
             return "no limit"
+        if self.unit == "1/s":
+            return f"{value:g}/s"
         return duration(value) if self.unit == "s" else f"{value:g}"
 
     @property
@@ -133,7 +135,7 @@ class PanelModel:
         value = self.scenario.get(path)
         if not knob.kind.is_number or isinstance(value, bool) or value is None:
             raise SettingsError(f"{path} is {value!r}; allowed in a panel: a number")
-        stops = _times(value) if knob.unit == "s" else _counts(value)
+        stops = _STOPS.get(knob.unit, _counts)(value)
         allowed = [stop for stop in stops if self._accepts(path, stop)]
         label = self.labels.get(path) or self._label(path, knob.name)
         return Slider(path, label, knob.unit, tuple(allowed), value)
@@ -222,9 +224,18 @@ def _grid(low: float, high: float) -> list[float]:
     return [stop for stop in stops if low <= stop <= high]
 
 
+def _rates(value: float) -> list[float]:
+    """Stops around a rate, ten a decade."""
+    return sorted({value, *_grid(value / _DOWN, value * _UP)})
+
+
 def _counts(value: float) -> list[float]:
     stops: set[float] = {*_COUNTS, value}
     return sorted(stops)
+
+
+# By the unit of a knob.
+_STOPS = {"s": _times, "1/s": _rates}
 
 
 DEFAULT_PATHS = (
