@@ -76,7 +76,7 @@ def at_random(rate: float) -> Trial:
 
 def regular(period: float) -> Trial:
     """A chain with a health check of this period, by seed: ten cycles of two."""
-    plain = heartbeat.check_up(period, requests=21)
+    plain = heartbeat.beating(period, requests=21)
     return lambda seed: plain.replace("seed", seed)
 
 

@@ -23,7 +23,7 @@ RECORDED = (0.48, 0.51, 0.53, 0.56)
 PERIODS = tuple(round(0.474 + 0.004 * step, 3) for step in range(25))
 
 
-def check_up(
+def beating(
     period: float = often.TIMEOUT,
     jitter: float = 0.0,
     requests: int = 60,
@@ -49,7 +49,7 @@ def statuses(done: Run, first: int = 12) -> str:
 
 def measure(periods: Iterable[float] = PERIODS) -> RateSeries:
     """Failed requests of a health check at each period, in virtual time."""
-    wanted = [check_up(period) for period in periods]
+    wanted = [beating(period) for period in periods]
     runs = run_many(wanted, progress=False)
     pairs = zip(periods, runs, strict=True)
     points = [RatePoint(period, done.requests, done.failed) for period, done in pairs]
@@ -60,7 +60,7 @@ def lines(low: float = 0.47, high: float = 0.574) -> list[Curve]:
     """What theory says of a clock, and of chance at the same rate."""
     steps = int(1000 * (high - low))
     xs = tuple(low + 0.0005 + step / 1000 for step in range(steps))
-    clock = tuple(predicted(check_up(x)).share for x in xs)
+    clock = tuple(predicted(beating(x)).share for x in xs)
     chance = tuple(predicted(often.chain(1.0 / x)).share for x in xs)
     return [
         Curve("by the clock", xs, clock),
@@ -78,7 +78,7 @@ def late(jitters: Iterable[float], period: float, requests: int = 20_000) -> Rat
     """Failed requests of a health check whose timer is late by up to so much, as the
     model counts them."""
     asked = {"traffic.jitter": list(jitters)}
-    return grid(check_up(period), asked, requests=requests).series()
+    return grid(beating(period), asked, requests=requests).series()
 
 
 # -- exercise 2: a health check that never fails --------------------------------------
@@ -101,7 +101,7 @@ def check_period(period: object, jitter: object = 0.0) -> Verdict:
     if wrong:
         return Verdict(False, wrong)
     assert isinstance(period, (int, float)) and isinstance(jitter, (int, float))
-    scenario = check_up(period, jitter + LATE, 150, timeout=SERVER)
+    scenario = beating(period, jitter + LATE, 150, timeout=SERVER)
     against, sent = tried(scenario, 3, _unseen, partial(_judged, period, jitter))
     if against is not None:
         return against

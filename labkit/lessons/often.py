@@ -203,7 +203,7 @@ def _claimed(quiet: float, busy: float) -> Verdict:
 def _a_day(rate: float, delay: float) -> tuple[float, float, float]:
     """Errors a day as counted, and the ends of their interval."""
     scenario = chain(rate, delay=delay)
-    [point] = modelled(scenario, [rate], requests=40_000).points
+    [point] = modelled(scenario, [rate], requests=15_000).points
     shares = (point.share, *wilson(point.failed, point.requests))
     few, low, high = (errors_per_day(rate, share) for share in shares)
     return few, low, high
