@@ -14,7 +14,7 @@ from labkit.figures.scales import percent
 from labkit.figures.sheet import Box, Sheet, Word
 from labkit.figures.style import BLACK, INK, PAPER
 from labkit.points import Curve, RateSeries
-from labkit.theory import Window, duration, failure_share
+from labkit.theory import Window, duration, failure_share, peak
 
 _HERE = (0.0, (1.2, 1.2))
 _GUESS = (0.0, (6.0, 1.5, 1.2, 1.5))
@@ -42,7 +42,7 @@ def hump(
         ax = draw.paper(plot.WIDTH, plot.HEIGHT)
     sheet = Sheet(*draw.size_of(ax))
     known = Rated(series, theory)
-    summit = peak(window) if window is not None else None
+    summit = summit_of(window)
     plot.headline(sheet, [title] if title else titles(known, summit), facts)
     top = plot.legend(sheet, [*rated.entries(known), *_poles(summit, here, guess)])
     room = 6.0 if summit else 0.0
@@ -65,15 +65,12 @@ def hump(
     return draw.put(sheet, ax)
 
 
-def peak(window: Window) -> float | None:
-    """The rate, in 1/s, at which the largest share of requests meets the window.
-
-    exp(-La) - exp(-Lb) is largest where a exp(-La) = b exp(-Lb). None for a window
-    that is empty or never ends; one that begins at 0 is worst the faster they come.
-    """
-    if window.is_empty or window.start <= 0.0 or math.isinf(window.end):
+def summit_of(window: Window | None) -> float | None:
+    """The rate, in 1/s, at which most requests fail; None where there is none."""
+    if window is None:
         return None
-    return math.log(window.end / window.start) / window.width
+    rate, _ = peak(window)
+    return rate if 0.0 < rate < math.inf else None
 
 
 def _name(sheet: Sheet, frame: Frame, summit: float) -> None:
@@ -145,7 +142,7 @@ def told(
 ) -> str:
     """The figure in words, for those who cannot see it."""
     known = Rated(series, theory)
-    summit = peak(window) if window is not None else None
+    summit = summit_of(window)
     parts = [f"Failed requests against the request rate. {titles(known, summit)[0]}."]
     parts += [rated.sentence(each, rate) for each in series]
     parts += [rated.line_sentence(each, rate) for each in theory]

@@ -40,9 +40,9 @@ class Slider:
         """A value as people write it: "5 s", "20 ms", "no limit"."""
         if math.isinf(value):
             return "no limit"
-        if self.unit == "1/s":
-            return f"{value:g}/s"
-        return duration(value) if self.unit == "s" else f"{value:g}"
+        if self.unit == "s":
+            return duration(value)
+        return f"{value:g}/s" if self.unit == "1/s" else f"{value:g}"
 
     @property
     def options(self) -> list[tuple[str, float]]:
@@ -215,6 +215,11 @@ def _times(value: float) -> list[float]:
     return sorted({value, *_grid(value / _DOWN, value * _UP)})
 
 
+def _rates(value: float) -> list[float]:
+    """Stops around a rate of requests, ten a decade; it may well be rarer."""
+    return sorted({value, *_grid(value / 100.0, value * _UP)})
+
+
 def _grid(low: float, high: float) -> list[float]:
     stops = []
     for power in range(
@@ -224,19 +229,12 @@ def _grid(low: float, high: float) -> list[float]:
     return [stop for stop in stops if low <= stop <= high]
 
 
-def _rates(value: float) -> list[float]:
-    """Stops around a rate, ten a decade."""
-    return sorted({value, *_grid(value / _DOWN, value * _UP)})
-
-
 def _counts(value: float) -> list[float]:
     stops: set[float] = {*_COUNTS, value}
     return sorted(stops)
 
 
-# By the unit of a knob.
 _STOPS = {"s": _times, "1/s": _rates}
-
 
 DEFAULT_PATHS = (
     "hop.0.pool.idle_timeout",

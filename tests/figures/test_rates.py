@@ -11,7 +11,7 @@ from stories import overlaps, texts
 
 from labkit import figures
 from labkit.figures import hump, rates
-from labkit.figures.hump import curve, peak
+from labkit.figures.hump import curve, summit_of
 from labkit.figures.rated import Rated
 from labkit.figures.rates import Edge
 from labkit.points import Curve, RatePoint, RateSeries
@@ -143,7 +143,7 @@ def test_the_theory_settles_the_worst_share_before_the_largest_count() -> None:
 
 
 def test_the_peak_is_where_the_largest_share_fails() -> None:
-    summit = peak(WINDOW)
+    summit = summit_of(WINDOW)
     assert summit is not None
     best = max(failure_share(summit * way, WINDOW) for way in (0.99, 1.0, 1.01))
     assert failure_share(summit, WINDOW) == best
@@ -151,7 +151,7 @@ def test_the_peak_is_where_the_largest_share_fails() -> None:
 
 @pytest.mark.parametrize("window", [Window(5, 4), Window(0, 4), Window(3, math.inf)])
 def test_a_window_without_a_peak_has_none(window: Window) -> None:
-    assert peak(window) is None
+    assert summit_of(window) is None
     assert overlaps(hump([counted("model", 1000)], window=window)) == []
 
 
