@@ -9,6 +9,8 @@ that fired late; those have met a wider window than the one set. They are thrown
 away, by the lateness alone, and the recording says how many and how many of them
 had failed. Every request ends a gap, but for those that open a connection after a
 failure: a failure counts as two requests, one of them failed.
+
+On a busy Linux machine let nothing come between: chrt -f 10 python tools/...
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -44,6 +47,7 @@ def main() -> None:
         "command": f"python tools/record_hump.py {requests}",
         "timeout_s": often.TIMEOUT,
         "delay_s": often.DELAY,
+        "real_time_priority": os.sched_getscheduler(0) == os.SCHED_FIFO,
         "timer_jitter_p99_s": round(asyncio.run(measure_jitter()).p99, 6),
         "thrown_away": {},
         "series": {},

@@ -129,6 +129,17 @@ def estimated(rate: float, timeout: float, round_trip: float) -> float:
     return errors_per_day(rate, failure_share(rate, window(timeout, round_trip)))
 
 
+def spoken(errors: float) -> str:
+    """Errors a day as people say it: "3.7 errors a day", "one error in 32 days"."""
+    if not errors:
+        return "no error, ever"
+    days = 1.0 / errors
+    if days <= 1.0:
+        return f"{errors:.2g} errors a day"
+    many, unit = (days, "days") if days < 1000.0 else (days / 365.25, "years")
+    return f"one error in {float(f'{many:.2g}'):,g} {unit}"
+
+
 def _estimate_hint(answers: list[float]) -> str:
     """The first mistake that would have given these answers, in words."""
     for mistake, hint in _MISTAKES:

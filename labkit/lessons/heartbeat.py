@@ -56,16 +56,11 @@ def measure(periods: Iterable[float] = PERIODS) -> RateSeries:
     return RateSeries("virtual", tuple(points))
 
 
-def lines(low: float = 0.47, high: float = 0.574) -> list[Curve]:
-    """What theory says of a clock, and of chance at the same rate."""
-    steps = int(1000 * (high - low))
-    xs = tuple(low + 0.0005 + step / 1000 for step in range(steps))
-    clock = tuple(predicted(beating(x)).share for x in xs)
-    chance = tuple(predicted(often.chain(1.0 / x)).share for x in xs)
-    return [
-        Curve("by the clock", xs, clock),
-        Curve("at random, as many requests", xs, chance),
-    ]
+def line(low: float = 0.47, high: float = 0.574) -> Curve:
+    """What theory says of every period from the shortest to the longest, in seconds."""
+    steps = round(1000 * (high - low))
+    xs = tuple(low + (step + 0.5) / 1000 for step in range(steps))
+    return Curve("theory", xs, tuple(predicted(beating(x)).share for x in xs))
 
 
 def recorded() -> list[RateSeries]:

@@ -132,6 +132,20 @@ def test_the_unseen_chains_lie_on_both_sides_of_the_hump() -> None:
 
 
 @pytest.mark.parametrize(
+    ("errors", "words"),
+    [
+        (3.71, "3.7 errors a day"),
+        (0.031, "one error in 32 days"),
+        (0.8, "one error in 1.2 days"),
+        (5.7e-6, "one error in 480 years"),
+        (0.0, "no error, ever"),
+    ],
+)
+def test_errors_a_day_are_told_as_people_say_it(errors: float, words: str) -> None:
+    assert estimates.spoken(errors) == words
+
+
+@pytest.mark.parametrize(
     ("estimate", "hint"),
     [
         (lambda r, t, w: failure_share(r, often.window(t, w)), "How many requests"),
