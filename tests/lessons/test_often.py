@@ -42,7 +42,7 @@ def test_the_formula_is_the_whole_story_but_for_who_finds_it_busy() -> None:
 
 
 def test_the_model_lies_on_the_line() -> None:
-    for point in often.modelled(often.chain(), (0.5, 2.0, 8.0), 40_000).points:
+    for point in often.modelled(often.chain(), (0.5, 2.0, 8.0), 20_000).points:
         low, high = wilson(point.failed, point.requests, 0.999)
         assert low <= predicted(often.chain(point.at)).share <= high
 
@@ -77,12 +77,12 @@ def test_a_lifo_pool_has_a_tail_and_a_fifo_pool_a_higher_hump() -> None:
     shares = {
         name: {
             p.at: p.share
-            for p in often.modelled(often.pool(name), (4.0, 16.0), 20_000).points
+            for p in often.modelled(often.pool(name), (4.0, 16.0), 8_000).points
         }
         for name in often.POOLS
     }
     one, lifo, fifo = (shares[name] for name in often.POOLS)
-    assert lifo[16.0] > 10 * one[16.0]
+    assert lifo[16.0] > 5 * one[16.0]
     assert fifo[4.0] > 1.4 * lifo[4.0] > 1.4 * one[4.0]
 
 
@@ -115,8 +115,8 @@ def test_theory_and_virtual_time_agree_on_every_period() -> None:
 
 
 def test_jitter_makes_it_rarer_and_never_never() -> None:
-    shares = [p.share for p in heartbeat.late((0.0, 0.1, 0.4), 0.51, 4000).points]
-    assert shares[0] == pytest.approx(1 / 3, abs=0.01)
+    shares = [p.share for p in heartbeat.late((0.0, 0.1, 0.4), 0.51, 2000).points]
+    assert shares[0] == pytest.approx(1 / 3, abs=0.02)
     assert shares[0] > shares[1] > shares[2] > 0
 
 
