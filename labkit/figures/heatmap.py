@@ -18,7 +18,7 @@ from labkit.figures import draw, plot, scales
 from labkit.figures.grids import GridLike
 from labkit.figures.hatch import strokes
 from labkit.figures.plot import Entry, Frame
-from labkit.figures.scales import Scale, Stop, percent
+from labkit.figures.scales import Scale, Stop, percent, rare
 from labkit.figures.sheet import (
     ARROWS,
     BOXES,
@@ -41,6 +41,7 @@ from labkit.theory import duration, margin, wilson
 
 HEIGHT = 125.0
 _BAR = 26.0  # mm at the right of the frame, for the colours and their numbers
+_RING = 2.5  # mm of room that the reader's mark takes
 _BAR_WIDE, _SHADES = 5.0, 48
 # The theory knows no smallest share; what is rarer than this part of the most frequent
 # has the palest colour, too.
@@ -98,7 +99,7 @@ def heatmap(
     return draw.put(sheet, ax)
 
 
-# -- what is known --
+# -- what is known -------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,13 @@ class _View:
             return None
         up, right = (float(self.scenario.get(path)) for path in self.grid.paths)
         return right, up
+
+    @property
+    def is_on_it(self) -> bool:
+        """Is the reader within the values of the grid?"""
+        assert self.here is not None
+        ends = zip(reversed(self.here), self.grid.values, strict=True)
+        return all(min(values) <= here <= max(values) for here, values in ends)
 
     @cached_property
     def hop(self) -> int | None:
@@ -222,7 +230,7 @@ class _View:
         if apart > 0.0:
             return f"you are safe by {_rounded(apart)}"
         lost = self.cell(*self.here) if self.share is None else self.share
-        return f"you lose {percent(lost)}" if lost else "you are above it"
+        return f"you lose {rare(lost)}" if lost else "you are above it"
 
 
 def _rounded(seconds: float) -> str:
@@ -242,14 +250,15 @@ def rule(hop: Hop) -> str:
     return "C = I + D − RTT" if hop.server.drain_timeout else "C = T − RTT"
 
 
-# -- the picture --
+# -- the picture ---------------------------------------------------------------------
 
 
 def _entries(view: _View) -> Iterator[Entry]:
     if view.safety is not None:
         yield Entry(f"{view.safety.rule}: safe below it", _line_sample)
     if view.here is not None:
-        yield Entry("you are here", lambda sheet, at: _ring(sheet, at))
+        words = "you are here" if view.is_on_it else "you are here, off the map"
+        yield Entry(words, _ring)
     yield Entry(view.zero(), _zero_sample)
 
 
@@ -316,13 +325,16 @@ def _zero_sample(sheet: Sheet, at: Point) -> None:
 
 
 def _mark(sheet: Sheet, frame: Frame, here: Point) -> None:
-    """A ring where the reader is; at the edge if that is off the map."""
-    _ring(sheet, frame.at(*here))
+    """A ring where the reader is; inside the edge if that is off the map."""
+    (x, y), box = frame.at(*here), frame.box
+    x = min(max(x, box.left + _RING), box.right - _RING)
+    y = min(max(y, box.top + _RING), box.bottom - _RING)
+    _ring(sheet, (x, y))
 
 
 def _ring(sheet: Sheet, at: Point) -> None:
     x, y = at
-    for radius, fill, edge in ((2.1, PAPER, INK), (0.9, INK, INK)):
+    for radius, fill, edge in ((_RING - 0.4, PAPER, INK), (0.9, INK, INK)):
         turns = [math.tau * n / 24 for n in range(24)]
         ring = tuple(
             (x + radius * math.cos(t), y + radius * math.sin(t)) for t in turns
@@ -389,6 +401,6 @@ def told(
         f"{none} of {cells} cells: {view.zero()}.",
     ]
     if view.ends:
-        low, high = map(percent, view.ends)
+        low, high = map(rare, view.ends)
         parts.append(f"The others: {low} to {high}.")
     return " ".join(parts)

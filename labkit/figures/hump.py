@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from labkit.figures import draw, plot, rated, scales
 from labkit.figures.plot import Entry, Frame
 from labkit.figures.rated import Rated
-from labkit.figures.scales import percent
+from labkit.figures.scales import rare
 from labkit.figures.sheet import Box, Sheet, Word
 from labkit.figures.style import BLACK, INK, PAPER
 from labkit.points import Curve, RateSeries
@@ -122,11 +122,11 @@ def titles(known: Rated, summit: float | None) -> list[str]:
     if not (worst := known.worst()):
         return [f"None of {known.requests:,} requests failed"]
     if summit is None:
-        return [f"Up to {percent(worst)} of requests fail"]
+        return [f"Up to {rare(worst)} of requests fail"]
     if summit >= 1.0:
-        return [f"Worst at {summit:.3g} requests a second: {percent(worst)} fail"]
+        return [f"Worst at {summit:.3g} requests a second: {rare(worst)} fail"]
     every = _short(1.0 / summit)
-    return [f"Worst at one request every {every}: {percent(worst)} fail"]
+    return [f"Worst at one request every {every}: {rare(worst)} fail"]
 
 
 def curve(window: Window, rates: Sequence[float], label: str = "theory") -> Curve:

@@ -89,7 +89,7 @@ def pole(colour: str, width: float = 1.4, dash: Dash = "solid") -> Sample:
     return draw
 
 
-# -- the frame ------------------------------------------------------------------------
+# -- the frame -----------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from labkit.figures import marks, plot, scales, textsize
 from labkit.figures.plot import Entry, Frame
-from labkit.figures.scales import Scale, percent
+from labkit.figures.scales import Scale, percent, rare
 from labkit.figures.sheet import (
     BOXES,
     LINES,
@@ -91,10 +91,12 @@ class Rated:
             return scales.shares([least, 1.0], bottom, top)
         floor = max(lines, default=0.0) * _DEEPEST
         lines = [y for y in lines if y >= floor]
-        if _is_wide(lines or [p.share for p in found]):
-            return scales.shares([*whiskers, *lines], bottom, top)
-        most = max([*whiskers, *lines])
-        return scales.shares([most], bottom, top)
+        most = max([*whiskers, *lines, scales.COUNTABLE])
+        if not _is_wide(lines or [p.share for p in found]):
+            return scales.shares([most], bottom, top)
+        rarest = scales.COUNTABLE / 100.0
+        shown = [max(share, rarest) for share in (*whiskers, *lines)]
+        return scales.shares([*shown, most], bottom, top)
 
 
 def _is_wide(shares: Sequence[float]) -> bool:
@@ -152,7 +154,7 @@ def _band_sample(sheet: Sheet, at: Point) -> None:
     )
 
 
-# -- above zero ---
+# -- above zero ----------------------------------------------------------------------
 
 
 def draw(sheet: Sheet, rated: Rated, frame: Frame) -> None:
@@ -217,7 +219,7 @@ def _dots(sheet: Sheet, frame: Frame, series: RateSeries, aside: float) -> None:
             marks.dot(sheet, (x + aside, y), series.label)
 
 
-# -- zero ---
+# -- zero ----------------------------------------------------------------------------
 
 
 def _lane(sheet: Sheet, frame: Frame, series: RateSeries, top: float) -> None:
@@ -258,7 +260,7 @@ def words(series: RateSeries) -> str:
     return f"{series.label}: 0 of {many}, below {percent(below)}"
 
 
-# -- in words ---
+# -- in words ------------------------------------------------------------------------
 
 
 def sentence(series: RateSeries, name: Callable[[float], str]) -> str:
@@ -288,7 +290,7 @@ def line_sentence(curve: Curve, name: Callable[[float], str]) -> str:
         key=lambda pair: pair[1],
         default=(0.0, 0.0),
     )
-    return f"{curve.label}: highest at {name(x)}, {percent(y)}." if y else ""
+    return f"{curve.label}: highest at {name(x)}, {rare(y)}." if y else ""
 
 
 def _span(places: Sequence[float], name: Callable[[float], str]) -> str:

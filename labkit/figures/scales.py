@@ -22,6 +22,8 @@ _TIMES = (
     ((1.0,), (1.0, 10.0, 60.0, 600.0, 3600.0, 36000.0)),
 )
 _NUMBERS = ((1.0, 2.0, 5.0), (1.0, 3.0), (1.0,))
+# A share below this is not worth its digits.
+COUNTABLE = 1e-6
 _APART = 3.5  # mm between the names of two stops
 
 Stop = tuple[float, str]
@@ -69,7 +71,7 @@ def along(values: Iterable[float], start: float, end: float) -> Scale:
 def times(scale: Scale) -> list[Stop]:
     """Stops in seconds with their names, as many as stand well apart."""
     if not scale.is_log:
-        return [(stop, duration(stop)) for stop in _even(scale)]
+        return [(stop, duration(stop)) for stop in _even(scale, _MINUTES)]
     sets = [
         [*(stop for stop in _decades(scale, steps) if stop < 1.0), *long]
         for steps, long in _TIMES
@@ -111,8 +113,11 @@ def _decades(scale: Scale, steps: Sequence[float]) -> list[float]:
     ]
 
 
-def _even(scale: Scale) -> list[float]:
-    step = _nice((scale.high - scale.low) / 6.0)
+def _even(scale: Scale, large: Sequence[float] = ()) -> list[float]:
+    """About six stops, equally far apart; ``large`` are steps to prefer to decimals."""
+    least = (scale.high - scale.low) / 6.0
+    fitting = [step for step in large if step >= least] if least > 50.0 else []
+    step = fitting[0] if fitting else _nice(least)
     first, last = math.ceil(scale.low / step), math.floor(scale.high / step)
     return [round(n * step, 12) for n in range(first, last + 1)]
 
@@ -124,7 +129,7 @@ def _nice(least: float) -> float:
     return next(step for step in steps if step >= least * (1 - 1e-9))
 
 
-# -- shares ---------------------------------------------------------------------------
+# -- shares --------------------------------------------------------------------------
 
 
 def percent(share: float) -> str:
@@ -135,6 +140,11 @@ def percent(share: float) -> str:
     digits = 1 - math.floor(math.log10(hundred))
     text = f"{hundred:.{max(digits, 0)}f}"
     return f"{text.rstrip('0').rstrip('.') if '.' in text else text} %"
+
+
+def rare(share: float) -> str:
+    """The same, without the digits of what nobody will ever count."""
+    return percent(share) if share >= COUNTABLE else f"under {percent(COUNTABLE)}"
 
 
 def shares(

@@ -76,6 +76,7 @@ class Shown:
     alt: str
     ordering: tuple[str, ...]
     counts: Any
+    scenario: Scenario
 
     @property
     def run(self) -> Run:
@@ -89,13 +90,14 @@ class Shown:
 class PanelModel:
     """A scenario, up to three knobs of it, and a picture that follows them.
 
+    ``picture`` is a name, a function of a run and ``ax``, or a subject of one's own.
     ``presets`` maps a name to settings by path; ``labels`` overrides what a knob
     is called. SettingsError for no knob, too many, or one that is no number.
     """
 
     scenario: Scenario
     paths: Sequence[str]
-    picture: str | Picture = "sequence"
+    picture: str | Picture | Subject = "sequence"
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
 
@@ -119,8 +121,8 @@ class PanelModel:
         return max(LEAST_HEIGHT, min(wanted, MOST_HEIGHT))
 
     def _subject(self) -> Subject:
-        if callable(self.picture):
-            return Traced(self.picture)
+        if not isinstance(self.picture, str):
+            return Traced(self.picture) if callable(self.picture) else self.picture
         if self.picture in TRACED:
             return TRACED[self.picture]
         if self.picture in STUDIES:
@@ -195,7 +197,8 @@ class PanelModel:
 
     def _shown(self, counts: Any, live: Run | None = None) -> Shown:
         told = self.subject.draw(self.scenario, counts, self._ax, live)
-        return Shown(png(figure_of(self._ax)), told, self.ordering(), counts)
+        picture = png(figure_of(self._ax))
+        return Shown(picture, told, self.ordering(), counts, self.scenario)
 
     def ordering(self) -> tuple[str, ...]:
         """Hop by hop: who gives up first, and whether that is safe."""

@@ -43,9 +43,10 @@ from labkit.theory.rescue import rescued
 from labkit.widgets.pictures import Subject
 
 POOL, SERVER, RATE = "pool.idle_timeout", "server.idle_timeout", "traffic.rate"
-# How far an axis reaches to both sides of what the scenario has at the start.
-_REACH = 10.0
-_RATES = 100.0
+# How far an axis reaches beyond what the scenario has at the start: most happens where
+# timers are short and requests are rare.
+_REACH, _UPWARDS = 10.0, 4.0
+_RARER, _OFTENER = 100.0, 25.0
 _SEEN = 0.05  # bounds closer than this are one line on paper
 GLANCE = "theory to the first order"
 # A live run of a panel is over in a minute.
@@ -66,10 +67,12 @@ def hop_of(scenario: Scenario, paths: Sequence[str]) -> int:
     return len(scenario.hops) - 1
 
 
-def _around(values: Sequence[float], reach: float) -> tuple[float, float]:
-    """A range around the finite ones, from a tenth of the least to ten of the most."""
+def _around(
+    values: Sequence[float], down: float, upwards: float
+) -> tuple[float, float]:
+    """A range around the finite ones: so much below the least, above the most."""
     known = [v for v in values if 0.0 < v < math.inf] or [5.0]
-    return min(known) / reach, max(known) * reach
+    return min(known) / down, max(known) * upwards
 
 
 def facts(scenario: Scenario, hop: int, words: str) -> str:
@@ -165,16 +168,16 @@ def expectation(scenario: Scenario) -> float | None:
 class HeatMap(Study):
     """The pool's idle timeout of one hop against the server's."""
 
-    coarse, fine = 20, 30
-    requests = 4_000
-    rows = 6  # at a time
-    glanced = 200  # requests a cell, where there is no formula
+    coarse, fine = 20, 60
+    requests = 10_000
+    rows = 3  # at a time
+    glanced = 500  # requests a cell, where there is no formula
 
     def __init__(self, scenario: Scenario, paths: Sequence[str]) -> None:
         self._hop = hop_of(scenario, paths)
         self.paths = tuple(f"hop.{self._hop}.{end}" for end in (POOL, SERVER))
         known = [float(scenario.get(path)) for path in self.paths]
-        self._range = _around(known, _REACH)
+        self._range = _around(known, _REACH, _UPWARDS)
         self._drawn: tuple[Scenario, GridLike] | None = None
 
     def height(self, scenarios: Sequence[Scenario]) -> float:
@@ -213,7 +216,9 @@ class HeatMap(Study):
         for start in range(0, self.fine, self.rows):
             rows = values[start : start + self.rows]
             axes = {up: rows, right: values}
-            parts.append(model.grid(scenario, axes, self.requests))
+            # Chance of its own for each part, or its pattern would come again.
+            seed = scenario.seed ^ start
+            parts.append(model.grid(scenario, axes, self.requests, seed))
             yield None
         grid = _stacked(parts, values)
         self._drawn = (place, grid)
@@ -261,8 +266,8 @@ class Along:
 class _Curves(Study):
     """Theory and model along a knob."""
 
-    coarse, fine = 15, 45
-    glanced, requests = 400, 20_000
+    coarse, fine = 21, 45
+    glanced, requests = 500, 100_000
 
     def __init__(self, path: str, span: tuple[float, float]) -> None:
         self.path = path
@@ -345,7 +350,7 @@ class Rates(_Curves):
         path = timers[0] if timers else f"hop.{self._hop}.{POOL}"
         at = float(scenario.get(path))
         edge = edge_of(scenario, path, self._hop)
-        super().__init__(path, _around([at, edge.at if edge else at], _REACH))
+        super().__init__(path, _around([at, edge.at if edge else at], _REACH, _UPWARDS))
 
     def stops(self, scenario: Scenario, count: int) -> tuple[float, ...]:
         """Both sides of the edge as well, and the ramp above it."""
@@ -421,8 +426,7 @@ class Hump(_Curves):
         start = scenario.traffic.rate
         idle = race_window(scenario.hops[self._hop]).end
         usual = 1.0 / idle if 0.0 < idle < math.inf else start
-        low, high = _around([start, usual], 1.0)
-        super().__init__(RATE, (low / _RATES, high * _RATES / 4.0))
+        super().__init__(RATE, _around([start, usual], _RARER, _OFTENER))
 
     def draw(
         self, scenario: Scenario, counts: Along, ax: Axes, live: Run | None = None

@@ -74,6 +74,12 @@ def test_the_title_says_how_safe_the_reader_is() -> None:
     assert "Up to 0.36 % fail" in texts(heatmap(grid()))
 
 
+def test_a_reader_off_the_map_stands_at_its_edge_and_is_told() -> None:
+    assert "you are here" in texts(heatmap(grid(), scenario=scenario()))
+    far = heatmap(grid(), scenario=scenario(pool=INF))
+    assert "you are here, off the map" in texts(far)
+
+
 def test_without_a_scenario_there_is_no_line_and_no_reader() -> None:
     words = texts(heatmap(grid()))
     assert "you are here" not in words and not any("safe below" in w for w in words)

@@ -73,6 +73,15 @@ def test_the_title_says_what_was_found() -> None:
     assert "No request fails" in texts(rates([]))
 
 
+def test_what_nobody_will_ever_count_has_no_digits() -> None:
+    faint = Curve("theory", (1.0, 4.0, 5.0, 9.0), (0.0, 0.0, 1e-12, 1e-12))
+    words = texts(rates([], theory=[faint], edge=EDGE))
+    assert "Fewer than one request in a million fails; none below 4.98 s" in words
+    assert "0.0001 %" in words
+    falls = Curve("theory", RATES, tuple(1e-5 / (k + 1) ** 9 for k in range(41)))
+    assert "0.000001 %" in texts(hump([], theory=[falls]))
+
+
 def test_both_axes_carry_units() -> None:
     words = said(rates(FIVE, timer="upstream: idle timeout"))
     assert "upstream: idle timeout" in words and "failed requests" in words

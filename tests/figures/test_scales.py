@@ -53,3 +53,8 @@ def test_shares_of_one_decade_start_at_zero_and_others_at_a_decade() -> None:
     wide = shares([0.00003, 0.5], 100.0, 0.0)
     assert wide.is_log and wide.low == 0.00001 and wide.high == 1.0
     assert [name for _, name in percents(wide)][:2] == ["0.001 %", "0.01 %"]
+
+
+def test_many_minutes_are_counted_in_minutes() -> None:
+    scale = along([0.0, 2000.0], 0.0, 150.0)
+    assert [name for _, name in times(scale)] == ["0 s", "10 min", "20 min", "30 min"]
