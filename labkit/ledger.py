@@ -278,6 +278,11 @@ class Ledger:
         return Counter({book.flag_words[code]: n for code, n in counted.items()})
 
     @property
+    def requests(self) -> int:
+        """How many requests were sent."""
+        return len(self.exchanges)
+
+    @property
     def failed(self) -> int:
         """How many requests failed."""
         book = self.exchanges

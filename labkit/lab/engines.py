@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from labkit.clock import VirtualLoop, outside_the_loop, run_nested, wind_up
 from labkit.lab.chain import Chain, LinkedNetwork
+from labkit.lab.modelled import amodelled, modelled
 from labkit.lab.progress import Progress
 from labkit.lab.record import Run
 from labkit.ledger import Ledger
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from labkit.net.loopback import LoopbackNetwork
     from labkit.roles.server import Handler
 
-ENGINES = ("virtual", "live")
+ENGINES = ("virtual", "live", "model")
 TRACED_UP_TO = 10_000
 
 # Seconds that the chain of a trial may take to set up, and seconds between the
@@ -52,11 +53,14 @@ def run(
     the wire up to 10,000 requests. ``handler`` is an application in the origin's
     place. ``proxy``, live only, is "labkit" for our own, or "envoy", "nginx" or
     "haproxy" for the real program in the place of every proxy; a comma list names
-    one for each. Raises SettingsError for what cannot be run, HorizonPassed for a
-    run that does not end, Deadlock for one that cannot, :class:`labkit.FieldError`
-    for a real proxy that is missing or does not live to the end.
+    one for each. The "model" counts, it keeps no exchanges, trace or lives. Raises
+    SettingsError for what cannot be run, HorizonPassed for a run that does not end,
+    Deadlock for one that cannot, :class:`labkit.FieldError` for a real proxy that is
+    missing or does not live to the end.
     """
     crew = _check(scenario, engine, proxy)
+    if engine == "model":
+        return modelled(scenario, progress, trace, handler)
     work = _Work(scenario, engine, progress, trace, handler, crew)
     if engine == "live":
         return run_nested(work.live(), _live_loop)
@@ -75,10 +79,13 @@ async def arun(
     """The same as :func:`run` for code that must stay responsive.
 
     A live run takes place on the caller's loop, a virtual one in slices of a
-    few milliseconds between its other callbacks. Cancelling the caller ends the
+    few milliseconds between its other callbacks, the model's in blocks of a
+    fraction of a second. Cancelling the caller ends the
     run and everything that it started.
     """
     crew = _check(scenario, engine, proxy)
+    if engine == "model":
+        return await amodelled(scenario, progress, trace, handler)
     work = _Work(scenario, engine, progress, trace, handler, crew)
     if engine == "live":
         return await work.live()
@@ -105,9 +112,11 @@ def run_many(
     for scenario in scenarios:
         _check(scenario, engine, proxy)
     bar = Progress(len(scenarios), shown=progress, unit="trial")
-    if engine == "virtual":
+    if engine != "live":
         with bar:
-            return [_counted(bar, run(each, progress=False)) for each in scenarios]
+            return [
+                _counted(bar, run(each, engine, progress=False)) for each in scenarios
+            ]
     return run_nested(_in_batches(scenarios, at_once, bar, proxy), _live_loop)
 
 

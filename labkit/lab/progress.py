@@ -27,6 +27,11 @@ class Progress:
         if self._bar is not None and self._count % self._stride == 0:
             self._bar.update(self._stride)
 
+    def advance(self, count: int) -> None:
+        """So many more outcomes at once."""
+        if self._bar is not None:
+            self._bar.update(count)
+
     def __enter__(self) -> Progress:
         if self._shown:
             self._bar = _bar(self._total, self._unit)

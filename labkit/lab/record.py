@@ -6,27 +6,66 @@ import html
 import math
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
-from labkit.ledger import Exchanges, HopCount, Ledger
+from labkit.ledger import Exchanges, HopCount
 from labkit.net.jitter import Jitter
 from labkit.settings import Scenario
 from labkit.theory import wilson
 from labkit.wire import ConnectionLife, Exchange, Trace
 
 
+class Book(Protocol):
+    """Where the counts of a run come from: the ledger, or the model's tally."""
+
+    @property
+    def exchanges(self) -> Exchanges:
+        """One row per request, in the order sent; none if only counts were kept."""
+
+    @property
+    def lives(self) -> list[ConnectionLife]:
+        """The connections, hop by hop, if they were kept."""
+
+    @property
+    def hops(self) -> tuple[HopCount, ...]:
+        """What each hop did, in numbers."""
+
+    @property
+    def requests(self) -> int:
+        """How many were sent."""
+
+    @property
+    def failed(self) -> int:
+        """How many failed."""
+
+    @property
+    def duplicates(self) -> int:
+        """How many were executed more than once."""
+
+    def errors(self) -> Counter[str]:
+        """Causes of the failed requests, by name."""
+
+    def statuses(self) -> Counter[int]:
+        """Answers that reached the client, by status."""
+
+    def flags(self) -> Counter[str]:
+        """Envoy's response flags as logged, "-" left out."""
+
+
 class Run:
     """One scenario, carried out once by one engine.
 
     ``lab_seconds`` is how long it took on the clock of the lab, ``wall_seconds``
-    on the clock of the machine; ``jitter`` is known for live runs only.
+    on the clock of the machine; ``jitter`` is known for live runs only. A run of the
+    model is counts: its ``exchanges``, ``failures``, ``trace`` and ``lives`` are
+    empty, and ``caution`` says so.
     """
 
     def __init__(
         self,
         scenario: Scenario,
         engine: str,
-        ledger: Ledger,
+        ledger: Book,
         trace: Trace | None,
         lab_seconds: float,
         wall_seconds: float = 0.0,
@@ -66,7 +105,7 @@ class Run:
     @property
     def requests(self) -> int:
         """How many requests were sent."""
-        return len(self.exchanges)
+        return self._ledger.requests
 
     @property
     def failures(self) -> list[Exchange]:
@@ -131,10 +170,13 @@ class Run:
 
     @property
     def caution(self) -> str:
-        """What to know before a live figure is believed, or nothing.
+        """What to know before a figure is believed, or nothing.
 
-        A timer that is late by a good part of a race window blurs its edges.
+        Live, a timer that is late by a good part of a race window blurs its edges;
+        the model keeps counts and no exchanges.
         """
+        if self.engine == "model":
+            return "the model keeps counts: no exchanges, no trace, no lives"
         if self.jitter is None:
             return ""
         windows = [2 * hop.link.delay for hop in self.scenario.hops]

@@ -1,0 +1,134 @@
+"""The hump: the share of failed requests over the request rate, and its peak."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from matplotlib.axes import Axes
+
+from labkit.figures import draw, plot, rated, scales
+from labkit.figures.plot import Entry, Frame
+from labkit.figures.rated import Rated
+from labkit.figures.scales import percent
+from labkit.figures.sheet import Box, Sheet, Word
+from labkit.figures.style import BLACK, INK, PAPER
+from labkit.points import Curve, RateSeries
+from labkit.theory import Window, duration, failure_share
+
+_HERE = (0.0, (1.2, 1.2))
+FORMULA = "L* = ln(b/a) / (b − a)"
+
+
+def hump(
+    series: Sequence[RateSeries],
+    ax: Axes | None = None,
+    *,
+    theory: Sequence[Curve] = (),
+    window: Window | None = None,
+    here: float | None = None,
+    title: str | None = None,
+    facts: str = "",
+) -> Axes:
+    """Draw the share of failed requests over the rate of requests, in 1/s.
+
+    ``window`` is the race window (a, b), whose peak is marked; ``here`` marks the
+    rate that the reader has. The rest is as in :func:`labkit.figures.rates`.
+    """
+    if ax is None:
+        ax = draw.paper(plot.WIDTH, plot.HEIGHT)
+    sheet = Sheet(*draw.size_of(ax))
+    known = Rated(series, theory)
+    summit = peak(window) if window is not None else None
+    plot.headline(sheet, [title] if title else titles(known, summit), facts)
+    top = plot.legend(sheet, [*rated.entries(known), *_poles(summit, here)])
+    room = 6.0 if summit else 0.0
+    bottom = sheet.height - plot.BELOW - known.lanes()
+    box = Box(plot.LEFT, top + 8.0, sheet.width - 5.0, bottom)
+    marked = [rate for rate in (summit, here) if rate is not None]
+    x = scales.along([*known.knob, *marked], box.left + 2.0, box.right - 2.0)
+    frame = Frame(box, x, known.scale(box.top + room, box.bottom))
+    plot.upright(sheet, box, frame.y, scales.percents(frame.y), "failed requests")
+    below = Box(box.left, box.top, box.right, box.bottom + known.lanes())
+    if summit is not None:
+        plot.upright_at(sheet, x.at(summit), below, BLACK)
+        _name(sheet, frame, summit)
+    if here is not None:
+        plot.upright_at(sheet, x.at(here), below, INK, _HERE)
+    rated.draw(sheet, known, frame)
+    plot.across(sheet, below, x, scales.numbers(x, "/s"), "request rate")
+    return draw.put(sheet, ax)
+
+
+def peak(window: Window) -> float | None:
+    """The rate, in 1/s, at which the largest share of requests meets the window.
+
+    exp(-La) - exp(-Lb) is largest where a exp(-La) = b exp(-Lb). None for a window
+    that is empty or never ends; one that begins at 0 is worst the faster they come.
+    """
+    if window.is_empty or window.start <= 0.0 or math.isinf(window.end):
+        return None
+    return math.log(window.end / window.start) / window.width
+
+
+def _name(sheet: Sheet, frame: Frame, summit: float) -> None:
+    """The formula of the peak beside its line, on the side with more room."""
+    x, box = frame.x.at(summit), frame.box
+    left = x - box.left > box.right - x
+    at = x - 2.0 if left else x + 2.0
+    told = f"{FORMULA} = {rate(summit)}"
+    word = Word(told, at, box.top + 1.8, "right" if left else "left")
+    plot.on_ground(sheet, word, PAPER)
+
+
+def _poles(summit: float | None, here: float | None) -> Iterator[Entry]:
+    if summit is not None:
+        yield Entry("the peak", plot.pole(BLACK, dash=plot.DASHED))
+    if here is not None:
+        yield Entry(f"you are here: {rate(here)}", plot.pole(INK, dash=_HERE))
+
+
+def rate(value: float) -> str:
+    """A rate as people write it: "0.2/s, one every 5 s"; plain above 1/s."""
+    plain = f"{value:.3g}/s"
+    return plain if value >= 1.0 else f"{plain}, one every {_short(1.0 / value)}"
+
+
+def _short(seconds: float) -> str:
+    """A time span to three digits."""
+    digits = 2 - math.floor(math.log10(seconds))
+    return duration(round(seconds, digits))
+
+
+def titles(known: Rated, summit: float | None) -> list[str]:
+    """The finding, the fullest first."""
+    if not (worst := known.worst()):
+        return [f"None of {known.requests:,} requests failed"]
+    if summit is None:
+        return [f"Up to {percent(worst)} of requests fail"]
+    if summit >= 1.0:
+        return [f"Worst at {summit:.3g} requests a second: {percent(worst)} fail"]
+    every = _short(1.0 / summit)
+    return [f"Worst at one request every {every}: {percent(worst)} fail"]
+
+
+def curve(window: Window, rates: Sequence[float], label: str = "theory") -> Curve:
+    """The theory's hump at these rates, in 1/s."""
+    shares = tuple(failure_share(each, window) for each in rates)
+    return Curve(label, tuple(rates), shares)
+
+
+def told(
+    series: Sequence[RateSeries],
+    theory: Sequence[Curve] = (),
+    window: Window | None = None,
+) -> str:
+    """The figure in words, for those who cannot see it."""
+    known = Rated(series, theory)
+    summit = peak(window) if window is not None else None
+    parts = [f"Failed requests against the request rate. {titles(known, summit)[0]}."]
+    parts += [rated.sentence(each, rate) for each in series]
+    parts += [rated.line_sentence(each, rate) for each in theory]
+    if summit is not None:
+        parts.append(f"The peak, {FORMULA}, lies at {rate(summit)}.")
+    return " ".join(part for part in parts if part)

@@ -1,0 +1,197 @@
+"""A long run cut into chunks that are carried out side by side, and yet one run.
+
+A chunk begins with what it is guessed that the one before it leaves behind: what a
+short run-up out of nothing leads to. When all are through, each guess is compared
+with what the chunk before really left, and the chunks that began with a wrong one
+are carried out again, until all fit together: then the counts are those of the one
+long run, whatever the guesses were. Pools forget quickly, so that one or two rounds
+do. Where they do not (a limit on requests counts for ever) rounds end after
+``ROUNDS``: some chunks then begin as a neighbour ended a round before, a state that
+the run could as well have been in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labkit.model.arrivals import is_closed_loop
+from labkit.model.chance import SHAPE, Chance
+from labkit.model.pools import MOMENTS, PoolState, select, widened
+from labkit.model.steps import Counts, Steps
+from labkit.model.values import Bools, Floats, HopValues, Rows, Values
+
+ROUNDS = 12
+RUN_UP = 64
+
+# States that differ by less, in seconds, are the same: rounding is far below it.
+_SAME = 1e-6
+
+
+@dataclass(slots=True)
+class Block:
+    """Chunks of one length: ``gaps`` is (steps, rows), ``values`` has one value per
+    row, ``follows`` says which rows go on where the row before them ends, ``starts``
+    is where the others begin (None: with empty pools)."""
+
+    values: Values
+    gaps: Floats
+    follows: Bools
+    starts: list[PoolState] | None
+    chance: Chance
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of the rows of a block: ``codes`` is (steps, rows), ``ends`` are the
+    pools as they stand, ``lasted`` the seconds from a row's beginning to its end and
+    ``trailing`` those from there to its last outcome."""
+
+    codes: NDArray[np.int16]
+    counts: Counts
+    ends: list[PoolState]
+    lasted: Floats
+    trailing: Floats
+
+
+def carry_out(block: Block) -> Outcome:
+    """All chunks of a block, fitted together."""
+    starts = _guesses(block)
+    done = _run(block, np.arange(block.gaps.shape[1]), starts)
+    for _ in range(ROUNDS):
+        wrong = block.follows & _differ(block.values, starts, _before(done.ends))
+        again = np.flatnonzero(wrong)
+        if not len(again):
+            break
+        given = [select(state, again - 1) for state in done.ends]
+        _assign(starts, again, given)
+        _merge(done, again, _run(block, again, given))
+    return done
+
+
+def _guesses(block: Block) -> list[PoolState]:
+    """Empty pools, or after a run-up over the end of the chunk before."""
+    rows = block.gaps.shape[1]
+    cold = Steps(block.values, rows, block.chance).pools
+    if block.starts is not None:
+        first = np.flatnonzero(~block.follows)
+        _assign(cold, first, block.starts)
+    followers = np.flatnonzero(block.follows)
+    if len(followers):
+        length = min(len(block.gaps), _whole_bursts(RUN_UP, block.values.burst))
+        chance = Chance(int(block.chance.stream(SHAPE).integers(2**62)), 0, rows)
+        warm = Block(block.values, block.gaps[-length:, :], block.follows, None, chance)
+        before = followers - 1
+        _assign(cold, followers, _run(warm, before, None).ends)
+    return cold
+
+
+def _whole_bursts(steps: int, burst: int) -> int:
+    return -(-steps // burst) * burst
+
+
+def _run(block: Block, rows: Rows, starts: list[PoolState] | None) -> Outcome:
+    """Some rows from their first step to their last."""
+    chance = block.chance
+    chance.chosen = rows
+    steps = Steps(block.values.of_rows(rows), len(rows), chance)
+    if starts is not None:
+        everybody = np.arange(len(rows))
+        steps.pools = [select(state, everybody) for state in starts]
+    gaps = np.ascontiguousarray(block.gaps[:, rows])
+    codes = np.empty(gaps.shape, dtype=np.int16)
+    now, latest = np.zeros(len(rows)), np.zeros(len(rows))
+    closed, burst = is_closed_loop(block.values), block.values.burst
+    for step, gap in enumerate(gaps):
+        chance.step(step)
+        if closed and step % burst == 0:
+            now = latest + gap
+        elif not closed:
+            now = now + gap
+        when, codes[step] = steps.request(now)
+        latest = np.maximum(latest, when)
+    end = latest if closed else now
+    for pool in steps.pools:
+        _tidy(pool, end)
+    return Outcome(codes, steps.counts, steps.pools, end, latest - end)
+
+
+# -- states ------------------------------------------------------------------------
+
+
+def _tidy(pool: PoolState, now: Floats) -> None:
+    """Count time from ``now``, drop what is over, in an order that can be compared."""
+    for name in (*MOMENTS, "starts", "retrying"):
+        getattr(pool, name)[...] -= now
+    pool.epoch += now
+    over = pool.until <= 0.0
+    for name in MOMENTS:
+        getattr(pool, name)[over] = -np.inf
+    pool.served[over] = 0
+    if len(pool.until) > 1:
+        order = np.lexsort((pool.end, pool.free, pool.until), axis=0)[::-1]
+        for name in (*MOMENTS, "served"):
+            ordered = np.take_along_axis(getattr(pool, name), order, axis=0)
+            setattr(pool, name, ordered)
+    pool.starts[pool.starts <= 0.0] = -np.inf
+    pool.retrying[pool.retrying <= 0.0] = -np.inf
+    pool.retrying.sort(axis=0)
+
+
+def _before(ends: list[PoolState]) -> list[PoolState]:
+    """Of each row, what the row before it left."""
+    rows = np.arange(len(ends[0].epoch)) - 1
+    return [select(state, rows) for state in ends]
+
+
+def _differ(values: Values, one: list[PoolState], other: list[PoolState]) -> Bools:
+    """In which rows do these states lead to different futures?"""
+    differ = np.zeros(len(one[0].epoch), dtype=bool)
+    for hop, a, b in zip(values.hops, one, other, strict=True):
+        columns = max(len(a.until), len(b.until))
+        a, b = widened(a, columns), widened(b, columns)
+        for name in _telling(hop):
+            left, right = getattr(a, name), getattr(b, name)
+            differ |= ~_close(left, right).all(axis=0)
+        waiting = ((s.starts > 0.0).sum(axis=0) for s in (a, b))
+        differ |= np.not_equal(*waiting)
+        differ |= ((a.served > 0) != (b.served > 0)).any(axis=0)
+        if _counts(hop):
+            differ |= (a.served != b.served).any(axis=0)
+    return differ
+
+
+def _telling(hop: HopValues) -> tuple[str, ...]:
+    ages = min(np.min(hop.life), np.min(hop.pool_life)) < np.inf
+    names = ("free", "until", "drain", "deaf", "end", "retrying")
+    return (*names, "opened") if ages else names
+
+
+def _counts(hop: HopValues) -> bool:
+    return bool(min(np.min(hop.requests), np.min(hop.pool_requests)) < np.inf)
+
+
+def _close(one: Floats, other: Floats) -> Bools:
+    with np.errstate(invalid="ignore"):
+        near: Bools = (one == other) | (np.abs(one - other) < _SAME)
+    return near
+
+
+def _assign(into: list[PoolState], rows: Rows, states: list[PoolState]) -> None:
+    """Put the states of some rows into those of all."""
+    for hop, state in enumerate(states):
+        columns = max(len(state.until), len(into[hop].until))
+        into[hop] = whole = widened(into[hop], columns)
+        state = widened(state, columns)
+        for name in PoolState.__slots__:
+            getattr(whole, name)[..., rows] = getattr(state, name)
+
+
+def _merge(whole: Outcome, rows: Rows, part: Outcome) -> None:
+    whole.codes[:, rows] = part.codes
+    for name in Counts.__slots__:
+        getattr(whole.counts, name)[:, rows] = getattr(part.counts, name)
+    _assign(whole.ends, rows, part.ends)
+    whole.lasted[rows], whole.trailing[rows] = part.lasted, part.trailing

@@ -1,0 +1,185 @@
+"""The error rate against a timer, and the hump over the request rate."""
+
+from __future__ import annotations
+
+import math
+from xml.etree import ElementTree
+
+import pytest
+from counts import FIVE, TIMERS, line, series
+from stories import overlaps, texts
+
+from labkit import figures
+from labkit.figures import hump, rates
+from labkit.figures.hump import curve, peak
+from labkit.figures.rated import Rated
+from labkit.figures.rates import Edge
+from labkit.points import Curve, RatePoint, RateSeries
+from labkit.theory import Window, failure_share, wilson
+
+EDGE = Edge(4.98, "C = T − RTT")
+WINDOW = Window(4.98, 5.0)
+RATES = tuple(0.001 * 10.0 ** (step / 10.0) for step in range(41))
+
+
+def counted(label: str, n: int, at: tuple[float, ...] = RATES) -> RateSeries:
+    shares = ((rate, failure_share(rate, WINDOW)) for rate in at)
+    points = (RatePoint(rate, n, round(n * share)) for rate, share in shares)
+    return RateSeries(label, tuple(points))
+
+
+def said(ax: object) -> str:
+    return " | ".join(texts(ax))  # type: ignore[arg-type]
+
+
+# -- rates -----------------------------------------------------------------------------
+
+
+def test_five_sources_of_truth_share_one_axis() -> None:
+    words = texts(rates(FIVE, theory=[line()], edge=EDGE, here=60.0))
+    assert {
+        "theory",
+        "model, n = 1,000,000",
+        "virtual, n = 20,000",
+        "live, n = 2,000",
+        "envoy, n = 2,000",
+        "C = T − RTT = 4.98 s",
+        "you are here: 60 s",
+    } <= set(words)
+
+
+def test_a_count_of_zero_says_of_how_many_and_below_what() -> None:
+    words = texts(rates(FIVE))
+    assert "virtual: 0 of 20,000, below 0.019 %" in words
+    assert "live: 0 of 2,000, below 0.19 %" in words
+    assert math.isclose(wilson(0, 2000)[1], 0.0019, rel_tol=0.02)
+
+
+def test_rates_that_span_decades_are_drawn_on_a_logarithmic_scale() -> None:
+    wide = RateSeries("model", (RatePoint(1, 10**6, 10), RatePoint(2, 10**6, 10**4)))
+    narrow = RateSeries("model", (RatePoint(1, 10**4, 2000), RatePoint(2, 10**4, 5000)))
+    assert {"0.001 %", "0.01 %", "0.1 %", "1 %"} <= set(texts(rates([wide])))
+    assert {"0 %", "20 %", "40 %", "60 %"} <= set(texts(rates([narrow])))
+
+
+def test_the_title_says_what_was_found() -> None:
+    assert "Up to 0.15 % of requests fail; none below 4.98 s" in texts(
+        rates(FIVE, theory=[line()], edge=EDGE)
+    )
+    server = Edge(60.02, "T = C + RTT", safe_below=False)
+    assert "none above 60.02 s" in said(rates(FIVE, theory=[line()], edge=server))
+    safe = series("virtual", 500, (1.0, 2.0))
+    assert "None of 1,000 requests failed" in texts(rates([safe]))
+    assert "No request fails" in texts(rates([]))
+
+
+def test_both_axes_carry_units() -> None:
+    words = said(rates(FIVE, timer="upstream: idle timeout"))
+    assert "upstream: idle timeout" in words and "failed requests" in words
+    assert "2 s" in words and "0.1 %" in words
+
+
+def test_the_alt_text_says_where_each_is_worst_and_where_it_is_none() -> None:
+    told = rates_told()
+    assert "virtual: most at 6 s, 29 of 20,000 (0.1 % to 0.21 %)" in told
+    assert "none failed at 2 s to 4 s" in told
+    assert "theory: highest at 5 s, 0.15 %" in told
+
+
+def rates_told() -> str:
+    from labkit.figures.rates import told
+
+    return told(FIVE, [line()], EDGE)
+
+
+MANY = 10**7
+SOME = (
+    [],
+    [FIVE[0]],
+    [FIVE[1]],
+    FIVE,
+    [RateSeries("live", ())],
+    [RateSeries("virtual", (RatePoint(5.0, 1, 1),))],
+    [RateSeries("virtual", (RatePoint(5.0, 1, 0),))],
+    [RateSeries(name, tuple(RatePoint(t, 3000, 0) for t in TIMERS)) for name in "abcd"],
+    [RateSeries("model", tuple(RatePoint(t, MANY, k) for k, t in enumerate(TIMERS)))],
+    [RateSeries("a name that is long enough", (RatePoint(0.001, MANY, MANY),))],
+    [series("virtual", 1000, (math.inf, 3.0, 7000.0))],
+)
+
+
+@pytest.mark.parametrize("number", range(len(SOME)))
+@pytest.mark.parametrize("here", [None, 0.001, 86400.0])
+def test_no_two_texts_touch_whatever_was_counted(
+    number: int, here: float | None
+) -> None:
+    theory, edge = ([line()], EDGE) if here else ([], None)
+    ax = rates(SOME[number], theory=theory, edge=edge, here=here)
+    assert overlaps(ax) == []
+
+
+def test_axes_are_reused_and_keep_their_size() -> None:
+    ax = rates(FIVE, theory=[line()])
+    first = figures.png(ax.figure)  # type: ignore[arg-type]
+    assert rates([FIVE[1]], ax) is ax
+    assert "theory" not in texts(ax)
+    rates(FIVE, ax, theory=[line()])
+    assert figures.png(ax.figure) == first  # type: ignore[arg-type]
+
+
+def test_it_is_saved_with_a_title_and_a_description(tmp_path: object) -> None:
+    path = figures.save(rates(FIVE), f"{tmp_path}/rates.svg", "Rates", rates_told())
+    root = ElementTree.parse(path).getroot()
+    assert [root[0].text, root[1].text] == ["Rates", rates_told()]
+
+
+def test_the_theory_settles_the_worst_share_before_the_largest_count() -> None:
+    noisy = RateSeries("live", (RatePoint(6.0, 100, 9),))
+    assert Rated([noisy, FIVE[1]]).worst() == 29 / 20_000
+    assert math.isclose(Rated([noisy], [line()]).worst(), 0.001475, rel_tol=0.01)
+
+
+# -- the hump --------------------------------------------------------------------------
+
+
+def test_the_peak_is_where_the_largest_share_fails() -> None:
+    summit = peak(WINDOW)
+    assert summit is not None
+    best = max(failure_share(summit * way, WINDOW) for way in (0.99, 1.0, 1.01))
+    assert failure_share(summit, WINDOW) == best
+
+
+@pytest.mark.parametrize("window", [Window(5, 4), Window(0, 4), Window(3, math.inf)])
+def test_a_window_without_a_peak_has_none(window: Window) -> None:
+    assert peak(window) is None
+    assert overlaps(hump([counted("model", 1000)], window=window)) == []
+
+
+def test_the_peak_is_marked_with_its_formula() -> None:
+    ax = hump([counted("model", 10**6)], theory=[curve(WINDOW, RATES)], window=WINDOW)
+    assert "L* = ln(b/a) / (b − a) = 0.2/s, one every 4.99 s" in texts(ax)
+    assert "Worst at one request every 4.99 s: 0.15 % fail" in texts(ax)
+
+
+def test_the_hump_reads_from_one_a_quarter_of_an_hour_to_ten_a_second() -> None:
+    ax = hump([counted("model", 10**6)], window=WINDOW)
+    assert {"0.001/s", "0.1/s", "10/s", "request rate"} <= set(texts(ax))
+
+
+@pytest.mark.parametrize("here", [None, 0.0001, 1e6])
+@pytest.mark.parametrize("end", [0.011, 5.0, 3600.0])
+def test_no_two_texts_touch_on_a_hump(here: float | None, end: float) -> None:
+    window = Window(end - 0.01, end)
+    five = [counted(name, 2000) for name in ("model", "virtual", "live", "envoy")]
+    lines: list[Curve] = [curve(window, RATES)]
+    for found, theory in ((five, lines), ([], lines), (five, [])):
+        ax = hump(found, theory=theory, window=window, here=here)
+        assert overlaps(ax) == []
+
+
+def test_the_alt_text_of_a_hump_names_the_peak() -> None:
+    from labkit.figures.hump import told
+
+    words = told([counted("model", 10**6)], [curve(WINDOW, RATES)], WINDOW)
+    assert words.startswith("Failed requests against the request rate. Worst at one")
+    assert words.endswith("lies at 0.2/s, one every 4.99 s.")
