@@ -48,6 +48,9 @@ _HOME = {
     "measure_gaps": "labkit.gaps",
 }
 
+# Found without an import of their own: labkit.accesslogs.read(...).
+_ROOMS = ("accesslogs", "field", "presets")
+
 __all__ = [
     "ConnectionLife",
     "Deadlock",
@@ -79,8 +82,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "field":
-        return importlib.import_module("labkit.field")
+    if name in _ROOMS:
+        return importlib.import_module(f"labkit.{name}")
     home = _HOME.get(name)
     if home is None:
         raise AttributeError(f"module 'labkit' has no attribute {name!r}")

@@ -247,7 +247,15 @@ WRONG = [
     (lambda: Origin(script="sing"), 'origin.script is "sing"; allowed: "garbage"'),
     (lambda: Origin(fails_after_execute=1.1), "origin.fails_after_execute is 1.1"),
     (lambda: Traffic(arrivals="gaps"), "traffic.gaps is []; allowed: at least one gap"),
-    (lambda: Traffic(gaps=[1, -1]), "traffic.gaps is [1, -1]; allowed: a list of gaps"),
+    (
+        lambda: Traffic(gaps=[1, -1]),
+        "traffic.gaps is [1, -1], entry 1 is -1; allowed: a list of gaps",
+    ),
+    (
+        lambda: Traffic(gaps=[1.0, math.nan, 2.0]),
+        "traffic.gaps is [1.0, nan, 2.0], entry 1 is nan; allowed: a list of gaps, ",
+    ),
+    (lambda: Traffic(gaps=["1s"]), "traffic.gaps is ['1s']; allowed: a list of gaps"),
     (lambda: Traffic(requests=0), "traffic.requests is 0; allowed: a whole number"),
     (lambda: Traffic(requests=INF), "traffic.requests is inf; allowed: a whole number"),
     (lambda: Traffic(burst=0), "traffic.burst is 0; allowed: a whole number from 1"),

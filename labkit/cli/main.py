@@ -108,6 +108,14 @@ def _add_run(verbs: Verbs) -> None:
     verb.add_argument(
         "--set", action="append", default=[], metavar="PATH=VALUE", dest="changes"
     )
+    verb.add_argument(
+        "--gaps-from",
+        metavar="LOG",
+        help="take gaps and methods from an access log of Envoy, nginx or ALB",
+    )
+    verb.add_argument(
+        "--upstream", metavar="HOST:PORT", help="of LOG only what went there"
+    )
     verb.add_argument("--json", action="store_true", help="print one JSON object")
     verb.add_argument("--trace", metavar="FILE.jsonl", help="write every segment")
     verb.add_argument("--plot", metavar="FILE.svg", help="draw the sequence diagram")
