@@ -6,9 +6,11 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
+from labkit import presets
 from labkit.gaps import measure_gaps, trial
 from labkit.lab import run
 from labkit.lessons.verdict import Verdict
+from labkit.model import Grid, grid
 from labkit.settings import (
     Hop,
     Link,
@@ -413,7 +415,120 @@ def _sentence_hint(sentence: Mapping[str, str], hop: int) -> str:
 
 # -- what to show ----------------------------------------------------------------------
 
+EVERY = 60  # stops a side of a square
+REQUESTS = 20_000
+_SHORTEST, _LONGEST = 1.0, 120.0
+_AROUND = 4.0  # round trips on either side of the line, in a close-up
+
 
 def told_order(scenario: Scenario) -> str:
     """Hop by hop who gives up first, a line each."""
     return "\n".join(_orders(scenario))
+
+
+def one_loss(scenario: Scenario) -> Scenario:
+    """The chain with two requests, so far apart that the second one is lost.
+
+    ValueError if no gap around its timers loses one.
+    """
+    lost = first_loss(scenario)
+    if lost is None:
+        raise ValueError(f"{scenario.name}: no gap around its timers loses a request")
+    return trial(scenario, lost[0])
+
+
+def square(scenario: Scenario, hop: int) -> Grid:
+    """The model's counts for all pairs of a hop's idle timers, 1 s to 2 min."""
+    ratio = (_LONGEST / _SHORTEST) ** (1.0 / (EVERY - 1))
+    stops = [round(_SHORTEST * ratio**n, 4) for n in range(EVERY)]
+    return grid(scenario, _timers(hop, stops, stops), requests=REQUESTS)
+
+
+def close_up(scenario: Scenario, hop: int) -> Grid:
+    """The same for timers within a few round trips of the server's."""
+    ends = scenario.hops[hop]
+    step = 2.0 * _AROUND * 2.0 * ends.link.delay / (EVERY - 1)
+    first = ends.server.idle_timeout - step * (EVERY - 1) / 2.0
+    stops = [round(first + n * step, 7) for n in range(EVERY)]
+    return grid(scenario, _timers(hop, stops, stops), requests=10 * REQUESTS)
+
+
+def _timers(
+    hop: int, pool: Sequence[float], server: Sequence[float]
+) -> dict[str, Sequence[float]]:
+    return {
+        f"hop.{hop}.pool.idle_timeout": pool,
+        f"hop.{hop}.server.idle_timeout": server,
+    }
+
+
+def longest_safe(scenario: Scenario, hop: int, precision: float = 1e-4) -> float:
+    """The longest idle timeout of a hop's pool (seconds) at which no gap fails.
+
+    Measured by bisection in virtual time.
+    """
+    path = f"hop.{hop}.pool.idle_timeout"
+    safe, unsafe = precision, scenario.hops[hop].server.idle_timeout + 1.0
+    while unsafe - safe > precision:
+        middle = (safe + unsafe) / 2.0
+        if _loses_at_the_end(scenario.replace(path, middle), hop):
+            unsafe = middle
+        else:
+            safe = middle
+    return round(safe, 4)
+
+
+def _loses_at_the_end(scenario: Scenario, hop: int) -> bool:
+    """Is one of the last requests lost that this hop's old connection could carry?"""
+    ends = scenario.hops[hop]
+    last = min(ends.pool.idle_timeout, ends.server.idle_timeout) - 1e-6
+    steps = [last - n * 0.25 * _round_trip(scenario) for n in range(6)]
+    series = measure_gaps(scenario, [g for g in steps if g > 0.0], progress=False)
+    return any(point.failed for point in series.points)
+
+
+def _round_trip(scenario: Scenario) -> float:
+    return max(2.0 * hop.link.delay for hop in scenario.hops) or 1e-3
+
+
+def read_aloud(requests: int = 200_000) -> dict[str, list[str]]:
+    """What each reading of the sentence does to the chain, counted by the model."""
+    return {
+        name: _counted(chain.replace("traffic.requests", requests))
+        for name, chain in readings().items()
+    }
+
+
+def _counted(scenario: Scenario) -> list[str]:
+    done = run(scenario, engine="model", progress=False)
+    low, high = done.interval
+    share = f"{done.failed} of {done.requests} failed"
+    lines = [f"{share}, 95 % interval {low:.3%} to {high:.3%}"]
+    for (near, far), hop in zip(pairwise(scenario.parties), done.hops, strict=True):
+        lines.append(f"{near} → {far}: {hop.races} requests met a closing connection")
+    return lines
+
+
+def front_presets() -> dict[str, dict[str, float]]:
+    """Pairs of products as they come out of the box, for a panel of one hop."""
+    wanted = _timers(0, (), ())
+    return {
+        name: {path: changes[path] for path in wanted}
+        for name, changes in presets.for_panel(hop=0).items()
+        if all(0.0 < changes[path] < _FAR for path in wanted)
+    }
+
+
+def told_pairs(delay: float = 0.005) -> str:
+    """Neighbours as nobody configured them, a line each: who gives up first.
+
+    ``delay`` is the one-way delay between them, in seconds.
+    """
+    lines = []
+    for name, each in presets.presets().items():
+        chain = alb_before_node(delay).replace_all(each.changes(hop=0))
+        verdict = ordering(chain, 0)
+        if not each.server.keeps_connections:
+            verdict = "the server closes after every response and says so: safe"
+        lines.append(f"{name:<50} {verdict}")
+    return "\n".join(lines)
