@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import Field
-from typing import Any
+from dataclasses import Field, fields
+from typing import Any, cast
 
 from labkit import notation
 from labkit.kinds import Kind, SettingsError, checked, one_line, refusal, seconds
@@ -38,6 +38,31 @@ def replace(scenario: Scenario, changes: Mapping[str, object]) -> Scenario:
         else:
             place[last] = value
     return notation.from_dict(table)
+
+
+def turned(scenario: Scenario, path: str, value: float) -> Scenario:
+    """A copy with one number turned, many times faster than ``replace``: for curves.
+
+    The number is checked; how it fits to other settings is not, and what depends on
+    a personality stays as it is. Raises SettingsError for a wrong path or value.
+    """
+    kind = _knob_field(scenario, path).metadata["kind"]
+    return cast("Scenario", _with(scenario, _steps(path), checked(path, kind, value)))
+
+
+def _with(place: Any, steps: list[str], value: Any) -> Any:
+    if not steps:
+        return value
+    step, *rest = steps
+    if isinstance(place, tuple):
+        at = int(step)
+        return (*place[:at], _with(place[at], rest, value), *place[at + 1 :])
+    name = entries(type(place))[step].name
+    other = object.__new__(type(place))
+    for field in fields(place):
+        object.__setattr__(other, field.name, getattr(place, field.name))
+    object.__setattr__(other, name, _with(getattr(place, name), rest, value))
+    return other
 
 
 def _inside(place: Any, step: str) -> Any:

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scenarios import scenarios
 
+from labkit.paths import turned
 from labkit.personalities import PERSONALITIES
 from labkit.places import data as data_file
 from labkit.settings import (
@@ -374,3 +375,16 @@ def test_settings_that_only_fit_together_are_turned_at_once() -> None:
         Scenario().replace("traffic.arrivals", "gaps")
     with pytest.raises(SettingsError, match=r"hop\.9 does not exist"):
         CHAIN.replace_all({"hop.0.link.delay": 1.0, "hop.9.link.delay": 1.0})
+
+
+def test_a_number_is_turned_quickly_to_the_same_scenario() -> None:
+    for path, value in (
+        ("hop.1.server.idle_timeout", 4.0),
+        ("hops.0.link.delay", 0.25),
+        ("hop.1.pool.retry.num_retries", 3),
+        ("traffic.rate", 9.0),
+        ("seed", 12),
+    ):
+        assert turned(CHAIN, path, value) == CHAIN.replace(path, value)
+    with pytest.raises(SettingsError, match="idle_timeout"):
+        turned(CHAIN, "hop.1.server.idle_timeout", -1.0)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 class GridLike(Protocol):
-    """Counts at every pair of values of two knobs."""
+    """Shares of failed requests at every pair of values of two knobs."""
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -17,9 +21,23 @@ class GridLike(Protocol):
         """The values of each knob."""
 
     @property
-    def requests(self) -> Any:
-        """How many requests were sent at each point, an array shaped by ``values``."""
+    def requests(self) -> NDArray[np.int64]:
+        """How many requests were sent at each point: as ``values``, one axis each."""
 
     @property
-    def failed(self) -> Any:
-        """How many of them failed, an array of the same shape."""
+    def share(self) -> NDArray[np.float64]:
+        """Failed requests per request, of the same shape."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the theory says at every point; no request was sent."""
+
+    paths: tuple[str, ...]
+    values: tuple[tuple[float, ...], ...]
+    share: NDArray[np.float64]
+
+    @property
+    def requests(self) -> NDArray[np.int64]:
+        """None was sent."""
+        return np.zeros(self.share.shape, np.int64)

@@ -35,6 +35,7 @@ from labkit.figures.sheet import (
 )
 from labkit.figures.style import INK, LABEL, LIFELINE, NAME, PAPER
 from labkit.knobs import Knob
+from labkit.paths import turned
 from labkit.settings import Hop, Scenario, knob_at
 from labkit.theory import duration, margin, wilson
 
@@ -145,8 +146,10 @@ class _View:
     def margin(self, right: float, up: float) -> float:
         """How safe the hop is at these two values, in seconds."""
         assert self.scenario is not None and self.hop is not None
-        values = dict(zip(self.grid.paths, (up, right), strict=True))
-        return margin(self.scenario.replace_all(values).hops[self.hop])
+        there = self.scenario
+        for path, value in zip(self.grid.paths, (up, right), strict=True):
+            there = turned(there, path, value)
+        return margin(there.hops[self.hop])
 
     @cached_property
     def safety(self) -> Safety | None:
@@ -159,16 +162,11 @@ class _View:
             return None
         return Safety(rest, up, right, rule(self.scenario.hops[self.hop]))
 
-    def cell(self) -> tuple[int, int] | None:
-        """Failed and sent at the point of the grid next to the reader's setting."""
-        if self.here is None:
-            return None
-        right, up = self.here
-        row, column = (
-            _nearest(self.grid.values[0], up),
-            _nearest(self.grid.values[1], right),
-        )
-        return int(self.grid.failed[row, column]), int(self.grid.requests[row, column])
+    def cell(self, right: float, up: float) -> float:
+        """The share at the point of the grid that is next to a setting."""
+        row = _nearest(self.grid.values[0], up)
+        column = _nearest(self.grid.values[1], right)
+        return float(self.grid.share[row, column])
 
     def scale(self, box: Box) -> Scale:
         """From a share to its place on the colour bar, in whole decades."""
@@ -180,9 +178,8 @@ class _View:
     @cached_property
     def shares(self) -> NDArray[np.float64]:
         """The share of every cell, nan where nothing was sent or nothing failed."""
-        failed, sent = np.asarray(self.grid.failed), np.asarray(self.grid.requests)
-        shares = np.full(failed.shape, np.nan)
-        np.divide(failed, sent, out=shares, where=failed > 0)
+        shares = np.array(self.grid.share, float)
+        shares[~(shares > 0.0)] = np.nan
         return shares
 
     @cached_property
@@ -194,6 +191,8 @@ class _View:
 
     def zero(self) -> str:
         """What a cell without a failure says: "0 of 10,000, below 0.038 %"."""
+        if not self.grid.requests.any():
+            return "nothing fails, says the theory"
         low, high = int(self.grid.requests.min()), int(self.grid.requests.max())
         many = f"{low:,}" if low == high else f"{low:,} to {high:,}"
         return f"0 of {many}, below {percent(wilson(0, low)[1])}"
@@ -214,10 +213,8 @@ class _View:
         apart = self.margin(*self.here)
         if apart > 0.0:
             return f"you are safe by {_rounded(apart)}"
-        cell = self.cell()
-        assert cell is not None
-        failed, sent = cell
-        return f"you lose {percent(failed / sent)}" if failed else "you are above it"
+        lost = self.cell(*self.here)
+        return f"you lose {percent(lost)}" if lost else "you are above it"
 
 
 def _rounded(seconds: float) -> str:
@@ -374,8 +371,7 @@ def told(grid: GridLike, scenario: Scenario | None = None) -> str:
     """The figure in words, for those who cannot see it."""
     view = _View(grid, scenario)
     up, right = view.knobs
-    cells = grid.failed.size
-    none = cells - int((grid.failed > 0).sum())
+    cells, none = view.shares.size, int(np.isnan(view.shares).sum())
     parts = [
         f"Heat map of failed requests. Up: {_named(view, up)}.",
         f"Across: {_named(view, right)}.",

@@ -159,6 +159,7 @@ def _hop(scenario: Scenario, index: int) -> HopValues:
         ours: float(getattr(getattr(hop, name.split(".")[0]), name.split(".")[1]))
         for name, ours in _HOP.items()
     }
+    is_last = index + 1 == len(scenario.hops)
     owner = scenario.hops[index - 1].server.personality if index else None
     return HopValues(
         **varying,
@@ -169,7 +170,8 @@ def _hop(scenario: Scenario, index: int) -> HopValues:
         lifo=pool.reuse == "lifo",
         watch_fin=pool.watch_fin,
         honours_hint=pool.honours_hint,
-        hints=server.hint,
+        # What plays Envoy as a proxy writes its answers itself, without a hint.
+        hints=server.hint and (is_last or server.personality != "envoy"),
         announces=server.announce,
         safe_life=server.http1_safe_max_connection_duration,
         resets=server.farewell == "rst",

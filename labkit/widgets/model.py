@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from matplotlib.axes import Axes
-
-from labkit.figures import lifelines, paper, png, sequence
-from labkit.figures.draw import figure_of, size_of
-from labkit.lab import Run, run
+from labkit.figures import paper, png
+from labkit.figures.draw import figure_of
+from labkit.lab import Run
 from labkit.lessons.start import failing_chain
 from labkit.settings import Scenario, SettingsError, knob_at
 from labkit.theory import duration, ordering
+from labkit.widgets.pictures import TRACED, Picture, Subject, Traced
+from labkit.widgets.studies import STUDIES
 
-Picture = Callable[..., Axes]
-PICTURES: Mapping[str, Picture] = {"sequence": sequence, "lifelines": lifelines}
 WIDTH, LEAST_HEIGHT, MOST_HEIGHT = 178.0, 60.0, 190.0  # mm
 
 MOST_KNOBS = 3
@@ -26,8 +24,6 @@ MOST_KNOBS = 3
 _STEPS = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
 _DOWN, _UP = 20.0, 20.0
 _COUNTS = (1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 50, 100)
-# More requests than this make a slider lag.
-MOST_REQUESTS = 400
 
 
 @dataclass
@@ -69,12 +65,22 @@ def _log(value: float) -> float:
 
 @dataclass(frozen=True)
 class Shown:
-    """What a panel shows at one setting: picture, its alt text, and the order."""
+    """What a panel shows at one setting: picture, its alt text, and the order.
+
+    ``counts`` is what the picture was drawn from: a run, a grid, curves.
+    """
 
     png: bytes
     alt: str
     ordering: tuple[str, ...]
-    run: Run
+    counts: Any
+
+    @property
+    def run(self) -> Run:
+        """The run of a picture that shows one; TypeError for any other."""
+        if not isinstance(self.counts, Run):
+            raise TypeError("this picture shows no single run")
+        return self.counts
 
 
 @dataclass
@@ -96,14 +102,9 @@ class PanelModel:
             raise SettingsError(
                 f"a panel has {len(self.paths)} knobs; allowed: 1 to {MOST_KNOBS}"
             )
-        if self.scenario.traffic.requests > MOST_REQUESTS:
-            raise SettingsError(
-                f"traffic.requests is {self.scenario.traffic.requests}; "
-                f"allowed in a panel: at most {MOST_REQUESTS}"
-            )
         self._start = self.scenario
-        self._draw = self._drawing()
         self.knobs = [self._slider(path) for path in self.paths]
+        self.subject = self._subject()
         self._ax = paper(WIDTH, self._height())
 
     def _height(self) -> float:
@@ -112,20 +113,18 @@ class PanelModel:
         paths = [knob.path for knob in self.knobs]
         changes = [dict(zip(paths, stops, strict=True)) for stops in corners]
         scenarios = [self.scenario.replace_all(each) for each in ({}, *changes)]
-        wanted = [self._natural_height(each) for each in scenarios]
-        return max(LEAST_HEIGHT, min(max(wanted), MOST_HEIGHT))
+        wanted = self.subject.height(scenarios)
+        return max(LEAST_HEIGHT, min(wanted, MOST_HEIGHT))
 
-    def _natural_height(self, scenario: Scenario) -> float:
-        done = run(scenario, progress=False, trace=True)
-        return size_of(self._draw(done))[1]
-
-    def _drawing(self) -> Picture:
+    def _subject(self) -> Subject:
         if callable(self.picture):
-            return self.picture
-        if self.picture not in PICTURES:
-            allowed = ", ".join(f'"{name}"' for name in PICTURES)
-            raise SettingsError(f'picture is "{self.picture}"; allowed: {allowed}')
-        return PICTURES[self.picture]
+            return Traced(self.picture)
+        if self.picture in TRACED:
+            return TRACED[self.picture]
+        if self.picture in STUDIES:
+            return STUDIES[self.picture](self.scenario, self.paths)
+        allowed = ", ".join(f'"{name}"' for name in (*TRACED, *STUDIES))
+        raise SettingsError(f'picture is "{self.picture}"; allowed: {allowed}')
 
     # -- knobs ----------------------------------------------------------------------
 
@@ -171,14 +170,30 @@ class PanelModel:
 
     # -- the picture ----------------------------------------------------------------
 
-    def redraw(self) -> Shown:
-        """Run the scenario in virtual time and draw it on the same paper."""
-        return self.draw(run(self.scenario, progress=False, trace=True))
+    def glance(self) -> Shown:
+        """What is known at once, on the same paper: while a slider moves."""
+        return self._shown(self.subject.glance(self.scenario))
 
-    def draw(self, done: Run) -> Shown:
-        """Draw a run that somebody else has carried out."""
-        ax = self._draw(done, ax=self._ax)
-        return Shown(png(figure_of(ax)), done.summary(), self.ordering(), done)
+    def look(self) -> Iterator[Shown | None]:
+        """The same in full: None after every bit of work, at last the picture.
+
+        Nothing at all where a glance shows everything.
+        """
+        for counts in self.subject.look(self.scenario):
+            yield None if counts is None else self._shown(counts)
+
+    def redraw(self) -> Shown:
+        """The picture in full, all work done at once."""
+        looks = [shown for shown in self.look() if shown is not None]
+        return looks[-1] if looks else self.glance()
+
+    def draw(self, live: Run, beside: Shown) -> Shown:
+        """Draw a live run, alone or into the picture that is there."""
+        return self._shown(beside.counts, live)
+
+    def _shown(self, counts: Any, live: Run | None = None) -> Shown:
+        told = self.subject.draw(self.scenario, counts, self._ax, live)
+        return Shown(png(figure_of(self._ax)), told, self.ordering(), counts)
 
     def ordering(self) -> tuple[str, ...]:
         """Hop by hop: who gives up first, and whether that is safe."""

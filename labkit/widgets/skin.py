@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import html
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from weakref import WeakSet
 
 import ipywidgets
 
-from labkit.lab import Run, arun
+from labkit.lab import arun
 from labkit.settings import Scenario, SettingsError
-from labkit.widgets.model import PanelModel, Picture, Shown, Slider
+from labkit.widgets.model import PanelModel, Shown, Slider
+from labkit.widgets.pictures import Picture
 
 # A slider sends a message for every step. Those that come while a picture is
 # drawn wait in line; so short a pause lets them all in, and the last one counts.
 _SETTLE = 0.01
+# A slider that has not moved for so long is at rest: time for the picture in full.
+_REST = 0.35
+# Between two bits of that work the kernel takes in what came meanwhile.
+_BREATH = 0.005
 _TICK = 0.1
 _WIDTH = "700px"
 _PLAIN = "start"
@@ -32,7 +37,9 @@ def panel(
 ) -> Panel:
     """Sliders for one to three knobs of a scenario, and the picture that follows.
 
-    ``picture`` is "sequence", "lifelines" or a function of a run and ``ax``.
+    ``picture`` is "sequence", "lifelines", "outcomes" or a function of a run and
+    ``ax``, for one traced run; or "heatmap", "rates", "hump", "margins": what theory
+    and model compute, coarse while a slider moves and in full when it rests.
     ``presets`` maps names to settings by path. SettingsError for what is no knob.
     """
     return Panel(PanelModel(scenario, knobs, picture, presets or {}, labels or {}))
@@ -50,6 +57,7 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
         _open.add(self)
         self.model = model
         self._task: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
         self._scheduled = False
         self._quiet = False
         self._sliders = {knob.path: self._slider(knob) for knob in model.knobs}
@@ -59,6 +67,7 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
         self._live_told = ipywidgets.HTML()
         self._make_buttons()
         self._shown = self._redraw()
+        self._run.disabled = not model.subject.lives
         super().__init__(self._rows(), layout={"width": "720px"})
 
     # -- building -------------------------------------------------------------------
@@ -148,6 +157,7 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
 
     def _soon(self) -> None:
         """Draw once the messages that are waiting have been taken in."""
+        self._stop_looking()
         if self._scheduled:
             return
         try:
@@ -156,12 +166,36 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
             self._redraw()
             return
         self._scheduled = True
-        loop.call_later(_SETTLE, self._redraw)
+        loop.call_later(_SETTLE, self._glance)
+
+    def _glance(self) -> None:
+        """What is known at once; the rest when the slider rests."""
+        self._scheduled = False
+        if self._draw(self.model.glance) is not None:
+            self._stop_looking()
+            self._looking = asyncio.get_running_loop().create_task(self._look())
+
+    async def _look(self) -> None:
+        await asyncio.sleep(_REST)
+        try:
+            for shown in self.model.look():
+                if shown is not None:
+                    self._show(shown)
+                await asyncio.sleep(_BREATH)
+        except Exception as error:
+            self._complain(str(error) or type(error).__name__)
+
+    def _stop_looking(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
 
     def _redraw(self) -> Shown | None:
-        self._scheduled = False
+        return self._draw(self.model.redraw)
+
+    def _draw(self, drawing: Callable[[], Shown]) -> Shown | None:
         try:
-            shown = self.model.redraw()
+            shown = drawing()
         except Exception as error:
             # A learner gets a sentence; whoever wants more has the model.
             self._complain(str(error) or type(error).__name__)
@@ -193,15 +227,17 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
             self._task = None
 
     async def _live(self) -> None:
-        expected = self.model.redraw().run
+        model = self.model
+        subject, start, beside = model.subject, model.scenario, model.glance()
+        part = subject.live_part(start)
         self._busy(True)
-        ticking = asyncio.create_task(self._tick(expected.lab_seconds))
+        ticking = asyncio.create_task(self._tick(subject.seconds(part, beside.counts)))
         try:
-            done = await arun(
-                self.model.scenario, engine="live", progress=False, trace=True
-            )
-            self._show(self.model.draw(done))
-            self._live_told.value = _line(_compared(done, expected))
+            done = await arun(part, engine="live", progress=False, trace=True)
+            if model.scenario == start:
+                self._show(model.draw(done, beside))
+            told = subject.compared(start, beside.counts, done)
+            self._live_told.value = _line(told)
         except asyncio.CancelledError:
             self._live_told.value = _line("The live run was cancelled.")
             raise
@@ -212,7 +248,7 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
             self._busy(False)
 
     def _busy(self, busy: bool) -> None:
-        self._run.disabled = busy
+        self._run.disabled = busy or not self.model.subject.lives
         self._cancel.disabled = not busy
         self._progress.value = 0.0
         self._progress.layout.visibility = "visible" if busy else "hidden"
@@ -229,6 +265,7 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
     def close(self) -> None:
         """Take the panel away and end what it started."""
         self.cancel()
+        self._stop_looking()
         super().close()
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
@@ -240,19 +277,6 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
             data["text/plain"] = self._shown.alt
             metadata = {**metadata, "image/png": {"alt": self._shown.alt}}
         return data, metadata
-
-
-def _compared(live: Run, virtual: Run) -> str:
-    """Both worlds in one sentence."""
-    agree = [e.failed for e in live.exchanges] == [e.failed for e in virtual.exchanges]
-    verdict = "they agree" if agree else "they differ"
-    jitter = "" if live.jitter is None else f", timers {live.jitter.p99 * 1000:.1f} ms"
-    caution = f" Caution: {live.caution}." if live.caution else ""
-    return (
-        f"On real sockets {live.failed} of {live.requests} requests failed, "
-        f"in virtual time {virtual.failed} of {virtual.requests}: {verdict} "
-        f"(picture: the live run{jitter} late at most).{caution}"
-    )
 
 
 def _line(sentence: str) -> str:

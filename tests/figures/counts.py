@@ -54,6 +54,11 @@ class Counted:
     requests: Any
     failed: Any
 
+    @property
+    def share(self) -> Any:
+        """Failed requests per request."""
+        return self.failed / self.requests
+
 
 def scenario(
     pool: float = 60.0, server: float = 5.0, delay: float = 0.01, drain: float = 0.0

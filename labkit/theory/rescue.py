@@ -1,0 +1,59 @@
+"""Which raced requests are sent again, and by whom."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from labkit.personalities import HABITS
+from labkit.theory.window import closed_at, race_window
+
+if TYPE_CHECKING:
+    from labkit.settings import Hop, Scenario
+
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+_ON_RESET = frozenset({"reset", "5xx", "gateway-error"})
+_ON_STATUS = frozenset({"5xx", "gateway-error"})
+
+
+def rescued(scenario: Scenario, hop: int) -> float:
+    """The share of the requests that race on this hop and are sent again there.
+
+    By the retry policy, if it covers a connection that was cut, or by the habit of
+    the program that owns the pool (nginx repeats what died with a reused connection).
+    """
+    traffic = scenario.traffic
+    covered = sum(
+        weight
+        for method, weight in traffic.methods.items()
+        if _repeats(scenario, hop, method)
+    )
+    return covered / sum(traffic.methods.values())
+
+
+def _repeats(scenario: Scenario, hop: int, method: str) -> bool:
+    policy = scenario.hops[hop].pool.retry
+    size = scenario.traffic.body_bytes if method in _WITH_BODY else 0
+    if size > policy.buffer_limit:
+        return False
+    owner = scenario.hops[hop - 1].server.personality if hop else "plain"
+    habit = HABITS.get(owner)
+    if habit is not None and habit.repeats_lost and method not in habit.never_repeats:
+        return True
+    may = policy.methods == "any" or method in policy.methods
+    tries = policy.num_retries > 0 and policy.max_retries > 0
+    return may and tries and not _ON_RESET.isdisjoint(policy.retry_on)
+
+
+def asks_again(scenario: Scenario, hop: int) -> bool:
+    """May a pool before this hop send a request again that was lost here?"""
+    for before in range(hop):
+        words = frozenset(scenario.hops[before].pool.retry.retry_on)
+        if rescued(scenario, before) or words & _ON_STATUS:
+            return True
+    return False
+
+
+def may_time_out(hop: Hop) -> bool:
+    """May a request in the dark run into the pool's own limits?"""
+    spell = closed_at(hop) - race_window(hop).start
+    return spell >= min(hop.pool.timeout, hop.pool.per_try_timeout)

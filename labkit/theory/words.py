@@ -1,0 +1,101 @@
+"""In words: who of a hop gives up first, and time spans as people write them."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from labkit.theory.window import deaf_at, patience, safe
+
+if TYPE_CHECKING:
+    from labkit.settings import Hop, Scenario
+
+
+def ordering(scenario: Scenario, hop: int) -> str:
+    """Who of a hop gives up first, by how much, and whether that is safe."""
+    ends = scenario.hops[hop]
+    if hop == len(scenario.hops) - 1 and scenario.origin.fin_after is not None:
+        return _closes_unasked(ends, scenario.origin.fin_after)
+    verdict = "safe" if safe(ends) else "unsafe"
+    return f"{_who_first(ends)}: {verdict}"
+
+
+def _closes_unasked(hop: Hop, lateness: float) -> str:
+    """The same for an application that closes after a response."""
+    server, round_trip = hop.server, 2.0 * hop.link.delay
+    if server.announce and server.max_requests_per_connection == 1:
+        return "the server announces its close with every response: safe"
+    if lateness == 0.0:
+        looks = hop.pool.watch_fin and hop.pool.reuse_delay > 0
+        verdict = "safe, for the pool looks before it reuses" if looks else "unsafe"
+        return f"the server closes with its response, unannounced: {verdict}"
+    told = f"the server closes {duration(lateness)} after a response, unannounced"
+    if hop.pool.idle_timeout < lateness - round_trip:
+        return f"{told}, more than a round trip after the pool gives up: safe"
+    if lateness < round_trip:
+        trip = duration(round_trip)
+        return f"{told}, within a round trip ({trip}): unsafe for whoever waits"
+    return f"{told}: unsafe for a request that comes then"
+
+
+def _who_first(hop: Hop) -> str:
+    pool, server = patience(hop), deaf_at(hop)
+    if math.isinf(server):
+        return "the server never gives up an idle connection"
+    if math.isinf(pool):
+        return f"the pool never gives up, the server after {duration(server)}"
+    if math.isclose(pool, server, abs_tol=1e-9):
+        return "the pool and the server give up at the same time"
+    stops = " stops reading" if server > hop.server.idle_timeout else ""
+    apart = duration(abs(server - pool))
+    if pool > server:
+        return f"the pool gives up {apart} after the server{stops}"
+    return f"the pool gives up {apart} before the server{stops}, {_room(hop)}"
+
+
+def _room(hop: Hop) -> str:
+    round_trip = 2.0 * hop.link.delay
+    if round_trip == 0.0:
+        return "and the wire takes no time"
+    than = "more" if safe(hop) else "no more"
+    return f"{than} than a round trip ({duration(round_trip)})"
+
+
+def duration(seconds: float) -> str:
+    """A time span as people write it: "0.25 ms", "20 ms", "4.98 s", "5 min", "1 h".
+
+    Exact to the millisecond below 100 s, rounded above; "for ever" for inf.
+    """
+    if math.isinf(seconds):
+        return "for ever"
+    if seconds == 0.0:
+        return "0 s"
+    if abs(seconds) < 0.9995:
+        digits = 3 if abs(seconds) < 0.001 else 2 if abs(seconds) < 0.1 else 1
+        return f"{_short(seconds * 1000.0, digits)} ms"
+    if abs(seconds) < 99.9995:
+        return f"{_short(seconds, 3)} s"
+    if abs(seconds) < 600.0:
+        return f"{_short(seconds, 1)} s"
+    return _long(seconds)
+
+
+def moment(seconds: float) -> str:
+    """A point in time, exact to the millisecond: "980 ms", "7203.976 s"."""
+    if abs(seconds) < 0.9995:
+        return duration(seconds)
+    return f"{_short(seconds, 3)} s"
+
+
+def _short(number: float, digits: int) -> str:
+    text = f"{number:.{digits}f}".rstrip("0").rstrip(".")
+    return text if text not in ("-0", "") else "0"
+
+
+def _long(seconds: float) -> str:
+    whole = round(seconds)
+    if whole < 3600:
+        minutes, rest = divmod(whole, 60)
+        return f"{minutes} min" + (f" {rest} s" if rest else "")
+    hours, minutes = divmod(round(whole / 60), 60)
+    return f"{hours} h" + (f" {minutes} min" if minutes else "")

@@ -1,0 +1,439 @@
+"""Pictures that the model and the theory compute from a scenario.
+
+While a slider moves there is time for the theory and a few thousand requests, after it
+has come to rest for millions. The axes span what the scenario at the start suggests, so
+that a map lies still while the reader wanders on it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from labkit import model
+from labkit.figures import Edge, heatmap, hump, margins, plot, rates
+from labkit.figures.grids import Expected, GridLike
+from labkit.figures.heatmap import HEIGHT, rule
+from labkit.figures.heatmap import told as told_map
+from labkit.figures.hump import rate as per_second
+from labkit.figures.hump import told as told_hump
+from labkit.figures.margins import told as told_margins
+from labkit.figures.rates import told as told_rates
+from labkit.figures.scales import percent
+from labkit.lab import Run
+from labkit.paths import turned
+from labkit.points import Curve, RatePoint, RateSeries
+from labkit.settings import Scenario, SettingsError, knob_at
+from labkit.theory import duration, margin, predicted, race_window
+from labkit.widgets.pictures import Subject
+
+POOL, SERVER, RATE = "pool.idle_timeout", "server.idle_timeout", "traffic.rate"
+# How far an axis reaches to both sides of what the scenario has at the start.
+_REACH = 10.0
+_RATES = 100.0
+# A live run of a panel is over in a minute.
+_LIVE_SECONDS = 60.0
+
+
+def steps(low: float, high: float, count: int) -> tuple[float, ...]:
+    """So many values from low to high, each the same factor above the last."""
+    return tuple(float(f"{v:.6g}") for v in np.geomspace(low, high, count))
+
+
+def hop_of(scenario: Scenario, paths: Sequence[str]) -> int:
+    """The hop that a panel is about: its first knob's, else the last one."""
+    for path in paths:
+        parts = path.split(".")
+        if parts[0] in ("hop", "hops"):
+            return int(parts[1])
+    return len(scenario.hops) - 1
+
+
+def _around(values: Sequence[float], reach: float) -> tuple[float, float]:
+    """A range around the finite ones, from a tenth of the least to ten of the most."""
+    known = [v for v in values if 0.0 < v < math.inf] or [5.0]
+    return min(known) / reach, max(known) * reach
+
+
+def facts(scenario: Scenario, hop: int, words: str) -> str:
+    """What the picture holds fixed, and who drew it."""
+    ends, traffic = scenario.hops[hop], scenario.traffic
+    round_trip = duration(2.0 * ends.link.delay)
+    near, far = scenario.parties[hop : hop + 2]
+    told = [f"{near} → {far}", f"RTT {round_trip}"]
+    if ends.server.drain_timeout:
+        told.append(f"D = {duration(ends.server.drain_timeout)}")
+    if traffic.arrivals != "gaps":
+        told.append(f"{traffic.arrivals}, {per_second(traffic.rate)}")
+    return " · ".join([*told, words])
+
+
+def _gap(scenario: Scenario) -> float:
+    """Between two arrivals, in seconds, on average."""
+    traffic = scenario.traffic
+    if traffic.arrivals == "gaps":
+        return max(1e-4, sum(traffic.gaps) / len(traffic.gaps))
+    return 1.0 / traffic.rate
+
+
+class Study:
+    """What all of them do alike."""
+
+    lives = True
+
+    def live_part(self, scenario: Scenario) -> Scenario:
+        """As many of its requests as a minute of real time has room for."""
+        traffic = scenario.traffic
+        fitting = max(1, int(_LIVE_SECONDS * traffic.burst / _gap(scenario)))
+        return scenario.replace("traffic.requests", min(traffic.requests, fitting))
+
+    def seconds(self, scenario: Scenario, counts: object) -> float:
+        """How long its requests take to come."""
+        traffic = scenario.traffic
+        return traffic.requests / traffic.burst * _gap(scenario)
+
+    def compared(self, scenario: Scenario, counts: object, live: Run) -> str:
+        """Real sockets against the theory."""
+        return _agreement(live, expectation(scenario))
+
+
+def _agreement(live: Run, share: float | None) -> str:
+    """What real sockets said, beside what was expected of them."""
+    low, high = live.interval
+    told = (
+        f"On real sockets {live.failed} of {live.requests} requests failed, "
+        f"that is {percent(low)} to {percent(high)}"
+    )
+    caution = f" Caution: {live.caution}." if live.caution else ""
+    if share is None:
+        return f"{told}.{caution}"
+    verdict = "they agree" if low <= share <= high else "they differ"
+    return f"{told}; expected {percent(share)}: {verdict}.{caution}"
+
+
+def expectation(scenario: Scenario) -> float | None:
+    """The share that theory expects; None where it knows no formula."""
+    try:
+        return predicted(scenario).share
+    except SettingsError:
+        return None
+
+
+# -- the heat map -----------------------------------------------------------------------
+
+
+class HeatMap(Study):
+    """The pool's idle timeout of one hop against the server's."""
+
+    coarse, fine = 20, 60
+    requests = 10_000
+    glanced = 200  # requests a cell, where there is no formula
+
+    def __init__(self, scenario: Scenario, paths: Sequence[str]) -> None:
+        self._hop = hop_of(scenario, paths)
+        self.paths = tuple(f"hop.{self._hop}.{end}" for end in (POOL, SERVER))
+        known = [float(scenario.get(path)) for path in self.paths]
+        self._range = _around(known, _REACH)
+        self._drawn: tuple[Scenario, GridLike] | None = None
+
+    def height(self, scenarios: Sequence[Scenario]) -> float:
+        """Always the same."""
+        return HEIGHT
+
+    def _axes(self, count: int) -> dict[str, tuple[float, ...]]:
+        return dict.fromkeys(self.paths, steps(*self._range, count))
+
+    def _place(self, scenario: Scenario) -> Scenario:
+        """The scenario but for the two timers: what the whole map depends on."""
+        for path in self.paths:
+            scenario = turned(scenario, path, 1.0)
+        return scenario
+
+    def glance(self, scenario: Scenario) -> GridLike:
+        """What the theory says of every cell, or a few requests where it is silent.
+
+        A map that was drawn in full is taken again as long as only the reader moves.
+        """
+        if self._drawn is not None and self._drawn[0] == self._place(scenario):
+            return self._drawn[1]
+        axes = self._axes(self.coarse)
+        try:
+            return _expected(scenario, axes)
+        except SettingsError:
+            return model.grid(scenario, axes, self.glanced)
+
+    def look(self, scenario: Scenario) -> Iterator[GridLike | None]:
+        """The model's counts, row by row of the map."""
+        place = self._place(scenario)
+        if self._drawn is not None and self._drawn[0] == place:
+            return
+        grid = model.grid(scenario, self._axes(self.fine), self.requests)
+        self._drawn = (place, grid)
+        yield grid
+
+    def draw(
+        self, scenario: Scenario, counts: GridLike, ax: Axes, live: Run | None = None
+    ) -> str:
+        """The map with the reader on it."""
+        by = f"{self.requests:,} requests a cell"
+        if not counts.requests.any():
+            by = "by the theory"
+        heatmap(counts, ax, scenario=scenario, facts=facts(scenario, self._hop, by))
+        return told_map(counts, scenario)
+
+
+def _expected(scenario: Scenario, axes: Mapping[str, Sequence[float]]) -> Expected:
+    (up, ups), (right, rights) = axes.items()
+    rows = [turned(scenario, up, value) for value in ups]
+    shares = [[predicted(turned(row, right, v)).share for v in rights] for row in rows]
+    return Expected((up, right), (tuple(ups), tuple(rights)), np.array(shares))
+
+
+# -- curves -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Along:
+    """What theory and model say along one knob."""
+
+    theory: tuple[Curve, ...]
+    model: tuple[RateSeries, ...]
+    silence: str = ""
+
+
+class _Curves(Study):
+    """Theory and model along a knob."""
+
+    coarse, fine = 15, 45
+    glanced, requests = 400, 20_000
+
+    def __init__(self, path: str, span: tuple[float, float]) -> None:
+        self.path = path
+        self._span = span
+
+    def height(self, scenarios: Sequence[Scenario]) -> float:
+        """Always the same."""
+        return plot.HEIGHT
+
+    def stops(self, scenario: Scenario, count: int) -> tuple[float, ...]:
+        """Where the theory is asked."""
+        return steps(*self._span, count)
+
+    def glance(self, scenario: Scenario) -> Along:
+        """The theory in coarse steps; a few requests where it is silent."""
+        theory, silence = _lines(scenario, self.path, self.stops(scenario, self.coarse))
+        if theory:
+            return Along(theory, ())
+        at = steps(*self._span, self.coarse)
+        return Along((), (_counts(scenario, self.path, at, self.glanced),), silence)
+
+    def look(self, scenario: Scenario) -> Iterator[Along | None]:
+        """The theory in fine steps, and the model's counts."""
+        theory, silence = _lines(scenario, self.path, self.stops(scenario, self.fine))
+        yield None
+        at = steps(*self._span, self.coarse)
+        try:
+            counted = (_counts(scenario, self.path, at, self.requests),)
+        except SettingsError as error:
+            if not theory:
+                raise
+            counted, silence = (), str(error)
+        yield Along(theory, counted, silence)
+
+    def series(
+        self, scenario: Scenario, counts: Along, live: Run | None
+    ) -> list[RateSeries]:
+        """The model's band, and the live dot where the reader is."""
+        found = list(counts.model)
+        if live is not None:
+            here = RatePoint(self.here(scenario), live.requests, live.failed)
+            found.append(RateSeries("live", (here,)))
+        return found
+
+    def here(self, scenario: Scenario) -> float:
+        """Where the reader is."""
+        return float(scenario.get(self.path))
+
+
+def _counts(
+    scenario: Scenario, path: str, at: Sequence[float], requests: int
+) -> RateSeries:
+    return model.grid(scenario, {path: at}, requests).series()
+
+
+def _lines(
+    scenario: Scenario, path: str, at: Sequence[float]
+) -> tuple[tuple[Curve, ...], str]:
+    """The theory along a knob, with its bounds where it is not exact; or why none."""
+    try:
+        said = [predicted(turned(scenario, path, value)) for value in at]
+    except SettingsError as error:
+        return (), str(error)
+    xs = tuple(at)
+    lines = [Curve("theory", xs, tuple(each.share for each in said))]
+    if not all(each.is_exact for each in said):
+        lines.append(Curve("at most", xs, tuple(each.high for each in said)))
+        lines.append(Curve("at least", xs, tuple(each.low for each in said)))
+    return tuple(lines), ""
+
+
+class Rates(_Curves):
+    """The error rate against a timer."""
+
+    def __init__(self, scenario: Scenario, paths: Sequence[str]) -> None:
+        self._hop = hop_of(scenario, paths)
+        timers = [path for path in paths if knob_at(path).unit == "s"]
+        path = timers[0] if timers else f"hop.{self._hop}.{POOL}"
+        at = float(scenario.get(path))
+        edge = edge_of(scenario, path, self._hop)
+        super().__init__(path, _around([at, edge.at if edge else at], _REACH))
+
+    def stops(self, scenario: Scenario, count: int) -> tuple[float, ...]:
+        """Both sides of the edge as well, for the step there is a step."""
+        edge = edge_of(scenario, self.path, self._hop)
+        near = () if edge is None else tuple(edge.at * (1 + s) for s in _NEAR)
+        low, high = self._span
+        return tuple(
+            sorted({*steps(low, high, count), *(n for n in near if low < n < high)})
+        )
+
+    def draw(
+        self, scenario: Scenario, counts: Along, ax: Axes, live: Run | None = None
+    ) -> str:
+        """The curve, its edge, and the reader."""
+        edge = edge_of(scenario, self.path, self._hop)
+        found = self.series(scenario, counts, live)
+        timer = _timer(scenario, self.path)
+        rates(
+            found,
+            ax,
+            theory=counts.theory,
+            timer=timer,
+            edge=edge,
+            here=self.here(scenario),
+            facts=facts(scenario, self._hop, counts.silence or "theory and model"),
+        )
+        return told_rates(found, counts.theory, edge, timer)
+
+
+_NEAR = (-1e-3, -1e-6, 1e-6, 5e-4, 1e-3, 2e-3, 4e-3, 6e-3, 1e-2, 2e-2)
+
+
+def _timer(scenario: Scenario, path: str) -> str:
+    """A timer with its hop and its side."""
+    parts = path.replace("hops.", "hop.").split(".")
+    words = parts[-1].replace("_", " ")
+    if parts[0] != "hop":
+        return f"{words} of the {parts[0]}"
+    near, far = scenario.parties[int(parts[1]) : int(parts[1]) + 2]
+    if parts[2] == "link":
+        return f"{words} of the wire from {near} to {far}"
+    side = f"pool of {near}" if parts[2] == "pool" else f"server {far}"
+    return f"{words} of the {side}"
+
+
+def edge_of(scenario: Scenario, path: str, hop: int) -> Edge | None:
+    """Where a timer of this hop becomes safe, if it can be made safe by this timer."""
+    ends = scenario.hops[hop]
+    if not path.replace("hops.", "hop.").startswith(f"hop.{hop}."):
+        return None
+    rest = margin(turned(scenario, path, 0.0).hops[hop])
+    slope = margin(turned(scenario, path, 1.0).hops[hop]) - rest
+    if not math.isfinite(rest) or not slope or -rest / slope <= 0.0:
+        return None
+    return Edge(-rest / slope, _solved(path, rule(ends)), safe_below=slope < 0.0)
+
+
+def _solved(path: str, told: str) -> str:
+    """The rule, solved for the timer that is turned."""
+    drains = "D" in told
+    solved = {
+        SERVER: "I = C − D + RTT" if drains else "T = C + RTT",
+        "server.drain_timeout": "D = C − I + RTT",
+        "link.delay": "d = (I + D − C) / 2" if drains else "d = (T − C) / 2",
+    }
+    return solved.get(".".join(path.split(".")[2:]), told)
+
+
+class Hump(_Curves):
+    """The share of failures against the rate of requests."""
+
+    def __init__(self, scenario: Scenario, paths: Sequence[str]) -> None:
+        self._hop = hop_of(scenario, paths)
+        start = scenario.traffic.rate
+        idle = race_window(scenario.hops[self._hop]).end
+        usual = 1.0 / idle if 0.0 < idle < math.inf else start
+        low, high = _around([start, usual], 1.0)
+        super().__init__(RATE, (low / _RATES, high * _RATES / 4.0))
+
+    def draw(
+        self, scenario: Scenario, counts: Along, ax: Axes, live: Run | None = None
+    ) -> str:
+        """The hump, its peak, and the reader."""
+        found = self.series(scenario, counts, live)
+        window = race_window(scenario.hops[self._hop])
+        hump(
+            found,
+            ax,
+            theory=counts.theory,
+            window=window,
+            here=self.here(scenario),
+            facts=_hump_facts(scenario, self._hop, counts.silence),
+        )
+        return told_hump(found, counts.theory, window)
+
+
+def _hump_facts(scenario: Scenario, hop: int, silence: str) -> str:
+    ends = scenario.hops[hop]
+    near, far = scenario.parties[hop : hop + 2]
+    told = [
+        f"{near} → {far}",
+        f"C = {duration(ends.pool.idle_timeout)}",
+        f"T = {duration(ends.server.idle_timeout)}",
+        f"RTT {duration(2.0 * ends.link.delay)}",
+        silence or "theory and model",
+    ]
+    return " · ".join(told)
+
+
+# -- margins ----------------------------------------------------------------------------
+
+
+class Margins(Study):
+    """The margin of a hop against its server's tick: nothing is counted."""
+
+    lives = False
+
+    def __init__(self, scenario: Scenario, paths: Sequence[str]) -> None:
+        self._hop = hop_of(scenario, paths)
+
+    def height(self, scenarios: Sequence[Scenario]) -> float:
+        """Always the same."""
+        return plot.HEIGHT
+
+    def glance(self, scenario: Scenario) -> Scenario:
+        """The settings say it all."""
+        return scenario
+
+    def look(self, scenario: Scenario) -> Iterator[Scenario]:
+        """There is nothing finer."""
+        return iter(())
+
+    def draw(
+        self, scenario: Scenario, counts: Scenario, ax: Axes, live: Run | None = None
+    ) -> str:
+        """The margin of this hop."""
+        margins(scenario.hops[self._hop], ax=ax)
+        return told_margins(scenario.hops[self._hop])
+
+
+STUDIES: Mapping[str, Callable[[Scenario, Sequence[str]], Subject]] = {
+    "heatmap": HeatMap,
+    "rates": Rates,
+    "hump": Hump,
+    "margins": Margins,
+}
