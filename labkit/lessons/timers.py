@@ -415,8 +415,8 @@ def _sentence_hint(sentence: Mapping[str, str], hop: int) -> str:
 
 # -- what to show ----------------------------------------------------------------------
 
-EVERY = 60  # stops a side of a square
-REQUESTS = 20_000
+EVERY = 24  # stops a side of a square
+REQUESTS = 4_000
 _SHORTEST, _LONGEST = 1.0, 120.0
 _AROUND = 4.0  # round trips on either side of the line, in a close-up
 
@@ -524,11 +524,14 @@ def told_pairs(delay: float = 0.005) -> str:
 
     ``delay`` is the one-way delay between them, in seconds.
     """
-    lines = []
-    for name, each in presets.presets().items():
-        chain = alb_before_node(delay).replace_all(each.changes(hop=0))
-        verdict = ordering(chain, 0)
-        if not each.server.keeps_connections:
-            verdict = "the server closes after every response and says so: safe"
-        lines.append(f"{name:<50} {verdict}")
-    return "\n".join(lines)
+    known = presets.presets()
+    width = max(map(len, known)) + 2
+    return "\n".join(
+        f"{name:<{width}}{_verdict(each, delay)}" for name, each in known.items()
+    )
+
+
+def _verdict(preset: presets.Preset, delay: float) -> str:
+    if not preset.server.keeps_connections:
+        return "the server closes after every response and says so: safe"
+    return ordering(alb_before_node(delay).replace_all(preset.changes(hop=0)), 0)
