@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import median
 
 import labkit
-from bench import browser, sockets
+from bench import browser, curves, sockets
 
 SCENARIOS = Path(__file__).resolve().parent.parent / "data" / "scenarios"
 
@@ -256,6 +256,7 @@ def main() -> int:
     for measure in (
         imports,
         pictures,
+        curves.curves,
         real_programs,
         flatness,
         lambda: proxies_and_virtual(words.rounds),

@@ -30,6 +30,22 @@ class GridLike(Protocol):
 
 
 @dataclass(frozen=True)
+class Counted:
+    """Counts at every point."""
+
+    paths: tuple[str, ...]
+    values: tuple[tuple[float, ...], ...]
+    requests: NDArray[np.int64]
+    failed: NDArray[np.int64]
+
+    @property
+    def share(self) -> NDArray[np.float64]:
+        """Failed requests per request."""
+        share: NDArray[np.float64] = self.failed / self.requests
+        return share
+
+
+@dataclass(frozen=True)
 class Expected:
     """What the theory says at every point; no request was sent."""
 

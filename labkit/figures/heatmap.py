@@ -18,7 +18,7 @@ from labkit.figures import draw, plot, scales
 from labkit.figures.grids import GridLike
 from labkit.figures.hatch import strokes
 from labkit.figures.plot import Entry, Frame
-from labkit.figures.scales import Scale, Stop, percent
+from labkit.figures.scales import Scale, Stop, percent, rare
 from labkit.figures.sheet import (
     ARROWS,
     BOXES,
@@ -42,6 +42,9 @@ from labkit.theory import duration, margin, wilson
 HEIGHT = 125.0
 _BAR = 26.0  # mm at the right of the frame, for the colours and their numbers
 _BAR_WIDE, _SHADES = 5.0, 48
+# The theory knows no smallest share; what is rarer than this part of the most frequent
+# has the palest colour, too.
+_DEEPEST = 1e-4
 _PALEST = 0.06  # the map's first colours are too near to the paper
 
 
@@ -61,6 +64,7 @@ def heatmap(
     ax: Axes | None = None,
     *,
     scenario: Scenario | None = None,
+    share: float | None = None,
     title: str | None = None,
     facts: str = "",
 ) -> Axes:
@@ -68,13 +72,14 @@ def heatmap(
 
     The first knob goes up, the second across. With the ``scenario`` that the grid
     was made from, the reader's own setting is marked and, where both knobs belong
-    to one hop, the line on which the pool's timer is just safe. A cell in which
+    to one hop, the line on which the pool's timer is just safe. ``share`` is what the
+    reader loses, where somebody knows it better than the nearest cell. A cell in which
     nothing failed is hatched, however many requests it had.
     """
     if ax is None:
         ax = draw.paper(plot.WIDTH, HEIGHT)
     sheet = Sheet(*draw.size_of(ax))
-    view = _View(grid, scenario)
+    view = _View(grid, scenario, share)
     plot.headline(sheet, [title] if title else view.titles(), facts)
     top = plot.legend(sheet, _entries(view))
     box = Box(plot.LEFT, top + 8.0, sheet.width - _BAR - 8.0, sheet.height - plot.BELOW)
@@ -88,7 +93,8 @@ def heatmap(
     if (here := view.here) is not None:
         _mark(sheet, frame, here)
     _axes(sheet, frame, view)
-    _bar(sheet, box, colours)
+    if view.ends:
+        _bar(sheet, box, colours)
     return draw.put(sheet, ax)
 
 
@@ -119,6 +125,7 @@ class _View:
 
     grid: GridLike
     scenario: Scenario | None
+    share: float | None = None
 
     @cached_property
     def knobs(self) -> tuple[Knob, Knob]:
@@ -173,7 +180,8 @@ class _View:
         low, high = self.ends or (0.01, 0.1)
         bottom = 10.0 ** math.floor(math.log10(low) + 1e-9)
         top = 10.0 ** math.ceil(math.log10(high) - 1e-9)
-        return Scale(min(bottom, top / 10.0), top, box.bottom, box.top, True)
+        bottom = min(max(bottom, top * _DEEPEST), top / 10.0)
+        return Scale(bottom, top, box.bottom, box.top, True)
 
     @cached_property
     def shares(self) -> NDArray[np.float64]:
@@ -213,8 +221,8 @@ class _View:
         apart = self.margin(*self.here)
         if apart > 0.0:
             return f"you are safe by {_rounded(apart)}"
-        lost = self.cell(*self.here)
-        return f"you lose {percent(lost)}" if lost else "you are above it"
+        lost = self.cell(*self.here) if self.share is None else self.share
+        return f"you lose {rare(lost)}" if lost else "you are above it"
 
 
 def _rounded(seconds: float) -> str:
@@ -266,7 +274,7 @@ def _cells(sheet: Sheet, frame: Frame, view: _View, colours: Scale) -> None:
 def _steps(view: _View, colours: Scale) -> list[list[int]]:
     """The shade of every cell; -1 where nothing failed."""
     decades = math.log10(colours.high / colours.low)
-    way = np.log10(view.shares / colours.low) / decades * (_SHADES - 1)
+    way = np.log10(np.maximum(view.shares / colours.low, 1.0)) / decades * (_SHADES - 1)
     steps: list[list[int]] = np.nan_to_num(way.round(), nan=-1).astype(int).tolist()
     return steps
 
@@ -367,9 +375,11 @@ def _bar(sheet: Sheet, box: Box, colours: Scale) -> None:
     )
 
 
-def told(grid: GridLike, scenario: Scenario | None = None) -> str:
+def told(
+    grid: GridLike, scenario: Scenario | None = None, share: float | None = None
+) -> str:
     """The figure in words, for those who cannot see it."""
-    view = _View(grid, scenario)
+    view = _View(grid, scenario, share)
     up, right = view.knobs
     cells, none = view.shares.size, int(np.isnan(view.shares).sum())
     parts = [
@@ -379,6 +389,6 @@ def told(grid: GridLike, scenario: Scenario | None = None) -> str:
         f"{none} of {cells} cells: {view.zero()}.",
     ]
     if view.ends:
-        low, high = map(percent, view.ends)
+        low, high = map(rare, view.ends)
         parts.append(f"The others: {low} to {high}.")
     return " ".join(parts)

@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from labkit.figures import draw, plot, rated, scales
 from labkit.figures.plot import Entry, Frame
 from labkit.figures.rated import Rated
-from labkit.figures.scales import percent
+from labkit.figures.scales import rare
 from labkit.figures.sheet import Box, Sheet, Word
 from labkit.figures.style import BLACK, INK, PAPER
 from labkit.points import Curve, RateSeries
-from labkit.theory import Window, duration, failure_share
+from labkit.theory import Window, duration, failure_share, peak
 
 _HERE = (0.0, (1.2, 1.2))
 FORMULA = "L* = ln(b/a) / (b − a)"
@@ -39,7 +39,7 @@ def hump(
         ax = draw.paper(plot.WIDTH, plot.HEIGHT)
     sheet = Sheet(*draw.size_of(ax))
     known = Rated(series, theory)
-    summit = peak(window) if window is not None else None
+    summit = summit_of(window)
     plot.headline(sheet, [title] if title else titles(known, summit), facts)
     top = plot.legend(sheet, [*rated.entries(known), *_poles(summit, here)])
     room = 6.0 if summit else 0.0
@@ -60,15 +60,12 @@ def hump(
     return draw.put(sheet, ax)
 
 
-def peak(window: Window) -> float | None:
-    """The rate, in 1/s, at which the largest share of requests meets the window.
-
-    exp(-La) - exp(-Lb) is largest where a exp(-La) = b exp(-Lb). None for a window
-    that is empty or never ends; one that begins at 0 is worst the faster they come.
-    """
-    if window.is_empty or window.start <= 0.0 or math.isinf(window.end):
+def summit_of(window: Window | None) -> float | None:
+    """The rate, in 1/s, at which most requests fail; None where there is none."""
+    if window is None:
         return None
-    return math.log(window.end / window.start) / window.width
+    rate, _ = peak(window)
+    return rate if 0.0 < rate < math.inf else None
 
 
 def _name(sheet: Sheet, frame: Frame, summit: float) -> None:
@@ -105,11 +102,11 @@ def titles(known: Rated, summit: float | None) -> list[str]:
     if not (worst := known.worst()):
         return [f"None of {known.requests:,} requests failed"]
     if summit is None:
-        return [f"Up to {percent(worst)} of requests fail"]
+        return [f"Up to {rare(worst)} of requests fail"]
     if summit >= 1.0:
-        return [f"Worst at {summit:.3g} requests a second: {percent(worst)} fail"]
+        return [f"Worst at {summit:.3g} requests a second: {rare(worst)} fail"]
     every = _short(1.0 / summit)
-    return [f"Worst at one request every {every}: {percent(worst)} fail"]
+    return [f"Worst at one request every {every}: {rare(worst)} fail"]
 
 
 def curve(window: Window, rates: Sequence[float], label: str = "theory") -> Curve:
@@ -125,7 +122,7 @@ def told(
 ) -> str:
     """The figure in words, for those who cannot see it."""
     known = Rated(series, theory)
-    summit = peak(window) if window is not None else None
+    summit = summit_of(window)
     parts = [f"Failed requests against the request rate. {titles(known, summit)[0]}."]
     parts += [rated.sentence(each, rate) for each in series]
     parts += [rated.line_sentence(each, rate) for each in theory]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from labkit.figures import marks, plot, scales, textsize
 from labkit.figures.plot import Entry, Frame
-from labkit.figures.scales import Scale, percent
+from labkit.figures.scales import Scale, percent, rare
 from labkit.figures.sheet import (
     BOXES,
     LINES,
@@ -32,8 +32,8 @@ _TINT = "#009E7338"  # of the model's band: its green, translucent
 _LANE, _GAP = 5.4, 0.8
 _DODGE = 1.7  # mm between dots of several engines at one place
 _THEORY = MARKS["theory"].colour
-# A curve may fall for ever; without counts it is drawn over so many decades.
-_DEEPEST = 1e-6
+# A curve may fall for ever; without counts it is drawn down to this part of its top.
+_DEEPEST = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Rated:
     def worst(self) -> float:
         """The largest share, by whoever knows best: the theory, else the largest n."""
         if self.theory:
-            return max((y for curve in self.theory for y in curve.ys), default=0.0)
+            return max(self.theory[0].ys, default=0.0)
         counted = [p for each in self.series for p in _counted(each)]
         most = max((p.requests for p in counted), default=0)
         return max((p.share for p in counted if p.requests == most), default=0.0)
@@ -77,16 +77,30 @@ class Rated:
         return _GAP + _LANE * len(self.zeros) if self.zeros else 0.0
 
     def scale(self, top: float, bottom: float) -> Scale:
-        """The scale of the shares above zero, whiskers and all."""
+        """The scale of the shares above zero, whiskers and all.
+
+        Whether they span decades is the theory's to say, if there is one: chance does
+        not turn a linear scale into another.
+        """
         counted = [p for each in self.series for p in _counted(each)]
-        positive = [bound for p in counted if p.failed for bound in p.interval]
-        if counted and not positive:
-            return scales.shares([_hidden(counted) * 0.3, 1.0], bottom, top)
+        found = [p for p in counted if p.failed]
+        whiskers = [bound for p in found for bound in p.interval]
         lines = [y for curve in self.theory for y in curve.ys if y > 0.0]
-        floor = min(positive, default=max(lines, default=1.0) * _DEEPEST)
-        return scales.shares(
-            [*positive, *(y for y in lines if y >= floor)], bottom, top
-        )
+        if not whiskers and not lines:
+            least = _hidden(counted) * 0.3 if counted else 0.1
+            return scales.shares([least, 1.0], bottom, top)
+        floor = max(lines, default=0.0) * _DEEPEST
+        lines = [y for y in lines if y >= floor]
+        most = max([*whiskers, *lines, scales.COUNTABLE])
+        if not _is_wide(lines or [p.share for p in found]):
+            return scales.shares([most], bottom, top)
+        rarest = scales.COUNTABLE / 100.0
+        shown = [max(share, rarest) for share in (*whiskers, *lines)]
+        return scales.shares([*shown, most], bottom, top)
+
+
+def _is_wide(shares: Sequence[float]) -> bool:
+    return max(shares) >= 10.0 * min(shares)
 
 
 def _counted(series: RateSeries) -> list[RatePoint]:
@@ -276,7 +290,7 @@ def line_sentence(curve: Curve, name: Callable[[float], str]) -> str:
         key=lambda pair: pair[1],
         default=(0.0, 0.0),
     )
-    return f"{curve.label}: highest at {name(x)}, {percent(y)}." if y else ""
+    return f"{curve.label}: highest at {name(x)}, {rare(y)}." if y else ""
 
 
 def _span(places: Sequence[float], name: Callable[[float], str]) -> str:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from labkit.figures import draw, plot, rated, scales
 from labkit.figures.plot import Entry, Frame
 from labkit.figures.rated import Rated
-from labkit.figures.scales import percent
+from labkit.figures.scales import COUNTABLE, percent
 from labkit.figures.sheet import Box, Sheet
 from labkit.figures.style import BLACK, INK
 from labkit.points import Curve, RateSeries
@@ -83,6 +83,8 @@ def titles(known: Rated, edge: Edge | None) -> list[str]:
     if not (worst := known.worst()):
         return [_none(known.requests)]
     told = f"Up to {percent(worst)} of requests fail"
+    if worst < COUNTABLE:
+        told = "Fewer than one request in a million fails"
     if edge is None:
         return [told]
     side = "below" if edge.safe_below else "above"

@@ -22,6 +22,8 @@ _TIMES = (
     ((1.0,), (1.0, 10.0, 60.0, 600.0, 3600.0, 36000.0)),
 )
 _NUMBERS = ((1.0, 2.0, 5.0), (1.0, 3.0), (1.0,))
+# A share below this is not worth its digits.
+COUNTABLE = 1e-6
 _APART = 3.5  # mm between the names of two stops
 
 Stop = tuple[float, str]
@@ -135,6 +137,11 @@ def percent(share: float) -> str:
     digits = 1 - math.floor(math.log10(hundred))
     text = f"{hundred:.{max(digits, 0)}f}"
     return f"{text.rstrip('0').rstrip('.') if '.' in text else text} %"
+
+
+def rare(share: float) -> str:
+    """The same, without the digits of what nobody will ever count."""
+    return percent(share) if share >= COUNTABLE else f"under {percent(COUNTABLE)}"
 
 
 def shares(

@@ -40,7 +40,9 @@ class Slider:
         """A value as people write it: "5 s", "20 ms", "no limit"."""
         if math.isinf(value):
             return "no limit"
-        return duration(value) if self.unit == "s" else f"{value:g}"
+        if self.unit == "s":
+            return duration(value)
+        return f"{value:g}/s" if self.unit == "1/s" else f"{value:g}"
 
     @property
     def options(self) -> list[tuple[str, float]]:
@@ -74,6 +76,7 @@ class Shown:
     alt: str
     ordering: tuple[str, ...]
     counts: Any
+    scenario: Scenario
 
     @property
     def run(self) -> Run:
@@ -87,13 +90,14 @@ class Shown:
 class PanelModel:
     """A scenario, up to three knobs of it, and a picture that follows them.
 
+    ``picture`` is a name, a function of a run and ``ax``, or a subject of one's own.
     ``presets`` maps a name to settings by path; ``labels`` overrides what a knob
     is called. SettingsError for no knob, too many, or one that is no number.
     """
 
     scenario: Scenario
     paths: Sequence[str]
-    picture: str | Picture = "sequence"
+    picture: str | Picture | Subject = "sequence"
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
 
@@ -117,8 +121,8 @@ class PanelModel:
         return max(LEAST_HEIGHT, min(wanted, MOST_HEIGHT))
 
     def _subject(self) -> Subject:
-        if callable(self.picture):
-            return Traced(self.picture)
+        if not isinstance(self.picture, str):
+            return Traced(self.picture) if callable(self.picture) else self.picture
         if self.picture in TRACED:
             return TRACED[self.picture]
         if self.picture in STUDIES:
@@ -133,7 +137,7 @@ class PanelModel:
         value = self.scenario.get(path)
         if not knob.kind.is_number or isinstance(value, bool) or value is None:
             raise SettingsError(f"{path} is {value!r}; allowed in a panel: a number")
-        stops = _times(value) if knob.unit == "s" else _counts(value)
+        stops = _STOPS.get(knob.unit, _counts)(value)
         allowed = [stop for stop in stops if self._accepts(path, stop)]
         label = self.labels.get(path) or self._label(path, knob.name)
         return Slider(path, label, knob.unit, tuple(allowed), value)
@@ -193,7 +197,8 @@ class PanelModel:
 
     def _shown(self, counts: Any, live: Run | None = None) -> Shown:
         told = self.subject.draw(self.scenario, counts, self._ax, live)
-        return Shown(png(figure_of(self._ax)), told, self.ordering(), counts)
+        picture = png(figure_of(self._ax))
+        return Shown(picture, told, self.ordering(), counts, self.scenario)
 
     def ordering(self) -> tuple[str, ...]:
         """Hop by hop: who gives up first, and whether that is safe."""
@@ -213,6 +218,11 @@ def _times(value: float) -> list[float]:
     return sorted({value, *_grid(value / _DOWN, value * _UP)})
 
 
+def _rates(value: float) -> list[float]:
+    """Stops around a rate of requests, ten a decade; it may well be rarer."""
+    return sorted({value, *_grid(value / 100.0, value * _UP)})
+
+
 def _grid(low: float, high: float) -> list[float]:
     stops = []
     for power in range(
@@ -226,6 +236,8 @@ def _counts(value: float) -> list[float]:
     stops: set[float] = {*_COUNTS, value}
     return sorted(stops)
 
+
+_STOPS = {"s": _times, "1/s": _rates}
 
 DEFAULT_PATHS = (
     "hop.0.pool.idle_timeout",

@@ -13,7 +13,7 @@ import ipywidgets
 from labkit.lab import arun
 from labkit.settings import Scenario, SettingsError
 from labkit.widgets.model import PanelModel, Shown, Slider
-from labkit.widgets.pictures import Picture
+from labkit.widgets.pictures import Picture, Subject
 
 # A slider sends a message for every step. Those that come while a picture is
 # drawn wait in line; so short a pause lets them all in, and the last one counts.
@@ -31,7 +31,7 @@ _open: WeakSet[Panel] = WeakSet()
 def panel(
     scenario: Scenario,
     *knobs: str,
-    picture: str | Picture = "sequence",
+    picture: str | Picture | Subject = "sequence",
     presets: Mapping[str, Mapping[str, Any]] | None = None,
     labels: Mapping[str, str] | None = None,
 ) -> Panel:
@@ -218,6 +218,7 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
     def _start_live(self) -> None:
         """Run the same setting on real sockets, in the kernel's own loop."""
         self.cancel()
+        self._stop_looking()
         self._task = asyncio.get_running_loop().create_task(self._live())
 
     def cancel(self) -> None:
@@ -227,8 +228,11 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
             self._task = None
 
     async def _live(self) -> None:
-        model = self.model
-        subject, start, beside = model.subject, model.scenario, model.glance()
+        model, start = self.model, self.model.scenario
+        beside = self._shown
+        if beside is None or beside.scenario != start:
+            beside = model.glance()
+        subject = model.subject
         part = subject.live_part(start)
         self._busy(True)
         ticking = asyncio.create_task(self._tick(subject.seconds(part, beside.counts)))

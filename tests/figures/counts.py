@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 
+from labkit.figures.grids import Counted
 from labkit.points import Curve, RatePoint, RateSeries
 from labkit.settings import Hop, Link, Pool, Scenario, Server
 from labkit.theory import Window, failure_share
@@ -43,21 +41,6 @@ FIVE = (
     series("live", 2_000),
     series("envoy", 2_000, (4.0, 60.0)),
 )
-
-
-@dataclass(frozen=True)
-class Counted:
-    """A grid that nobody ran."""
-
-    paths: tuple[str, ...]
-    values: tuple[tuple[float, ...], ...]
-    requests: Any
-    failed: Any
-
-    @property
-    def share(self) -> Any:
-        """Failed requests per request."""
-        return self.failed / self.requests
 
 
 def scenario(

@@ -6,12 +6,13 @@ import math
 
 import numpy as np
 import pytest
-from counts import POOL, SERVER, Counted, grid, scenario
+from counts import POOL, SERVER, grid, scenario
 from matplotlib.colors import to_rgb
 from stories import overlaps, texts
 
 from labkit import figures
 from labkit.figures import heatmap
+from labkit.figures.grids import Counted
 from labkit.figures.heatmap import _SHADES, shade, told
 from labkit.settings import Scenario
 

@@ -11,7 +11,7 @@ from stories import overlaps, texts
 
 from labkit import figures
 from labkit.figures import hump, rates
-from labkit.figures.hump import curve, peak
+from labkit.figures.hump import curve, summit_of
 from labkit.figures.rated import Rated
 from labkit.figures.rates import Edge
 from labkit.points import Curve, RatePoint, RateSeries
@@ -71,6 +71,15 @@ def test_the_title_says_what_was_found() -> None:
     safe = series("virtual", 500, (1.0, 2.0))
     assert "None of 1,000 requests failed" in texts(rates([safe]))
     assert "No request fails" in texts(rates([]))
+
+
+def test_what_nobody_will_ever_count_has_no_digits() -> None:
+    faint = Curve("theory", (1.0, 4.0, 5.0, 9.0), (0.0, 0.0, 1e-12, 1e-12))
+    words = texts(rates([], theory=[faint], edge=EDGE))
+    assert "Fewer than one request in a million fails; none below 4.98 s" in words
+    assert "0.0001 %" in words
+    falls = Curve("theory", RATES, tuple(1e-5 / (k + 1) ** 9 for k in range(41)))
+    assert "0.000001 %" in texts(hump([], theory=[falls]))
 
 
 def test_both_axes_carry_units() -> None:
@@ -143,7 +152,7 @@ def test_the_theory_settles_the_worst_share_before_the_largest_count() -> None:
 
 
 def test_the_peak_is_where_the_largest_share_fails() -> None:
-    summit = peak(WINDOW)
+    summit = summit_of(WINDOW)
     assert summit is not None
     best = max(failure_share(summit * way, WINDOW) for way in (0.99, 1.0, 1.01))
     assert failure_share(summit, WINDOW) == best
@@ -151,7 +160,7 @@ def test_the_peak_is_where_the_largest_share_fails() -> None:
 
 @pytest.mark.parametrize("window", [Window(5, 4), Window(0, 4), Window(3, math.inf)])
 def test_a_window_without_a_peak_has_none(window: Window) -> None:
-    assert peak(window) is None
+    assert summit_of(window) is None
     assert overlaps(hump([counted("model", 1000)], window=window)) == []
 
 

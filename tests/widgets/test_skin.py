@@ -23,8 +23,8 @@ def test_a_slider_that_is_dragged_draws_the_newest_value_only() -> None:
     async def main() -> tuple[int, float]:
         panel = labkit.panel(failing_chain(), *DEFAULT_PATHS)
         drawn = []
-        redraw = panel.model.redraw
-        panel.model.redraw = lambda: drawn.append(1) or redraw()  # type: ignore[func-returns-value]
+        glance = panel.model.glance
+        panel.model.glance = lambda: drawn.append(1) or glance()  # type: ignore[func-returns-value]
         slider = panel._sliders["hop.1.server.idle_timeout"]
         for value in (4.0, 3.0, 2.0, 8.0):
             slider.value = value

@@ -1,0 +1,274 @@
+"""Panels whose picture theory and model compute: coarse at once, then in full."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import math
+
+import pytest
+from matplotlib.axes import Axes
+
+import labkit
+from labkit.figures.draw import figure_of
+from labkit.figures.grids import Expected
+from labkit.settings import Hop, Link, Pool, Scenario, Server, SettingsError, Traffic
+from labkit.theory import predicted
+from labkit.widgets.model import PanelModel
+from labkit.widgets.studies import GLANCE, HeatMap, Rates, edge_of, first_order
+
+POOL, SERVER = "hop.0.pool.idle_timeout", "hop.0.server.idle_timeout"
+RATE, DELAY, TICK = "traffic.rate", "hop.0.link.delay", "hop.0.server.tick"
+KNOBS = {
+    "heatmap": (POOL, SERVER, DELAY),
+    "rates": (POOL, SERVER, RATE),
+    "hump": (RATE, SERVER, DELAY),
+    "margins": (POOL, SERVER, TICK),
+    "outcomes": (POOL, SERVER, DELAY),
+}
+
+
+def scenario(**traffic: object) -> Scenario:
+    hop = Hop(
+        pool=Pool(idle_timeout=60.0),
+        link=Link(delay=0.005),
+        server=Server(idle_timeout=5.0),
+    )
+    told = {"rate": 0.2, "requests": 50} | traffic
+    return Scenario(traffic=Traffic(**told), hops=(hop,))  # type: ignore[arg-type]
+
+
+def small(picture: str, start: Scenario | None = None) -> PanelModel:
+    """A panel whose full picture takes a moment only."""
+    model = PanelModel(start or scenario(), KNOBS[picture], picture)
+    for name, value in (("fine", 8), ("rows", 4), ("requests", 300)):
+        if hasattr(model.subject, name):
+            setattr(model.subject, name, value)
+    return model
+
+
+def crowded(ax: Axes) -> list[tuple[str, str]]:
+    """Words that touch each other or leave the paper, by their extents when drawn."""
+    canvas = figure_of(ax).canvas
+    renderer = canvas.get_renderer()  # type: ignore[attr-defined]
+    wide, high = canvas.get_width_height()
+    boxes = [(t.get_text(), t.get_window_extent(renderer)) for t in ax.texts]
+    off = [
+        (text, "the edge")
+        for text, box in boxes
+        if box.x0 < -1 or box.y0 < -1 or box.x1 > wide + 1 or box.y1 > high + 1
+    ]
+    pairs = itertools.combinations(boxes, 2)
+    return off + [(a, b) for (a, one), (b, two) in pairs if one.overlaps(two)]
+
+
+@pytest.mark.parametrize("picture", KNOBS)
+def test_no_two_texts_touch_at_any_end_of_any_slider(picture: str) -> None:
+    model = small(picture)
+    sizes = {model.redraw().png[16:24]}
+    assert crowded(model._ax) == []
+    for stops in itertools.product(*(knob.ends for knob in model.knobs)):
+        for path, stop in zip(KNOBS[picture], stops, strict=True):
+            model.set(path, stop)
+        sizes.add(model.glance().png[16:24])
+        assert crowded(model._ax) == []
+    assert len(sizes) == 1
+
+
+@pytest.mark.parametrize("picture", ["heatmap", "rates", "hump"])
+def test_the_picture_in_full_is_as_roomy_at_the_ends(picture: str) -> None:
+    model = small(picture)
+    for end in (0, 1):
+        for knob in model.knobs:
+            model.set(knob.path, knob.ends[end])
+        model.redraw()
+        assert crowded(model._ax) == []
+
+
+# -- the heat map --------------------------------------------------------------------
+
+
+def test_a_glance_at_the_map_asks_the_theory() -> None:
+    model = small("heatmap")
+    counts = model.glance().counts
+    assert isinstance(counts, Expected) and counts.share.shape == (20, 20)
+    assert GLANCE in _words(model)
+
+
+def test_the_first_order_is_near_enough_to_the_whole_theory() -> None:
+    for start in (scenario(), scenario(rate=1.0), scenario(rate=0.01)):
+        assert math.isclose(first_order(start), predicted(start).share, rel_tol=0.02)
+
+
+def test_the_map_in_full_counts_what_the_glance_expects() -> None:
+    subject = HeatMap(scenario(rate=0.5), KNOBS["heatmap"])
+    subject.coarse = subject.fine = 8
+    subject.requests = 2000
+    start = scenario(rate=0.5).replace(DELAY, 0.1)
+    expected = subject.glance(start).share * subject.requests
+    *_, counted = subject.look(start)
+    assert counted is not None
+    assert (counted.share[expected == 0.0] == 0.0).all()
+    total, wanted = (counted.share * subject.requests).sum(), expected.sum()
+    assert abs(total - wanted) < 5.0 * math.sqrt(wanted)
+
+
+def test_the_reader_moves_over_a_map_that_lies_still() -> None:
+    model = small("heatmap")
+    counts = model.redraw().counts
+    model.set(POOL, 4.0)
+    model.set(SERVER, 8.0)
+    assert model.glance().counts is counts
+    assert "you are safe by 3.99 s" in _words(model)
+    model.set(DELAY, 0.05)
+    assert model.glance().counts is not counts
+
+
+def test_the_work_on_a_map_is_done_bit_by_bit() -> None:
+    looks = list(small("heatmap").look())
+    assert looks[:-1] == [None, None] and looks[-1] is not None
+
+
+def test_where_theory_is_silent_a_glance_counts_some_requests() -> None:
+    burst = small("heatmap", scenario(burst=2))
+    counts = burst.glance().counts
+    assert int(counts.requests.max()) == HeatMap.glanced
+
+
+# -- curves --------------------------------------------------------------------------
+
+
+def test_the_curve_has_its_step_where_the_timer_becomes_safe() -> None:
+    model = small("rates")
+    [line] = model.glance().counts.theory
+    failing = [x for x, y in zip(line.xs, line.ys, strict=True) if y > 0.0]
+    assert math.isclose(min(failing), 4.99, rel_tol=1e-6)
+    assert "C = T − RTT = 4.99 s" in _words(model)
+
+
+@pytest.mark.parametrize(
+    ("path", "at", "rule", "below"),
+    [
+        (POOL, 4.99, "C = T − RTT", True),
+        (SERVER, 60.01, "T = C + RTT", False),
+        (DELAY, None, "", True),
+    ],
+)
+def test_every_timer_of_a_hop_has_its_own_edge(
+    path: str, at: float | None, rule: str, below: bool
+) -> None:
+    edge = edge_of(scenario(), path, 0)
+    if at is None:
+        assert edge is None
+        return
+    assert edge is not None and math.isclose(edge.at, at)
+    assert (edge.rule, edge.safe_below) == (rule, below)
+
+
+def test_in_full_the_model_counts_beside_the_theory() -> None:
+    for picture in ("rates", "hump"):
+        model = small(picture)
+        counts = model.redraw().counts
+        assert counts.theory and counts.model[0].label == "model"
+        assert "model, n = 300" in _words(model)
+
+
+def test_where_the_model_refuses_the_theory_stands_alone_and_it_is_said() -> None:
+    model = small("rates", scenario().replace("hop.0.link.jitter", 0.001))
+    counts = model.redraw().counts
+    assert counts.theory and not counts.model
+    assert "link.jitter" in " ".join(_words(model))
+
+
+def test_where_both_refuse_there_is_one_sentence() -> None:
+    model = small("rates", scenario().replace("hop.0.link.forget_after", 350.0))
+    with pytest.raises(SettingsError, match="forget_after"):
+        model.redraw()
+
+
+# -- real sockets --------------------------------------------------------------------
+
+
+def test_a_live_run_is_over_in_a_minute() -> None:
+    subject = Rates(scenario(), KNOBS["rates"])
+    part = subject.live_part(scenario(requests=100_000))
+    assert part.traffic.requests == 12
+    assert math.isclose(subject.seconds(part, None), 60.0)
+    gaps = scenario(arrivals="gaps", gaps=(1.0, 5.0), requests=1000)
+    assert subject.live_part(gaps).traffic.requests == 20
+
+
+def test_a_live_run_becomes_a_dot_where_the_reader_is() -> None:
+    model = small("rates")
+    shown = model.redraw()
+    live = labkit.run(scenario(), progress=False)  # any run will do
+    model.draw(live, shown)
+    assert "live, n = 50" in _words(model)
+    told = model.subject.compared(model.scenario, shown.counts, live)
+    assert "of 50 requests failed" in told and "expected 0.073 %: they agree" in told
+
+
+def test_a_picture_of_many_runs_has_no_single_run() -> None:
+    with pytest.raises(TypeError, match="no single run"):
+        _ = small("margins").redraw().run
+
+
+# -- the skin ------------------------------------------------------------------------
+
+
+def test_a_slider_shows_a_glance_first_and_the_whole_when_it_rests() -> None:
+    async def main() -> list[str]:
+        panel = labkit.Panel(small("rates"))
+        seen: list[str] = []
+        show = panel._show
+        panel._show = lambda shown: seen.append(_kind(shown)) or show(shown)  # type: ignore[func-returns-value, method-assign]
+        for value in (0.3, 0.5, 2.0):
+            panel._sliders[RATE].value = value
+        while panel._looking is None:
+            await asyncio.sleep(0.001)
+        await panel._looking
+        panel.close()
+        return seen
+
+    assert asyncio.run(main()) == ["glance", "whole"]
+
+
+def _kind(shown: object) -> str:
+    return "whole" if shown.counts.model else "glance"  # type: ignore[attr-defined]
+
+
+def test_a_rate_has_stops_on_both_sides_and_says_its_unit() -> None:
+    knob = small("hump").knobs[0]
+    assert knob.ends == (0.002, 4.0) and {0.1, 0.2, 0.5, 1.0} <= set(knob.values)
+    assert knob.told(0.5) == "0.5/s"
+
+
+def test_a_picture_that_cannot_live_has_no_button_for_it() -> None:
+    assert labkit.Panel(small("margins"))._run.disabled
+    assert not labkit.Panel(small("rates"))._run.disabled
+
+
+def test_the_plain_picture_of_a_map_is_the_whole_one() -> None:
+    panel = labkit.Panel(small("heatmap"))
+    data, _ = panel._repr_mimebundle_()
+    assert "0 of 300" in data["text/plain"]
+
+
+@pytest.mark.live
+def test_a_live_run_is_compared_with_what_was_expected() -> None:
+    async def main() -> str:
+        panel = labkit.Panel(small("rates", scenario(rate=200.0, requests=20)))
+        panel._start_live()
+        assert panel._task is not None
+        await panel._task
+        return str(panel._live_told.value)
+
+    assert "of 20 requests failed" in asyncio.run(main())
+
+
+def _words(model: PanelModel) -> list[str]:
+    return [part for t in model._ax.texts for part in _parts(t.get_text())]
+
+
+def _parts(text: str) -> list[str]:
+    return [text, *text.split(" · "), *text.split("; ")]
