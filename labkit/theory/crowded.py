@@ -17,6 +17,10 @@ from labkit.theory.window import Window, closed_at, patience, race_window
 if TYPE_CHECKING:
     from labkit.settings import Hop, Scenario
 
+# Levels of a LIFO pool that are computed one by one; a request that finds a dozen
+# others under way is left to the upper bound.
+_DEEPEST = 12
+
 
 @dataclass(frozen=True, slots=True)
 class _Case:
@@ -165,7 +169,7 @@ def _bounded(case: _Case, chances: Fates, unused: float) -> Prediction:
         low, high = 0.0, high / max(1e-9, 1.0 - rate * case.service(1.0).overlap)
         whys.append("those who wait use up the connection's requests")
     if (age := _least_age(hop)) < math.inf:
-        low -= chances.raced / (rate * age)
+        low -= chances.raced / (rate * age) if rate * age else low
         high += _aged_share(case)
         whys.append("a connection may end by its age, and race then or be spared")
     if saved and (hop.pool.reuse == "fifo" or may_time_out(hop)):
@@ -251,12 +255,11 @@ def _crowded(
     if not service.overlap:
         return share, high + unused
     whys.append("requests that overlap open more connections")
-    load = case.rate * service.overlap
-    levels = min(hop.pool.max_connections, math.ceil(load + 8.0 * math.sqrt(load)) + 8)
+    levels = min(hop.pool.max_connections, _DEEPEST)
     window = race_window(hop).earlier(case.nearer)
     if hop.pool.reuse == "lifo":
         unsaved = 1.0 - rescued(case.scenario, case.index)
-        deeper = deeper_share(case.rate, window, int(min(levels, 40)), service.overlap)
+        deeper = deeper_share(case.rate, window, int(levels), service.overlap)
         share += unsaved * deeper
     return share, high + unused
 

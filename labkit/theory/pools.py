@@ -83,6 +83,8 @@ def _poisson_below(mean: float, n: int) -> float:
 def deeper_share(rate: float, window: Window, connections: int, busy: float) -> float:
     """The part of a LIFO pool's share that falls on connections below the top."""
     load = rate * busy
+    if window.is_empty or load == 0.0:
+        return 0.0
     share, reached = 0.0, math.exp(-load)
     for level in range(1, connections):
         reached *= load / level
