@@ -415,8 +415,8 @@ def _sentence_hint(sentence: Mapping[str, str], hop: int) -> str:
 
 # -- what to show ----------------------------------------------------------------------
 
-EVERY = 24  # stops a side of a square
-REQUESTS = 4_000
+EVERY = 40  # stops a side of a square
+REQUESTS = 10_000
 _SHORTEST, _LONGEST = 1.0, 120.0
 _AROUND = 4.0  # round trips on either side of the line, in a close-up
 
@@ -450,7 +450,7 @@ def close_up(scenario: Scenario, hop: int) -> Grid:
     step = 2.0 * _AROUND * 2.0 * ends.link.delay / (EVERY - 1)
     first = ends.server.idle_timeout - step * (EVERY - 1) / 2.0
     stops = [round(first + n * step, 7) for n in range(EVERY)]
-    return grid(scenario, _timers(hop, stops, stops), requests=10 * REQUESTS)
+    return grid(scenario, _timers(hop, stops, stops), requests=3 * REQUESTS)
 
 
 def _timers(
