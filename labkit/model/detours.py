@@ -130,7 +130,7 @@ def take_detours(
     carried: Carried | None,
 ) -> Detours | None:
     """All detours of a stretch, None if there are none."""
-    point, first = np.nonzero(way.overlaps)
+    point, first = np.divmod(np.flatnonzero(way.overlaps), gaps.shape[1])
     if carried is not None:
         fresh = ~(np.isin(point, carried.points) & (first == 0))
         point, first = point[fresh], first[fresh]

@@ -13,6 +13,7 @@ A request that finds the one before it under way is marked; a detour sees to it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -160,12 +161,13 @@ class Left:
 @dataclass(slots=True)
 class Lane:
     """What happens at one hop to requests of any shape: which came so far (None: all
-    of them), found a connection, were lost, were lost to a server that is deaf."""
+    of them), found a connection, were lost, were lost to a server that is deaf (None:
+    nobody was)."""
 
     reached: Bools | None
     reuses: Bools
     fails: Bools
-    deaf: Bools
+    deaf: Bools | None
     left: Left
 
 
@@ -188,89 +190,105 @@ def travel(values: Values, gaps: Floats, starts: list[Left]) -> Travel:
     in seconds after the request before the first one, with the shape (points, 1);
     in a closed loop after its outcome.
     """
-    whole = _road(len(values.hops), gaps.shape)
-    together = max(1, TILE // gaps.shape[1])
-    for row in range(0, len(gaps), together):
-        rows = slice(row, row + together)
-        some = values.shaped(rows)
-        found = [Left(each.stays[rows], each.since[rows]) for each in starts]
-        for first in range(0, gaps.shape[1], TILE):
-            tile = rows, slice(first, first + TILE)
-            part = _tile(some, gaps[tile], found)
-            _lay(whole, tile, part)
-            found = _what_is_left(values.arrivals == "gaps", part)
-    return whole
-
-
-def _what_is_left(closed: bool, way: Travel) -> list[Left]:
-    """What the next stretch of a road begins with."""
-    late = way.latency[:, -1:] if closed else 0.0
-    return [
-        Left(lane.left.stays[:, -1:], lane.left.since[:, -1:] - late)
-        for lane in way.lanes
+    whole = _road(values, gaps)
+    changed = [
+        _look(values.shaped(tile[0]), gaps, starts, tile, whole)
+        for tile in _tiles(*gaps.shape)
     ]
+    left = np.concatenate(changed)
+    while True:
+        # Whoever comes after one of those found something else than was thought.
+        places = left[(left + 1) % gaps.shape[1] != 0] + 1
+        if not len(places):
+            return whole
+        left = _mend(values, gaps, whole, places)
 
 
-def _road(hops: int, shape: tuple[int, ...]) -> Travel:
+def _tiles(points: int, requests: int) -> Iterator[tuple[slice, slice]]:
+    """Parts of a road that fit into a cache."""
+    together = max(1, TILE // requests)
+    for row in range(0, points, together):
+        for first in range(0, requests, TILE):
+            rows = slice(row, min(row + together, points))
+            yield rows, slice(first, min(first + TILE, requests))
+
+
+def _road(values: Values, gaps: Floats) -> Travel:
+    """Room for what happens to each request."""
+    shape = gaps.shape
     lanes = [
         Lane(
             np.ones(shape, dtype=bool) if hop else None,
             np.empty(shape, dtype=bool),
             np.empty(shape, dtype=bool),
-            np.empty(shape, dtype=bool),
+            np.zeros(shape, dtype=bool),
             Left(np.empty(shape, dtype=bool), np.empty(shape)),
         )
-        for hop in range(hops)
+        for hop in range(len(values.hops))
     ]
-    return Travel(lanes, np.empty(shape), np.empty(shape), np.empty(shape, dtype=bool))
+    sent = np.empty(shape) if values.arrivals == "gaps" else gaps
+    # At the first hop every request comes by, and its outcome is when it is idle.
+    return Travel(lanes, sent, lanes[0].left.since, np.empty(shape, dtype=bool))
 
 
-def _lay(whole: Travel, where: Any, part: Travel) -> None:
+def _lay(whole: Travel, where: Any, part: Travel, is_closed: bool) -> None:
     """Put a part of a road into its place."""
-    whole.sent[where], whole.latency[where] = part.sent, part.latency
+    if is_closed:
+        whole.sent[where] = part.sent
     whole.overlaps[where] = part.overlaps
     for into, lane in zip(whole.lanes, part.lanes, strict=True):
         if into.reached is not None:
             into.reached[where] = True if lane.reached is None else lane.reached
         into.reuses[where], into.fails[where] = lane.reuses, lane.fails
-        into.deaf[where] = lane.deaf
+        if into.deaf is not None and lane.deaf is not None:
+            into.deaf[where] = lane.deaf
         into.left.stays[where] = lane.left.stays
         into.left.since[where] = lane.left.since
 
 
-def _tile(values: Values, gaps: Floats, starts: list[Left]) -> Travel:
-    """A part of a road that fits into a cache: all at once, then what was wrong."""
-    closed = values.arrivals == "gaps"
-    guess, latency = _guess(values, gaps)
-    found = [
-        Left(_shifted(start.stays, each.stays), _shifted(start.since, each.since))
-        for start, each in zip(starts, guess, strict=True)
-    ]
-    sent = gaps
-    if closed:
-        sent = gaps + _shifted(np.zeros((len(gaps), 1)), latency)
-    way = _carried(values.shaped((slice(None), np.newaxis)), sent, found)
-    if way.sent is gaps:
-        way.sent = gaps.copy()
-    wrong = np.zeros(gaps.shape, dtype=bool)
-    for one, lane in zip(guess, way.lanes, strict=True):
+def _look(
+    values: Values,
+    gaps: Floats,
+    starts: list[Left],
+    tile: tuple[slice, slice],
+    whole: Travel,
+) -> Rows:
+    """Lay one tile by guesses; the flat places where they were wrong."""
+    rows, columns = tile
+    is_first = columns.start == 0
+    before = columns if is_first else slice(columns.start - 1, columns.stop)
+    guess, latency = _guess(values, gaps[rows, before])
+    if is_first:
+        found = [
+            Left(
+                _shifted(start.stays[rows], each.stays),
+                _shifted(start.since[rows], each.since),
+            )
+            for start, each in zip(starts, guess, strict=True)
+        ]
+        latency = _shifted(np.zeros((len(latency), 1)), latency)
+    else:
+        found = [Left(each.stays[:, :-1], each.since[:, :-1]) for each in guess]
+        guess = [Left(each.stays[:, 1:], each.since[:, 1:]) for each in guess]
+        latency = latency[:, :-1]
+    sent = gaps[tile]
+    if values.arrivals == "gaps":
+        sent = sent + latency
+    part = _carried(values.shaped((slice(None), np.newaxis)), sent, found)
+    _lay(whole, tile, part, values.arrivals == "gaps")
+    wrong = np.zeros(sent.shape, dtype=bool)
+    for one, lane in zip(guess, part.lanes, strict=True):
         wrong |= one.stays != lane.left.stays
         wrong |= np.abs(one.since - lane.left.since) > _ROUNDING
-    length = gaps.shape[1]
-    changed = np.flatnonzero(wrong)
-    while True:
-        # Whoever comes after one of those found something else than was thought.
-        places = changed[(changed + 1) % length != 0] + 1
-        if not len(places):
-            return way
-        changed = _mend(values, gaps, way, places, closed)
+    here, there = np.divmod(np.flatnonzero(wrong), columns.stop - columns.start)
+    places: Rows = (here + rows.start) * gaps.shape[1] + there + columns.start
+    return places
 
 
-def _mend(
-    values: Values, gaps: Floats, way: Travel, places: Rows, closed: bool
-) -> Rows:
+def _mend(values: Values, gaps: Floats, way: Travel, places: Rows) -> Rows:
     """Carry out some requests again, by their flat places; those that leave another
     thing than before."""
+    closed = values.arrivals == "gaps"
     rows, columns = np.divmod(places, gaps.shape[1])
     here, before = (rows, columns), (rows, columns - 1)
     found = [
@@ -286,7 +304,7 @@ def _mend(
         differs |= old.left.since[here] != new.left.since
     if closed:
         differs |= way.latency[here] != part.latency
-    _lay(way, here, part)
+    _lay(way, here, part, closed)
     return places[differs]
 
 
@@ -300,7 +318,7 @@ def _guess(values: Values, gaps: Floats) -> tuple[list[Left], Floats]:
         idle = lifetime(hop)
         if values.arrivals != "gaps":
             idle = idle + quickest
-        latency += np.where(gaps < idle, 0.0, 2.0 * hop.delay)
+        latency += (gaps >= idle) * (2.0 * hop.delay)
     stays = np.ones(gaps.shape, dtype=bool)
     guess = []
     for hop in wide.hops:
@@ -319,7 +337,7 @@ def _shifted(first: Columns, column: Columns) -> Columns:
 
 def _carried(values: Values, sent: Floats, found: list[Left]) -> Travel:
     """What becomes of requests, sent so long after the ones before, that find this."""
-    up: Value = 0.0
+    up: Any = 0.0
     lanes: list[Lane] = []
     lost_at: list[Floats] = []
     reached: Bools | None = None
@@ -340,7 +358,7 @@ def _carried(values: Values, sent: Floats, found: list[Left]) -> Travel:
         if lane.fails.any():
             lost_at[-1] = up + _closed(hop) - idle
             reached = ~lane.fails if reached is None else reached & ~lane.fails
-        up = up + np.where(reuses, hop.delay, 3.0 * hop.delay)
+        up = up + (3.0 * hop.delay - reuses * (2.0 * hop.delay))
     done: Floats = np.asarray(up + values.service)
     for hop, lane, lost in zip(
         reversed(values.hops), reversed(lanes), reversed(lost_at), strict=True
@@ -365,7 +383,7 @@ def _lane(
     fails = ends
     if not hop.resets and np.any(hop.drain):
         fails = ends & (idle >= hop.idle + hop.drain - trip)
-    deaf = np.zeros_like(fails)
+    deaf = None
     if hop.resets:
         deaf = fails
     elif np.any(hop.deaf):
@@ -436,7 +454,8 @@ def sums(way: Travel, left_out: Rows) -> Sums:
     for lane in way.lanes:
         came = everybody if lane.reached is None else count(lane.reached)
         reused = count(lane.reuses)
-        columns = (count(lane.fails), count(lane.deaf), came - reused, reused)
+        deaf = 0 * reused if lane.deaf is None else count(lane.deaf)
+        columns = (count(lane.fails), deaf, came - reused, reused)
         for into, column in zip(told, columns, strict=True):
             into.append(column)
     return Sums(*(np.asarray(column) for column in told))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import numpy as np
 
@@ -15,15 +18,40 @@ from labkit.model.values import Floats, Rows, Values
 
 # Requests of a stretch, of all points together, and of one of them: a stretch needs
 # a few dozen megabytes.
-STRETCH = 1_048_576
+STRETCH = 524_288
+
+# Stretches side by side. More would not fit into the memory of small machines.
+AT_ONCE = min(4, os.cpu_count() or 1)
 
 
 def drive(values: Values, points: Rows, requests: int, totals: Totals) -> Iterator[int]:
-    """Carry out the requests of these points, group by group; add to ``totals``."""
+    """Carry out the requests of these points, group by group; add to ``totals``.
+
+    Groups have chance and counts of their own, so that some go side by side, as
+    numpy lets other threads work; what comes of them does not depend on it.
+    """
     together = _together(requests)
-    for number, first in enumerate(range(0, len(points), together)):
-        group = points[first : first + together]
-        yield from _drive_group(values.of_rows(group), group, number, requests, totals)
+    groups = [points[i : i + together] for i in range(0, len(points), together)]
+
+    def trip(number: int) -> Iterator[int]:
+        group = groups[number]
+        return _drive_group(values.of_rows(group), group, number, requests, totals)
+
+    if len(groups) == 1 or sys.platform == "emscripten":
+        for number in range(len(groups)):
+            yield from trip(number)
+        return
+    with ThreadPoolExecutor(AT_ONCE) as crew:
+        under_way = [
+            crew.submit(lambda number: sum(trip(number)), number)
+            for number in range(len(groups))
+        ]
+        try:
+            for done in as_completed(under_way):
+                yield done.result()
+        finally:
+            for each in under_way:
+                each.cancel()
 
 
 def _together(requests: int) -> int:

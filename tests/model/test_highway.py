@@ -11,7 +11,7 @@ from labkit.model.totals import Totals
 from labkit.model.values import values_of
 from labkit.settings import Origin
 
-REQUESTS = 6000
+REQUESTS = 3000
 POINTS = 3
 
 PLAIN = Hop(link=Link(delay=0.05), server=Server(idle_timeout=2.0))
@@ -85,7 +85,7 @@ def both_ways(
         return seen[0][:, first : first + requests]
 
     monkeypatch.setattr(Arrivals, "take", take)
-    monkeypatch.setattr(trips, "STRETCH", 2500)
+    monkeypatch.setattr(trips, "STRETCH", 1300)
     quick, slow = (Totals.nothing(POINTS, len(scenario.hops)) for _ in range(2))
     monkeypatch.setattr(trips, "_together", lambda requests: POINTS)
     for _ in trips.drive(values, points, REQUESTS, quick):
