@@ -21,7 +21,6 @@ from statistics import median
 
 import labkit
 from bench import browser, curves, sockets
-from bench import browser, sockets
 from bench.model import model
 
 SCENARIOS = Path(__file__).resolve().parent.parent / "data" / "scenarios"
