@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import median
 
 import labkit
-from bench import browser, curves, sockets
+from bench import browser, curves, sockets, sweeps
 
 SCENARIOS = Path(__file__).resolve().parent.parent / "data" / "scenarios"
 
@@ -260,6 +260,7 @@ def main() -> int:
         real_programs,
         flatness,
         lambda: proxies_and_virtual(words.rounds),
+        lambda: sweeps.sweeps(chain(100)),
         lambda: memory(1_000_000 if words.million else 100_000),
     ):
         for row in measure():
