@@ -27,7 +27,7 @@ def sweeps(scenario: labkit.Scenario, rounds: int = 3) -> list[Row]:
     """
     from bench.__main__ import Row, spread, timed
 
-    points = {TIMER: [1 + n / 10 for n in range(64)]}
+    points = {TIMER: [1 + n / 10 for n in range(100)]}
     worth = scenario.replace("traffic.requests", 500)
 
     def swept(count: int) -> float:
@@ -60,14 +60,15 @@ def _overheads(tiny: labkit.Scenario, rounds: int) -> list[Row]:
             with crew() as options:
                 _table(tiny, many, **options)
                 there = [
-                    timed(lambda: _table(tiny, many, **options))  # noqa: B023
-                    for _ in range(rounds)
+                    timed(lambda: _table(tiny, many, **options)) for _ in range(rounds)
                 ]
         except ImportError as missing:
             print(f"sweep over {name}: {missing}")
             continue
         # One worker does what one process did: the difference is the hand-over.
-        added = [1e3 * (t - h) / len(many[TIMER]) for t, h in zip(there, here, strict=True)]
+        added = [
+            1e3 * (t - h) / len(many[TIMER]) for t, h in zip(there, here, strict=True)
+        ]
         what = f"sweep over one worker of {name}: overhead per point"
         rows.append(Row(what, median(added), "ms", rounds, "reported", None,
                         spread(added)))  # fmt: skip

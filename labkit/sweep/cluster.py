@@ -27,9 +27,6 @@ PATIENCE = 5.0
 # in the place of those that went.
 ALONE = 20.0
 
-# How often a job may take its worker along before it is given up.
-LOSSES = 3
-
 
 @contextmanager
 def over_dask(
@@ -42,29 +39,31 @@ def over_dask(
     """
     with _connected(address) as client:
         slots = _slots(client, address)
-        executor = client.get_executor(pure=False, retries=LOSSES)
+        executor = client.get_executor(pure=False)
         with ways.over(executor, slots, plan, points) as batches:
             yield _watched(batches, client, address)
 
 
 def _watched(batches: ways.Batches, client: Any, address: str) -> ways.Batches:
     """The batches, until there is nobody left who could make more."""
-    since = time.perf_counter()
+    heard = time.perf_counter()
     try:
         for batch in batches:
-            now = time.perf_counter()
-            if batch:
-                since = now
-            elif now - since > ALONE:
-                if not client.nthreads():
-                    raise ConnectionError(
-                        f"the Dask scheduler at {address} has had no workers for "
-                        f"{ALONE:g} s"
-                    )
-                since = now
+            is_long = time.perf_counter() - heard > ALONE
+            if is_long and not batch:
+                _check_alone(client, address)
+            if is_long or batch:
+                heard = time.perf_counter()
             yield batch
     except (CancelledError, TimeoutError):
         raise ConnectionError(f"the Dask scheduler at {address} went away") from None
+
+
+def _check_alone(client: Any, address: str) -> None:
+    if not client.nthreads():
+        raise ConnectionError(
+            f"the Dask scheduler at {address} has had no workers for {ALONE:g} s"
+        )
 
 
 @contextmanager

@@ -43,6 +43,8 @@ def scheduler_process() -> Iterator[tuple[subprocess.Popen[str], str]]:
 @contextmanager
 def worker(address: str) -> Iterator[subprocess.Popen[bytes]]:
     words = ["worker", address, "--nthreads", "1", "--no-dashboard", "--no-nanny"]
+    # Should this process be killed, it goes as well.
+    words += ["--death-timeout", "60"]
     with subprocess.Popen([DASK, *words], stderr=subprocess.DEVNULL) as child:
         try:
             yield child
