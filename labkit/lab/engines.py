@@ -383,3 +383,7 @@ def real_proxies(scenario: Scenario, engine: str, proxy: str) -> Crew | None:
 def check(scenario: Scenario, engine: str = "virtual", proxy: str = "labkit") -> None:
     """SettingsError, in one sentence, for what :func:`run` would refuse to start."""
     _check(scenario, engine, proxy)
+    if engine == "model":
+        from labkit.model.refusals import check as check_model
+
+        check_model(scenario)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import logging
+import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,8 +23,9 @@ from labkit.sweep.plan import Plan, Point
 # Seconds until a scheduler must have answered, and shown a worker.
 PATIENCE = 5.0
 
-# How often a job may take its worker along before it is given up.
-LOSSES = 3
+# Seconds without a result after which we ask whether a worker is left: others may come
+# in the place of those that went.
+ALONE = 20.0
 
 
 @contextmanager
@@ -32,21 +35,62 @@ def over_dask(
     """Over the workers of the scheduler at an address such as "tcp://host:8786".
 
     SettingsError if dask is missing, if nobody answers within five seconds, or if
-    the scheduler has no worker.
+    the scheduler has no worker; ConnectionError if one of them goes away for good.
     """
     with _connected(address) as client:
         slots = _slots(client, address)
-        executor = client.get_executor(pure=False, retries=LOSSES)
+        executor = client.get_executor(pure=False)
         with ways.over(executor, slots, plan, points) as batches:
-            yield batches
+            yield _watched(batches, client, address)
+
+
+def _watched(batches: ways.Batches, client: Any, address: str) -> ways.Batches:
+    """The batches, until there is nobody left who could make more."""
+    heard = time.perf_counter()
+    try:
+        for batch in batches:
+            is_long = time.perf_counter() - heard > ALONE
+            if is_long and not batch:
+                _check_alone(client, address)
+            if is_long or batch:
+                heard = time.perf_counter()
+            yield batch
+    except (CancelledError, TimeoutError):
+        raise ConnectionError(f"the Dask scheduler at {address} went away") from None
+
+
+def _check_alone(client: Any, address: str) -> None:
+    if not client.nthreads():
+        raise ConnectionError(
+            f"the Dask scheduler at {address} has had no workers for {ALONE:g} s"
+        )
 
 
 @contextmanager
 def _connected(address: str) -> Iterator[Any]:
     distributed = _distributed()
     _knock(address)
-    with distributed.Client(address, timeout=PATIENCE, set_as_default=False) as client:
+    with (
+        _quietly(),
+        distributed.Client(address, timeout=PATIENCE, set_as_default=False) as client,
+    ):
         yield client
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without the traces that Dask logs of a peer that goes away: we say it in one
+    sentence. Its loggers have levels of their own, so each is silenced.
+    """
+    names = [name for name in logging.root.manager.loggerDict if "distributed" in name]
+    loud = [log for log in map(logging.getLogger, names) if not log.disabled]
+    for log in loud:
+        log.disabled = True
+    try:
+        yield
+    finally:
+        for log in loud:
+            log.disabled = False
 
 
 def _knock(address: str) -> None:

@@ -67,6 +67,18 @@ def test_it_works_inside_a_running_loop(table: Table) -> None:
     assert asyncio.run(cell()) == table
 
 
+def test_the_model_sweeps_as_well() -> None:
+    one, two = (
+        labkit.sweep(RACE, GRID, engine="model", processes=n, progress=False)
+        for n in (1, 2)
+    )
+    assert one == two and one.engine == "model"
+    for row in one:
+        changes = {path: row[path] for path in (POOL, SERVER, "seed")}
+        run = labkit.run(RACE.replace_all(changes), engine="model", progress=False)
+        assert (row["failed"], row["hop.0.races"]) == (run.failed, run.hops[0].races)
+
+
 def test_the_function_and_the_room_share_their_name() -> None:
     from labkit import sweep
 

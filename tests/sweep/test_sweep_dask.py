@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from distributed import Client
 from small import GRID, POOL, RACE, at_the_first_points
 
 import labkit
@@ -23,11 +24,18 @@ DASK = Path(sys.executable).parent / "dask"
 
 @contextmanager
 def scheduler() -> Iterator[str]:
+    with scheduler_process() as (_, address):
+        yield address
+
+
+@contextmanager
+def scheduler_process() -> Iterator[tuple[subprocess.Popen[str], str]]:
     words = ["scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
     with subprocess.Popen([DASK, *words], stderr=subprocess.PIPE, text=True) as child:
         try:
             assert child.stderr is not None
-            yield next(line.split()[-1] for line in child.stderr if " at: " in line)
+            lines = (line.split()[-1] for line in child.stderr if " at: " in line)
+            yield child, next(lines)
         finally:
             child.kill()
 
@@ -35,6 +43,8 @@ def scheduler() -> Iterator[str]:
 @contextmanager
 def worker(address: str) -> Iterator[subprocess.Popen[bytes]]:
     words = ["worker", address, "--nthreads", "1", "--no-dashboard", "--no-nanny"]
+    # Should this process be killed, it goes as well.
+    words += ["--death-timeout", "60"]
     with subprocess.Popen([DASK, *words], stderr=subprocess.DEVNULL) as child:
         try:
             yield child
@@ -42,9 +52,16 @@ def worker(address: str) -> Iterator[subprocess.Popen[bytes]]:
             child.kill()
 
 
+def there(address: str, workers: int) -> None:
+    """Wait until so many workers have come."""
+    with Client(address, set_as_default=False) as client:
+        client.wait_for_workers(workers)
+
+
 @pytest.fixture(scope="module")
 def crew() -> Iterator[str]:
     with scheduler() as address, worker(address), worker(address):
+        there(address, 2)
         yield address
 
 
@@ -54,8 +71,6 @@ def test_dask_gives_the_same_table(crew: str) -> None:
 
 
 def test_an_executor_of_a_dask_client_is_an_executor(crew: str) -> None:
-    from distributed import Client
-
     with Client(crew, set_as_default=False) as client:
         table = labkit.sweep(
             RACE, GRID, executor=client.get_executor(), processes=2, progress=False
@@ -66,8 +81,7 @@ def test_an_executor_of_a_dask_client_is_an_executor(crew: str) -> None:
 def test_a_worker_killed_midway_costs_no_point() -> None:
     grid = {POOL: [0.5 + 0.1 * n for n in range(40)]}
     with scheduler() as address, worker(address) as one, worker(address):
-        # Both must be there, or the one that is killed may be all there is.
-        both(address)
+        there(address, 2)
         sweep = Sweep(RACE, grid, dask=address, progress=False)
         with at_the_first_points(sweep, one.kill):
             table = sweep.run()
@@ -75,11 +89,36 @@ def test_a_worker_killed_midway_costs_no_point() -> None:
     assert table == labkit.sweep(RACE, grid, processes=1, progress=False)
 
 
-def both(address: str) -> None:
-    from distributed import Client
+def test_a_scheduler_that_is_killed_ends_the_sweep_in_one_sentence(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    grid = {POOL: [0.5 + 0.1 * n for n in range(40)]}
+    with scheduler_process() as (child, address), worker(address):
+        there(address, 1)
+        sweep = Sweep(RACE, grid, dask=address, progress=False)
+        with (
+            pytest.raises(ConnectionError, match=f"scheduler at {address} went away"),
+            at_the_first_points(sweep, child.kill),
+        ):
+            sweep.run()
+    assert 0 < len(sweep.table) < 40
+    assert capfd.readouterr().err == ""
 
-    with Client(address, set_as_default=False) as client:
-        client.wait_for_workers(2)
+
+def test_workers_that_all_went_end_the_sweep_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("labkit.sweep.cluster.ALONE", 1.0)
+    grid = {POOL: [0.5 + 0.1 * n for n in range(40)]}
+    with scheduler() as address, worker(address) as one:
+        there(address, 1)
+        sweep = Sweep(RACE, grid, dask=address, progress=False)
+        with (
+            pytest.raises(ConnectionError, match="no workers for 1 s"),
+            at_the_first_points(sweep, one.kill),
+        ):
+            sweep.run()
+    assert 0 < len(sweep.table) < 40
 
 
 def test_ctrl_c_keeps_what_came_and_the_crew_stays(crew: str) -> None:

@@ -135,3 +135,8 @@ def test_what_the_engine_refuses_is_refused_before_the_first_run(
 ) -> None:
     with pytest.raises(SettingsError, match="engine"):
         Plan.of(RACE, GRID, engine, proxy)
+
+
+def test_what_the_model_cannot_do_at_some_point_is_refused_by_name() -> None:
+    with pytest.raises(SettingsError, match=r"origin\.script is 'garbage'"):
+        Plan.of(RACE, {"origin.script": [None, "garbage"]}, "model")
