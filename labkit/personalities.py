@@ -59,6 +59,10 @@ SAYS_KEEP_ALIVE = frozenset({"nginx"})
 # on nginx 1.22.1, which writes its 408 into the access log alone.
 SILENT_TO_LATE_HEADS = frozenset({"nginx"})
 
+# Who still answers a client that has half-closed its connection, and closes then (row
+# D8 of docs/rows-found.md); for the others such a client has left.
+ANSWERS_HALF_CLOSED = frozenset({"haproxy"})
+
 # What the owner of a pool answers its own client when the hop fails.
 FAILURES: Mapping[str, str] = {
     "plain": "503",

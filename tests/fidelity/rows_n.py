@@ -319,6 +319,7 @@ async def client_half_closes(stage: Stage) -> list[str]:
     gone = stage.events(1, 1, Direction.UPSTREAM, Kind.FIN, Kind.RST)
     return [
         status(answer),
+        f"client connection: {await client.ending(QUIET)}",
         f"upstream connection: {'closed' if gone else 'open'}",
     ]
 
