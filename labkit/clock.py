@@ -294,10 +294,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
             )
         ticks = now > self._now
         self._now = now
-        due = []
+        due: list[Any] = []
         while timers and timers[0][0] == now:
-            timer = heappop(timers)[2]
-            timer._scheduled = False  # type: ignore[attr-defined]
+            timer: Any = heappop(timers)[2]
+            timer._scheduled = False
             due.append(timer)
         rest = iter(due)
         for timer in rest:
