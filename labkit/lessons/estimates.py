@@ -51,7 +51,7 @@ def check_estimate(estimate: object) -> Verdict:
         told = f"That is a {type(estimate).__name__}, not a function."
         return Verdict(False, told, "Write def errors_per_day(rate, timeout, ...).")
     answers = []
-    for asked, _ in counted():
+    for asked in unseen():
         answer, wrong = _asked(estimate, asked)
         if wrong:
             return Verdict(False, wrong, _nothing_yet(answer))
@@ -77,7 +77,7 @@ def _nothing_yet(answer: object) -> str:
         return ""
     return (
         "The share that fails is the chance of a gap in the window; the requests of "
-        f"a day are {_DAY:g} times the rate."
+        f"a day are {_DAY:,.0f} times the rate."
     )
 
 
@@ -103,11 +103,16 @@ def _is_near(answer: float, truth: float, factor: float = _FACTOR) -> bool:
     return truth / factor <= answer <= truth * factor
 
 
+def unseen() -> list[Chain]:
+    """Four chains drawn by chance: quiet, on the hump, and beyond it."""
+    chance = random.Random(20)
+    return [_unseen(chance, busy) for busy in (0.3, 1.0, 2.0, 3.5)]
+
+
 @cache
 def counted() -> tuple[tuple[Chain, float], ...]:
-    """Four chains drawn by chance, and their errors a day as the model counts them."""
-    chance = random.Random(20)
-    return tuple(_counted(_unseen(chance, busy)) for busy in (0.3, 1.0, 2.0, 3.5))
+    """The same, with their errors a day as the model counts them."""
+    return tuple(_counted(each) for each in unseen())
 
 
 def _unseen(chance: random.Random, busy: float) -> Chain:

@@ -69,7 +69,7 @@ def recorded() -> list[RateSeries]:
     return [often.series(label, told) for label, told in how["periods"].items()]
 
 
-def late(jitters: Iterable[float], period: float, requests: int = 20_000) -> RateSeries:
+def late(jitters: Iterable[float], period: float, requests: int = 10_000) -> RateSeries:
     """Failed requests of a health check whose timer is late by up to so much, as the
     model counts them."""
     asked = {"traffic.jitter": list(jitters)}

@@ -26,7 +26,7 @@ TIMEOUT, DELAY = 0.5, 0.01
 ROUND_TRIP = 2.0 * DELAY
 # Requests a second, on both sides of 1/TIMEOUT.
 RATES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
-REQUESTS = 2000
+REQUESTS = 1000
 MODELLED = 50_000
 # A connection that is busy for more of the time has a queue that hides the rest.
 _BUSIEST = 0.8
@@ -146,7 +146,7 @@ def pool(name: str, rate: float = 1.0 / TIMEOUT) -> Scenario:
     return chain(rate).replace_all(changes)
 
 
-def pools(requests: int = MODELLED) -> list[RateSeries]:
+def pools(requests: int = 20_000) -> list[RateSeries]:
     """The same traffic over each of POOLS, up to 64 requests a second."""
     rates = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
     return [modelled(pool(name), rates, requests, name) for name in POOLS]
