@@ -13,8 +13,10 @@ from labkit.lab import run
 from labkit.ladder import COLUMNS, Ladder, Rung, climb
 from labkit.ladder.columns import CHAIN, chains, column
 from labkit.ladder.lateness import lateness, tolerance
+from labkit.places import data
 from labkit.rungs import percent
 from labkit.settings import Event, LabSettings
+from labkit.theory import predicted
 
 FAST = Scenario(
     name="fast",
@@ -215,6 +217,30 @@ def test_a_ladder_is_read_as_it_was_written(tmp_path: Path) -> None:
     made = ladder(*AGREEING)
     path.write_text(json.dumps(made.to_json(), allow_nan=False))
     assert Ladder.read(path) == made
+
+
+# -- the committed ladders -------------------------------------------------------------
+
+CLIMBED = sorted(data("ladder").glob("*.json"))
+
+
+@pytest.mark.parametrize("path", CLIMBED, ids=lambda path: path.stem)
+def test_a_committed_ladder_is_that_of_its_scenario_and_its_columns_agree(
+    path: Path,
+) -> None:
+    made = Ladder.read(path)
+    assert made.scenario == Scenario.from_toml(path.with_suffix(".toml"))
+    assert made.command == f"labkit ladder data/ladder/{path.stem}.toml --json"
+    assert [rung.label for rung in made.rungs] == list(COLUMNS)
+    assert not any(rung.refused for rung in made.rungs)
+    assert made.agrees, made.table()
+
+
+@pytest.mark.parametrize("path", CLIMBED, ids=lambda path: path.stem)
+def test_theory_still_says_what_a_committed_ladder_has_of_it(path: Path) -> None:
+    theory = Ladder.read(path).rungs[0]
+    now = predicted(Scenario.from_toml(path.with_suffix(".toml")))
+    assert theory.share == pytest.approx(now.share, rel=0.01)
 
 
 # -- the figure ------------------------------------------------------------------------
