@@ -311,7 +311,7 @@ class _Curves(Study):
         except SettingsError as error:
             if not theory:
                 raise
-            yield Along(theory, (), str(error))
+            yield Along(theory, (), _silent("model", error))
 
     def _axis(self, count: int) -> dict[str, tuple[float, ...]]:
         return {self.path: steps(*self._span, count)}
@@ -338,6 +338,11 @@ class _Curves(Study):
         return float(scenario.get(self.path))
 
 
+def _silent(who: str, error: SettingsError) -> str:
+    """Who says nothing here, and about what."""
+    return f"no {who}: {str(error).split(';')[0]}"
+
+
 def _lines(
     scenario: Scenario, path: str, at: Sequence[float]
 ) -> tuple[tuple[Curve, ...], str]:
@@ -345,7 +350,7 @@ def _lines(
     try:
         said = [predicted(turned(scenario, path, value)) for value in at]
     except SettingsError as error:
-        return (), str(error)
+        return (), _silent("theory", error)
     xs = tuple(at)
     lines = [Curve("theory", xs, tuple(each.share for each in said))]
     if any(each.high - each.low > _SEEN * each.high for each in said):
