@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import median
 
 import labkit
-from bench import browser, curves, sockets
+from bench import browser, curves, sockets, sweeps
 from bench.model import model
 
 SCENARIOS = Path(__file__).resolve().parent.parent / "data" / "scenarios"
@@ -262,6 +262,7 @@ def main() -> int:
         flatness,
         lambda: model(words.rounds),
         lambda: proxies_and_virtual(words.rounds),
+        lambda: sweeps.sweeps(chain(100)),
         lambda: memory(1_000_000 if words.million else 100_000),
     ):
         for row in measure():

@@ -17,6 +17,7 @@ from labkit.points import Curve, RateSeries
 from labkit.theory import Window, duration, failure_share, peak
 
 _HERE = (0.0, (1.2, 1.2))
+_GUESS = (0.0, (6.0, 1.5, 1.2, 1.5))
 FORMULA = "L* = ln(b/a) / (b − a)"
 
 
@@ -27,13 +28,15 @@ def hump(
     theory: Sequence[Curve] = (),
     window: Window | None = None,
     here: float | None = None,
+    guess: float | None = None,
     title: str | None = None,
     facts: str = "",
 ) -> Axes:
     """Draw the share of failed requests over the rate of requests, in 1/s.
 
     ``window`` is the race window (a, b), whose peak is marked; ``here`` marks the
-    rate that the reader has. The rest is as in :func:`labkit.figures.rates`.
+    rate that the reader has, ``guess`` the rate at which somebody expected the peak.
+    The rest is as in :func:`labkit.figures.rates`.
     """
     if ax is None:
         ax = draw.paper(plot.WIDTH, plot.HEIGHT)
@@ -41,11 +44,11 @@ def hump(
     known = Rated(series, theory)
     summit = summit_of(window)
     plot.headline(sheet, [title] if title else titles(known, summit), facts)
-    top = plot.legend(sheet, [*rated.entries(known), *_poles(summit, here)])
+    top = plot.legend(sheet, [*rated.entries(known), *_poles(summit, here, guess)])
     room = 6.0 if summit else 0.0
     bottom = sheet.height - plot.BELOW - known.lanes()
     box = Box(plot.LEFT, top + 8.0, sheet.width - 5.0, bottom)
-    marked = [rate for rate in (summit, here) if rate is not None]
+    marked = [rate for rate in (summit, here, guess) if rate is not None]
     x = scales.along([*known.knob, *marked], box.left + 2.0, box.right - 2.0)
     frame = Frame(box, x, known.scale(box.top + room, box.bottom))
     plot.upright(sheet, box, frame.y, scales.percents(frame.y), "failed requests")
@@ -55,6 +58,8 @@ def hump(
         _name(sheet, frame, summit)
     if here is not None:
         plot.upright_at(sheet, x.at(here), below, INK, _HERE)
+    if guess is not None:
+        plot.upright_at(sheet, x.at(guess), below, INK, _GUESS)
     rated.draw(sheet, known, frame)
     plot.across(sheet, below, x, scales.numbers(x, "/s"), "request rate")
     return draw.put(sheet, ax)
@@ -78,11 +83,26 @@ def _name(sheet: Sheet, frame: Frame, summit: float) -> None:
     plot.on_ground(sheet, word, PAPER)
 
 
-def _poles(summit: float | None, here: float | None) -> Iterator[Entry]:
+def _poles(
+    summit: float | None, here: float | None, guess: float | None
+) -> Iterator[Entry]:
     if summit is not None:
         yield Entry("the peak", plot.pole(BLACK, dash=plot.DASHED))
     if here is not None:
         yield Entry(f"you are here: {rate(here)}", plot.pole(INK, dash=_HERE))
+    if guess is not None:
+        yield Entry(_guessed(guess, summit), plot.pole(INK, dash=_GUESS))
+
+
+def _guessed(guess: float, summit: float | None) -> str:
+    """A prediction, and how far it is from the peak."""
+    told = f"your guess: {rate(guess)}"
+    if summit is None:
+        return told
+    off = max(guess / summit, summit / guess)
+    if off < 1.05:
+        return f"{told}, right"
+    return f"{told}, {off:.2g} times too {'fast' if guess > summit else 'slow'}"
 
 
 def rate(value: float) -> str:

@@ -81,5 +81,9 @@ MARKS = {
     "model": Mark(GREEN, "s", 5.0, False),
     "theory": Mark(BLACK, "", 0.0, False),
     "envoy": Mark("#B0568A", "^", 6.0, False),
+    # Ways to keep connections, where these are compared and not the engines.
+    "one connection": Mark(INK, "o", 5.5, True),
+    "LIFO pool": Mark(WINDOW_EDGE, "D", 5.5, True),
+    "FIFO pool": Mark("#6A51A3", "^", 6.0, False),
 }
 OTHER_MARK = Mark(MUTED, "v", 5.5, False)

@@ -8,14 +8,21 @@ from typing import TYPE_CHECKING
 
 from labkit.kinds import refusal
 from labkit.theory.cycle import Fates, Life, Service, cycle_share, fates
-from labkit.theory.pools import deeper_share
+from labkit.theory.pools import deeper_share, turns_share
 from labkit.theory.prediction import Prediction, between, exactly
-from labkit.theory.rates import busy_time
+from labkit.theory.rates import busy_time, failure_share
 from labkit.theory.rescue import asks_again, may_time_out, rescued
 from labkit.theory.window import Window, closed_at, patience, race_window
 
 if TYPE_CHECKING:
     from labkit.settings import Hop, Scenario
+
+# Levels of a LIFO pool that are computed one by one; a request that finds a dozen
+# others under way is left to the upper bound.
+_DEEPEST = 12
+
+# exp of less than minus this is as good as 0.
+_MOST = 700.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +172,7 @@ def _bounded(case: _Case, chances: Fates, unused: float) -> Prediction:
         low, high = 0.0, high / max(1e-9, 1.0 - rate * case.service(1.0).overlap)
         whys.append("those who wait use up the connection's requests")
     if (age := _least_age(hop)) < math.inf:
-        low -= chances.raced / (rate * age)
+        low -= chances.raced / (rate * age) if rate * age else low
         high += _aged_share(case)
         whys.append("a connection may end by its age, and race then or be spared")
     if saved and (hop.pool.reuse == "fifo" or may_time_out(hop)):
@@ -192,12 +199,12 @@ def _extremes(case: _Case, life: Life) -> tuple[float, float]:
     narrow = fates(rate, hop, case.nearer, -early, -late)
     wide = fates(rate, hop, case.nearer, early, late)
     slow, quick = case.service(1.0), case.service(0.0)
-    spared = math.exp(-rate * case.shift)
+    spared = math.exp(-min(_MOST, rate * case.shift))
     others = 0.0 if slow.waits else _another_is_left(case)
     ends = wide.last + wide.raced + 1.0 / life.most
     kindly = Life(life.most, life.rescued, others if ends > wide.raced else 0.0)
     low = spared * cycle_share(rate, hop, narrow, slow, life)
-    high = cycle_share(rate, hop, wide, quick, kindly) / spared
+    high = min(1.0, cycle_share(rate, hop, wide, quick, kindly) / spared)
     high += others * ends * -math.expm1(-rate * race_window(hop).width)
     if _is_torn(case):
         width = race_window(hop).width
@@ -252,12 +259,16 @@ def _crowded(
         return share, high + unused
     whys.append("requests that overlap open more connections")
     load = case.rate * service.overlap
-    levels = min(hop.pool.max_connections, math.ceil(load + 8.0 * math.sqrt(load)) + 8)
+    levels = min(hop.pool.max_connections, _DEEPEST)
     window = race_window(hop).earlier(case.nearer)
     if hop.pool.reuse == "lifo":
         unsaved = 1.0 - rescued(case.scenario, case.index)
-        deeper = deeper_share(case.rate, window, int(min(levels, 40)), service.overlap)
+        deeper = deeper_share(case.rate, window, int(levels), service.overlap)
         share += unsaved * deeper
+    else:
+        alone = failure_share(case.rate, window, math.exp(-min(_MOST, load)))
+        turns = turns_share(case.rate, window, service.overlap)
+        share = share * turns / alone if alone else turns
     return share, high + unused
 
 

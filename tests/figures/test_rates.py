@@ -175,6 +175,26 @@ def test_the_hump_reads_from_one_a_quarter_of_an_hour_to_ten_a_second() -> None:
     assert {"0.001/s", "0.1/s", "10/s", "request rate"} <= set(texts(ax))
 
 
+@pytest.mark.parametrize(
+    ("guess", "words"),
+    [
+        (2.0, "your guess: 2/s, 10 times too fast"),
+        (0.02, "your guess: 0.02/s, one every 50 s, 10 times too slow"),
+        (0.2, "your guess: 0.2/s, one every 5 s, right"),
+    ],
+)
+def test_a_guess_stands_beside_the_peak_with_the_gap_named(
+    guess: float, words: str
+) -> None:
+    ax = hump([counted("model", 10**6)], window=WINDOW, guess=guess)
+    assert words in texts(ax) and overlaps(ax) == []
+
+
+def test_a_guess_where_there_is_no_peak_is_drawn_alone() -> None:
+    ax = hump([counted("model", 1000)], guess=2.0)
+    assert "your guess: 2/s" in texts(ax)
+
+
 @pytest.mark.parametrize("here", [None, 0.0001, 1e6])
 @pytest.mark.parametrize("end", [0.011, 5.0, 3600.0])
 def test_no_two_texts_touch_on_a_hump(here: float | None, end: float) -> None:

@@ -59,6 +59,12 @@ def test_sliders_stop_where_people_set_timers_and_say_so() -> None:
     assert knob.nearest(4.9) == 5.0
 
 
+def test_a_rate_has_stops_on_both_sides() -> None:
+    [knob] = PanelModel(failing_chain(), ("traffic.rate",)).knobs
+    assert knob.ends[0] < knob.start / 10 and knob.ends[1] > 10 * knob.start
+    assert knob.told(0.2) == "0.2/s"
+
+
 def test_a_preset_starts_from_the_start() -> None:
     mended = {"hop.1.pool.idle_timeout": 4.0}
     model = PanelModel(failing_chain(), DEFAULT_PATHS[1:], presets={"mended": mended})
