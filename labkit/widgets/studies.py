@@ -52,6 +52,7 @@ _SEEN = 0.05  # bounds closer than this are one line on paper
 GLANCE = "theory to the first order"
 # Seconds that a slider waits, and a reader.
 _AT_ONCE, _AT_REST = 0.1, 2.0
+_LARGE_PARTS = 4
 # A live run of a panel is over in a minute.
 _LIVE_SECONDS = 60.0
 
@@ -219,7 +220,9 @@ class HeatMap(Study):
         up, right = self.paths
         count, requests = affordable(scenario, self._axes, self.wholes, _AT_REST)
         values = steps(*self._range, count)
-        rows = max(1, count // self.parts)
+        # What goes step by step is cheaper in large parts.
+        is_quick = (count, requests) == self.wholes[0]
+        rows = max(1, count // (self.parts if is_quick else _LARGE_PARTS))
         parts: list[Grid] = []
         for start in range(0, count, rows):
             axes = {up: values[start : start + rows], right: values}
@@ -308,7 +311,7 @@ class _Curves(Study):
         except SettingsError as error:
             if not theory:
                 raise
-            yield Along(theory, (), str(error))
+            yield Along(theory, (), _silent("model", error))
 
     def _axis(self, count: int) -> dict[str, tuple[float, ...]]:
         return {self.path: steps(*self._span, count)}
@@ -335,6 +338,11 @@ class _Curves(Study):
         return float(scenario.get(self.path))
 
 
+def _silent(who: str, error: SettingsError) -> str:
+    """Who says nothing here, and about what."""
+    return f"no {who}: {str(error).split(';')[0]}"
+
+
 def _lines(
     scenario: Scenario, path: str, at: Sequence[float]
 ) -> tuple[tuple[Curve, ...], str]:
@@ -342,7 +350,7 @@ def _lines(
     try:
         said = [predicted(turned(scenario, path, value)) for value in at]
     except SettingsError as error:
-        return (), str(error)
+        return (), _silent("theory", error)
     xs = tuple(at)
     lines = [Curve("theory", xs, tuple(each.share for each in said))]
     if any(each.high - each.low > _SEEN * each.high for each in said):
