@@ -1,8 +1,9 @@
 # make lab        JupyterLab on the first notebook (ARGS="--no-browser --port=8899")
-# make test       every test and every notebook (ARGS="-k race" for some of them)
+# make test       every notebook, and every test but those below (ARGS="-k race")
 # make lint       style, types and floors
 # make notebooks  execute all notebooks and write their outputs
-# make fidelity   our proxy beside a real Envoy, row by row (ARGS="-k C4")
+# make fidelity   real proxies: in our proxy's place, and beside it (ARGS="-k C4")
+# make slow       tests that take long: 100,000 requests, Python's own of asyncio
 # make bench      measurements (ARGS="--json bench.json")
 # make binder     build an environment as binder/ says and execute the notebooks in it
 # make format     let ruff lay out the code
@@ -14,20 +15,27 @@ BIN := $(VENV)/bin
 PIP := PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip --disable-pip-version-check
 NEEDS := pyproject.toml constraints.txt
 
-.PHONY: lab test lint notebooks fidelity bench binder format pins pyodide clean
+.PHONY: lab test slow lint notebooks fidelity bench binder format pins pyodide clean
 
 lab: $(VENV)/.for-lab
 	$(BIN)/labkit start $(ARGS)
 
-# Two at a time what keeps to virtual time; alone what races on real sockets; by itself
-# what drives a browser, for Playwright keeps a loop running in its thread. Pytest says 5
-# when ARGS chose no test of a part.
+# Two at a time what keeps to virtual time, and what uses real sockets with time to spare;
+# alone what measures real time; by itself what drives a browser, for Playwright keeps a
+# loop running in its thread. Pytest says 5 when ARGS chose no test of a part.
+TWO := -n 2 --dist loadfile
 test: $(VENV)/.for-dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile --nbval \
-		-m "not live and not browser and not binder and not fidelity" tests notebooks $(ARGS) \
+	$(BIN)/python -m pytest $(TWO) --nbval \
+		-m "not live and not browser and not binder and not fidelity and not slow" \
+		tests notebooks $(ARGS) \
 		|| [ $$? -eq 5 ]
-	$(BIN)/python -m pytest -m live tests $(ARGS) || [ $$? -eq 5 ]
-	$(BIN)/python -m pytest -m browser tests/browser $(ARGS) || [ $$? -eq 5 ]
+	$(BIN)/python -m pytest $(TWO) -m "live and not quiet and not real" tests $(ARGS) \
+		|| [ $$? -eq 5 ]
+	$(BIN)/python -m pytest -m quiet tests $(ARGS) || [ $$? -eq 5 ]
+	$(BIN)/python -m pytest -n 2 -m browser tests/browser $(ARGS) || [ $$? -eq 5 ]
+
+slow: $(VENV)/.for-dev
+	$(BIN)/python -m pytest -n 2 -m slow tests $(ARGS)
 
 lint: $(VENV)/.for-dev
 	$(BIN)/ruff check .
@@ -38,9 +46,11 @@ lint: $(VENV)/.for-dev
 notebooks: $(VENV)/.for-dev
 	$(BIN)/python tools/execute_notebooks.py $(ARGS)
 
-# What docs/fidelity.md says, measured anew: it wants the machine to itself.
+# Real proxies in the place of ours, then what docs/fidelity.md says, measured anew: that
+# wants the machine to itself.
 fidelity: $(VENV)/.for-bench
-	$(BIN)/python -m pytest -m fidelity tests/fidelity $(ARGS)
+	$(BIN)/python -m pytest $(TWO) -m real tests/field $(ARGS) || [ $$? -eq 5 ]
+	$(BIN)/python -m pytest -m fidelity tests/fidelity $(ARGS) || [ $$? -eq 5 ]
 
 bench: $(VENV)/.for-bench
 	$(BIN)/python -m bench $(ARGS)

@@ -20,7 +20,8 @@ from pathlib import Path
 from statistics import median
 
 import labkit
-from bench import browser, curves, sockets
+from bench import browser, curves, sockets, sweeps
+from bench.model import model
 
 SCENARIOS = Path(__file__).resolve().parent.parent / "data" / "scenarios"
 
@@ -259,7 +260,9 @@ def main() -> int:
         curves.curves,
         real_programs,
         flatness,
+        lambda: model(words.rounds),
         lambda: proxies_and_virtual(words.rounds),
+        lambda: sweeps.sweeps(chain(100)),
         lambda: memory(1_000_000 if words.million else 100_000),
     ):
         for row in measure():

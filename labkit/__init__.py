@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         SettingsError,
         Traffic,
     )
+    from labkit.sweep import Table, sweep
     from labkit.widgets import Panel, panel
     from labkit.wire import ConnectionLife, Exchange, Trace, WireEvent
 
@@ -46,7 +47,11 @@ _HOME = {
     "WireEvent": "labkit.wire",
     **dict.fromkeys(("Panel", "panel"), "labkit.widgets"),
     "measure_gaps": "labkit.gaps",
+    "Table": "labkit.sweep",
 }
+
+# Found without an import of their own: labkit.accesslogs.read(...).
+_ROOMS = ("accesslogs", "field", "presets", "sweep")
 
 __all__ = [
     "ConnectionLife",
@@ -66,6 +71,7 @@ __all__ = [
     "Scenario",
     "Server",
     "SettingsError",
+    "Table",
     "Trace",
     "Traffic",
     "VirtualLoop",
@@ -75,12 +81,13 @@ __all__ = [
     "panel",
     "run",
     "run_many",
+    "sweep",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "field":
-        return importlib.import_module("labkit.field")
+    if name in _ROOMS:
+        return importlib.import_module(f"labkit.{name}")
     home = _HOME.get(name)
     if home is None:
         raise AttributeError(f"module 'labkit' has no attribute {name!r}")

@@ -77,8 +77,7 @@ class _Soon(asyncio.Handle):
     _context: Context
     _loop: Any
     _callback: Any
-    _repr: str | None
-    _source_traceback: Any
+    _repr = _source_traceback = None
 
 
 class _Timer(asyncio.TimerHandle):
@@ -88,8 +87,7 @@ class _Timer(asyncio.TimerHandle):
     _context: Context
     _loop: Any
     _callback: Any
-    _repr: str | None
-    _source_traceback: Any
+    _repr = _source_traceback = None
     _when: float
     _scheduled: bool
 
@@ -182,7 +180,6 @@ class VirtualLoop(asyncio.BaseEventLoop):
             timer._callback = callback
             timer._args = args
             timer._cancelled = False
-            timer._repr = timer._source_traceback = None
             timer._when = when
         # A timer never fires in the past: a deadline that is due is due now.
         due = when if when > self._now else self._now
@@ -210,7 +207,6 @@ class VirtualLoop(asyncio.BaseEventLoop):
             handle._callback = callback
             handle._args = args
             handle._cancelled = False
-            handle._repr = handle._source_traceback = None
         self._ready.append(handle)  # type: ignore[attr-defined]
         return handle
 
@@ -228,9 +224,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
         if not handle._scheduled:  # type: ignore[attr-defined]
             return
         self._timer_cancelled_count: int = self._timer_cancelled_count + 1
-        if self._timer_cancelled_count * 2 > len(self._timers) > 1000:
+        if self._timer_cancelled_count * 2 > len(self._timers) > 16:
             # In place: the loop that runs holds on to this list.
-            self._timers[:] = [t for t in self._timers if not t[2].cancelled()]
+            self._timers[:] = [t for t in self._timers if not t[2]._cancelled]
             heapify(self._timers)
             self._timer_cancelled_count = 0
 
@@ -245,29 +241,32 @@ class VirtualLoop(asyncio.BaseEventLoop):
         next_ready = ready.popleft
         turns, left = 0, self._slice
         while True:
-            if not ready:
-                if self._stopping:  # type: ignore[attr-defined]
-                    return
-                if self._jump():
-                    turns = 0
-            turns += 1
-            if turns > TURNS_PER_INSTANT:
-                raise Deadlock(self._how_it_spins())
-            for _ in range(len(ready)):
-                handle = next_ready()
-                if handle._cancelled:
-                    continue
-                try:
-                    handle._context.run(handle._callback, *handle._args)
-                except (SystemExit, KeyboardInterrupt):
-                    raise
-                except BaseException as error:
-                    self._report(handle, error)
+            if ready:
+                for _ in range(len(ready)):
+                    handle = next_ready()
+                    if handle._cancelled:
+                        continue
+                    try:
+                        if args := handle._args:
+                            handle._context.run(handle._callback, *args)
+                        else:
+                            handle._context.run(handle._callback)
+                    except (SystemExit, KeyboardInterrupt):
+                        raise
+                    except BaseException as error:
+                        self._report(handle, error)
+            elif self._stopping:  # type: ignore[attr-defined]
+                return
+            elif self._jump():
+                turns = 0
             left -= 1
             if left <= 0:
                 self.stop()
             if self._stopping:  # type: ignore[attr-defined]
                 return
+            turns += 1
+            if turns >= TURNS_PER_INSTANT:
+                raise Deadlock(self._how_it_spins())
 
     def _report(self, handle: asyncio.Handle, error: BaseException) -> None:
         """A callback raised: the same words as asyncio's own loops have for it."""
@@ -276,7 +275,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self.call_exception_handler(context)
 
     def _jump(self) -> bool:
-        """Make the next timers ready; does the clock tick for that?"""
+        """Jump to the next timers and run them as one turn; does the clock tick?
+
+        The same words as in the loop above: CPython reads an attribute fast where
+        it has always met one class, and so each kind of handle has its own place.
+        """
         timers = self._timers
         while timers and timers[0][2]._cancelled:
             heappop(timers)
@@ -291,10 +294,26 @@ class VirtualLoop(asyncio.BaseEventLoop):
             )
         ticks = now > self._now
         self._now = now
+        due: list[Any] = []
         while timers and timers[0][0] == now:
-            timer = heappop(timers)[2]
-            timer._scheduled = False  # type: ignore[attr-defined]
-            self._ready.append(timer)  # type: ignore[attr-defined]
+            timer: Any = heappop(timers)[2]
+            timer._scheduled = False
+            due.append(timer)
+        rest = iter(due)
+        for timer in rest:
+            if timer._cancelled:
+                continue
+            try:
+                if args := timer._args:
+                    timer._context.run(timer._callback, *args)
+                else:
+                    timer._context.run(timer._callback)
+            except (SystemExit, KeyboardInterrupt):
+                left = reversed(list(rest))
+                self._ready.extendleft(left)  # type: ignore[attr-defined]
+                raise
+            except BaseException as error:
+                self._report(timer, error)
         return ticks
 
     def _how_it_spins(self) -> str:

@@ -25,6 +25,15 @@ class _Refused(Exception):
     """The value is not of this kind."""
 
 
+class _EntryRefused(_Refused):
+    """One entry of a list is not; the list may be too long to be shown."""
+
+    def __init__(self, index: int, entry: object) -> None:
+        super().__init__()
+        self.index = index
+        self.entry = entry
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """One sort of value; ``accept`` gives it back in its proper type."""
@@ -39,6 +48,9 @@ def checked(path: str, kind: Kind, value: object) -> Any:
     """The value in its proper type; SettingsError names ``path`` otherwise."""
     try:
         return kind.accept(value)
+    except _EntryRefused as one:
+        told = f"entry {one.index} is {shown(one.entry)}; allowed: {kind.allowed}"
+        raise SettingsError(f"{path} is {shown(value)}, {told}") from None
     except (_Refused, OverflowError):
         raise refusal(path, value, kind.allowed) from None
 
@@ -193,9 +205,18 @@ def several(kind: Kind, what: str) -> Kind:
     def accept(value: object) -> tuple[Any, ...]:
         if not isinstance(value, (list, tuple)):
             raise _Refused
-        return tuple(kind.accept(each) for each in value)
+        if len(value) == 1:
+            return (kind.accept(value[0]),)
+        return tuple(_entry(kind, *each) for each in enumerate(value))
 
     return Kind(f"a list of {what}, each {kind.allowed}", accept, kind.unit)
+
+
+def _entry(kind: Kind, index: int, value: object) -> Any:
+    try:
+        return kind.accept(value)
+    except (_Refused, OverflowError):
+        raise _EntryRefused(index, value) from None
 
 
 def any_or_several(kind: Kind, what: str) -> Kind:

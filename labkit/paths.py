@@ -148,14 +148,18 @@ def _knob(path: str, field: Field[Any]) -> Knob:
 def check_schedule(scenario: Scenario) -> None:
     """Every event names something that exists, and a value that it can take."""
     for index, event in enumerate(scenario.lab.schedule):
-        at = f"lab.schedule.{index}"
-        try:
-            _check_event(scenario, event, at)
-        except SettingsError as error:
-            told = str(error)
-            raise SettingsError(
-                told if told.startswith(at) else f"{at}.path: {told}"
-            ) from None
+        check_event(scenario, event, f"lab.schedule.{index}")
+
+
+def check_event(scenario: Scenario, event: Event, at: str) -> None:
+    """The same of one event; ``at`` is what its SettingsError calls it."""
+    try:
+        _check_event(scenario, event, at)
+    except SettingsError as error:
+        told = str(error)
+        raise SettingsError(
+            told if told.startswith(at) else f"{at}.path: {told}"
+        ) from None
 
 
 def _check_event(scenario: Scenario, event: Event, at: str) -> None:

@@ -55,6 +55,14 @@ SERVER_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
 # measured on 1.22.1. Envoy and HAProxy do not, to a client of HTTP/1.1.
 SAYS_KEEP_ALIVE = frozenset({"nginx"})
 
+# Who closes without a word when a request's head is late; the others say 408. Measured
+# on nginx 1.22.1, which writes its 408 into the access log alone.
+SILENT_TO_LATE_HEADS = frozenset({"nginx"})
+
+# Who still answers a client that has half-closed its connection, and closes then (row
+# D8 of docs/rows-found.md); for the others such a client has left.
+ANSWERS_HALF_CLOSED = frozenset({"haproxy"})
+
 # What the owner of a pool answers its own client when the hop fails.
 FAILURES: Mapping[str, str] = {
     "plain": "503",
@@ -67,7 +75,7 @@ FAILURES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Habit:
-    """What a proxy does about a failed hop without being asked.
+    """What a proxy does of its own accord, most of it about a failed hop.
 
     ``repeats_lost``: a request that died with a reused connection goes out again at
     once, as often as it takes, unless its method is in ``never_repeats``.
@@ -75,29 +83,40 @@ class Habit:
     ``connect_wait`` seconds each. ``silent_if_lost``: the client of a request that
     died with a reused connection gets no answer, so that it tries again itself.
     ``statuses``: its own answers by cause; ``status`` to every other cause.
+    ``resets``: for which reasons it ends an upstream connection by RST.
+    ``collects_body``: the upstream sees nothing of a request until all of it is here.
+    ``passes_hint``: Keep-Alive crosses it, both ways.
     """
 
     repeats_lost: bool = False
     never_repeats: frozenset[str] = frozenset()
     connects_again: int = 0
     connect_wait: float = 0.0
+    resets: frozenset[str] = frozenset()
+    collects_body: bool = False
+    passes_hint: bool = False
     silent_if_lost: bool = False
     status: int = 502
     statuses: Mapping[str, int] = field(default_factory=dict)
 
 
 # Besides the table: nginx 1.22.1 and HAProxy 2.6.12 as measured with one server, in
-# their default settings (rows D1 to D9 of docs/rows-found.md); ALB as AWS documents it
+# their default settings (rows D1 to D9 of docs/rows-found.md, N and H of
+# docs/fidelity.md); ALB as AWS documents it
 # ("Troubleshoot your Application Load Balancers", HTTP 502 and 504).
 HABITS: Mapping[str, Habit] = {
     "nginx": Habit(
         repeats_lost=True,
         never_repeats=frozenset({"POST", "LOCK", "PATCH"}),
+        resets=frozenset({"unsolicited bytes"}),
+        collects_body=True,
         statuses={"Timeout": 504, "ConnectTimeout": 504},
     ),
     "haproxy": Habit(
         connects_again=3,
         connect_wait=1.0,
+        resets=frozenset({"unsolicited bytes", "announced by the server", "timeout"}),
+        passes_hint=True,
         silent_if_lost=True,
         statuses={
             "Timeout": 504,

@@ -113,10 +113,14 @@ class Traffic(Section):
 
 @settings_group
 class Retry(Section):
-    """When a pool's owner repeats a request."""
+    """When a pool's owner repeats a request.
+
+    Where ``retry_on`` is not written, the habits of the owner's personality stand;
+    written as empty it forbids them.
+    """
 
     where = "pool.retry"
-    retry_on: tuple[str, ...] = knob(
+    retry_on: tuple[str, ...] = shy(
         (), several(choice(*RETRY_WORDS), "Envoy's words"), "which failures"
     )
     num_retries: int = knob(1, count(0, 1000), "further tries per request")
@@ -127,6 +131,16 @@ class Retry(Section):
     max_interval: float = knob(0.25, seconds(endless=False), "longest back-off")
     max_retries: int = knob(3, count(0, 1_000_000), "at the same time")
     buffer_limit: int = knob(1_048_576, count(0, 10**9), "bytes of body kept for it")
+    written: frozenset[str] = memory()
+
+    @property
+    def is_unwritten(self) -> bool:
+        """Does nothing say which failures, so that habits stand?"""
+        return "retry_on" not in self.written
+
+    def _values(self) -> tuple[Any, ...]:
+        """With what was written: "none" and "as you like" are not the same."""
+        return (*Section._values(self), self.written)
 
 
 @settings_group

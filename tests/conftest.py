@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+pytest_plugins = ["held_up"]
+
 settings.register_profile("labkit", deadline=None)
 settings.load_profile("labkit")
 

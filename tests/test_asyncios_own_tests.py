@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).with_name("asyncio_suite.py")
+SLOW = ("test_events", "test_tasks")
 # At least so many tests each, in every supported version of Python.
 MODULES = {
     "test_buffered_proto": 1,
@@ -37,13 +38,19 @@ REFUSED = "RunCoroutineThreadsafeTests"
     importlib.util.find_spec("test.test_asyncio") is None,
     reason="this Python came without its own tests",
 )
-@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize(
+    "module",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else [])
+        for name in MODULES
+    ],
+)
 def test_the_module_passes(module: str) -> None:
     done = subprocess.run(
         [sys.executable, str(SCRIPT), module],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     told = json.loads(done.stdout.splitlines()[-1])
     assert told["ran"] >= MODULES[module]

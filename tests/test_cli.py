@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from labkit.places import scenario_file
+from labkit.places import data, scenario_file
 from labkit.wire import Trace
 
 UPSTREAM = str(scenario_file("mistuned-upstream"))
@@ -63,6 +63,28 @@ def gaps() -> list[str]:
     ]
 
 
+def test_gaps_and_methods_come_from_an_access_log_and_set_has_the_last_word() -> None:
+    log = str(data("access-logs/envoy-text.log"))
+    words = ["run", UPSTREAM, "--json", "--gaps-from", log]
+    done = labkit(*words, "--set", "hop.1.link.delay=0.05")
+    assert done.returncode == 0 and "requests went to 2 upstreams" in done.stderr
+    assert json.loads(done.stdout)["requests"] == 299
+    one = labkit(*words, "--upstream", "10.1.0.4:8080", "--requests", "9")
+    assert json.loads(one.stdout)["requests"] == 9 and "2 upstreams" not in one.stderr
+
+
+def test_a_ladder_prints_its_columns_and_draws_them(tmp_path: Path) -> None:
+    plot = tmp_path / "ladder.svg"
+    words = ["ladder", UPSTREAM, "--engines", "theory", "--plot", str(plot)]
+    done = labkit(*words)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[1].startswith("theory  about 0.146 %")
+    assert "<desc" in plot.read_text()
+    told = json.loads(labkit(*words, "--json").stdout)
+    assert told["command"] == " ".join(["labkit", *words, "--json"])
+    assert [column["label"] for column in told["columns"]] == ["theory"]
+
+
 def test_trace_and_plot_are_written(tmp_path: Path) -> None:
     trace, plot = tmp_path / "t.jsonl", tmp_path / "p.svg"
     words = ["--requests", "4", "--trace", str(trace), "--plot", str(plot)]
@@ -89,6 +111,13 @@ def test_trace_and_plot_are_written(tmp_path: Path) -> None:
         (["run", UPSTREAM, "--speed", "9"], ["--speed"]),
         (["dance"], ["dance"]),
         ([], ["VERB"]),
+        (["run", UPSTREAM, "--gaps-from", "/no/a.log"], ["/no/a.log", "no such file"]),
+        (["run", UPSTREAM, "--gaps-from", UPSTREAM], ["line 1: ", "formats envoy-js"]),
+        (["run", UPSTREAM, "--upstream", "a:1"], ["--upstream a:1", "--gaps-from"]),
+        (["ladder", UPSTREAM, "--engines", "theory,wish"], ['"wish"', '"envoy"']),
+        (["ladder", UPSTREAM, "--engines", ","], ['columns has ""']),
+        (["ladder", UPSTREAM, "--requests", "0"], ["requests is 0"]),
+        (["ladder", UPSTREAM, "--plot", "/no/folder/p.svg"], ["/no/folder"]),
         (["serve", UPSTREAM, "--port", "99999"], ["--port", "99999"]),
         (["serve", UPSTREAM, "--log-format", "xml"], ["'xml'", "text, json"]),
     ],

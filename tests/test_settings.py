@@ -113,6 +113,16 @@ def test_the_programs_of_a_chain_have_names() -> None:
     assert four.parties == ("alb", "proxy", "proxy 2", "proxy 3", "upstream")
 
 
+def test_no_retries_is_another_policy_than_none_that_was_written() -> None:
+    unsaid, none = CHAIN, CHAIN.replace("hop.1.pool.retry.retry_on", [])
+    assert unsaid != none and none.hops[1].pool.retry.retry_on == ()
+    assert "retry_on = []" in none.to_toml() and "retry" not in unsaid.to_toml()
+    for scenario in (unsaid, none):
+        assert Scenario.from_toml(scenario.to_toml()) == scenario
+        assert Scenario.from_token(scenario.token()) == scenario
+    assert none.replace("hop.1.pool.retry.retry_on", None) == unsaid
+
+
 # -- personalities -----------------------------------------------------------------
 
 
@@ -248,7 +258,15 @@ WRONG = [
     (lambda: Origin(script="sing"), 'origin.script is "sing"; allowed: "garbage"'),
     (lambda: Origin(fails_after_execute=1.1), "origin.fails_after_execute is 1.1"),
     (lambda: Traffic(arrivals="gaps"), "traffic.gaps is []; allowed: at least one gap"),
-    (lambda: Traffic(gaps=[1, -1]), "traffic.gaps is [1, -1]; allowed: a list of gaps"),
+    (
+        lambda: Traffic(gaps=[1, -1]),
+        "traffic.gaps is [1, -1], entry 1 is -1; allowed: a list of gaps",
+    ),
+    (
+        lambda: Traffic(gaps=[1.0, math.nan, 2.0]),
+        "traffic.gaps is [1.0, nan, 2.0], entry 1 is nan; allowed: a list of gaps, ",
+    ),
+    (lambda: Traffic(gaps=["1s"]), "traffic.gaps is ['1s']; allowed: a list of gaps"),
     (lambda: Traffic(requests=0), "traffic.requests is 0; allowed: a whole number"),
     (lambda: Traffic(requests=INF), "traffic.requests is inf; allowed: a whole number"),
     (lambda: Traffic(burst=0), "traffic.burst is 0; allowed: a whole number from 1"),

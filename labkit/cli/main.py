@@ -36,6 +36,7 @@ def main(words: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"labkit: {complaint}\n")
         return BAD_INPUT
     arguments.rest = rest
+    arguments.words = list(sys.argv[1:] if words is None else words)
     return _guarded(arguments.verb, arguments)
 
 
@@ -75,6 +76,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_start(verbs)
     _add_run(verbs)
     _add_serve(verbs)
+    _add_sweep(verbs)
+    _add_ladder(verbs)
     _add_explain(verbs)
     return parser
 
@@ -108,10 +111,23 @@ def _add_run(verbs: Verbs) -> None:
     verb.add_argument(
         "--set", action="append", default=[], metavar="PATH=VALUE", dest="changes"
     )
+    _add_log(verb)
     verb.add_argument("--json", action="store_true", help="print one JSON object")
     verb.add_argument("--trace", metavar="FILE.jsonl", help="write every segment")
     verb.add_argument("--plot", metavar="FILE.svg", help="draw the sequence diagram")
     verb.set_defaults(verb=run, takes_rest=False)
+
+
+def _add_log(verb: _Parser) -> None:
+    """Traffic from an access log; labkit.cli.scenario reads it."""
+    verb.add_argument(
+        "--gaps-from",
+        metavar="LOG",
+        help="take gaps and methods from an access log of Envoy, nginx or ALB",
+    )
+    verb.add_argument(
+        "--upstream", metavar="HOST:PORT", help="of LOG only what went there"
+    )
 
 
 def _add_serve(verbs: Verbs) -> None:
@@ -126,6 +142,60 @@ def _add_serve(verbs: Verbs) -> None:
         "--set", action="append", default=[], metavar="PATH=VALUE", dest="changes"
     )
     verb.set_defaults(verb=serve, takes_rest=False)
+
+
+def _add_sweep(verbs: Verbs) -> None:
+    from labkit.cli.sweep import sweep
+
+    verb = verbs.add_parser("sweep", help="run a scenario at every point of a grid")
+    verb.add_argument("file", metavar="FILE.toml")
+    verb.add_argument(
+        "--vary",
+        action="append",
+        default=[],
+        metavar="PATH=VALUES",
+        help="START:STOP:STEPS (both ends included), START:STOP:STEPSlog, or 1,2,5",
+    )
+    verb.add_argument("--engine", default="virtual")
+    verb.add_argument("--proxy", default="labkit", metavar="P[,P]")
+    crew = verb.add_mutually_exclusive_group()
+    crew.add_argument("--workers", type=int, metavar="N", help="processes here")
+    crew.add_argument("--dask", metavar="ADDRESS", help="of a Dask scheduler")
+    verb.add_argument("--requests", type=int, metavar="N", help="at each point")
+    verb.add_argument("--seed", type=int, metavar="N")
+    verb.add_argument(
+        "--set", action="append", default=[], metavar="PATH=VALUE", dest="changes"
+    )
+    verb.add_argument("--json", action="store_true", help="print one JSON object")
+    verb.add_argument("--csv", metavar="FILE.csv", help="write the table")
+    verb.add_argument("--parquet", metavar="FILE.parquet", help="write the table")
+    verb.add_argument(
+        "--resume", metavar="FILE", help="keep finished points here and go on with them"
+    )
+    verb.add_argument("--plot", metavar="FILE.svg", help="draw the error rate")
+    verb.set_defaults(verb=sweep, takes_rest=False)
+
+
+def _add_ladder(verbs: Verbs) -> None:
+    from labkit.cli.ladder import ladder
+
+    verb = verbs.add_parser(
+        "ladder", help="compare theory, model, virtual, live and Envoy"
+    )
+    verb.add_argument("file", metavar="FILE.toml")
+    verb.add_argument(
+        "--engines",
+        metavar="E[,E]",
+        help="which of theory,model,virtual,live,envoy; all if not given",
+    )
+    verb.add_argument("--requests", type=int, metavar="N", help="live and with Envoy")
+    verb.add_argument(
+        "--set", action="append", default=[], metavar="PATH=VALUE", dest="changes"
+    )
+    _add_log(verb)
+    verb.add_argument("--json", action="store_true", help="print one JSON object")
+    verb.add_argument("--plot", metavar="FILE.svg", help="draw all columns")
+    verb.set_defaults(verb=ladder, takes_rest=False)
 
 
 def _add_explain(verbs: Verbs) -> None:

@@ -24,7 +24,7 @@ def run(arguments: Namespace) -> int:
         scenario = scenario.replace("traffic.requests", arguments.requests)
     if arguments.seed is not None:
         scenario = scenario.replace("seed", arguments.seed)
-    _check_files(arguments)
+    check_files(arguments, "trace", "plot")
     if arguments.show_config:
         from labkit.field import configuration
 
@@ -45,12 +45,14 @@ def run(arguments: Namespace) -> int:
     return 0
 
 
-def _check_files(arguments: Namespace) -> None:
+def check_files(arguments: Namespace, *options: str) -> None:
     """Say before the run, not after it, that a file cannot be written."""
-    for option in ("trace", "plot"):
+    for option in options:
         name = getattr(arguments, option)
         if name and not Path(name).resolve().parent.is_dir():
             raise SettingsError(f"--{option} {name}: there is no such folder")
+    if arguments.plot and arguments.engine == "model":
+        raise SettingsError('--plot draws exchanges; engine "model" keeps counts')
     if arguments.plot and Path(arguments.plot).suffix not in (".svg", ".png"):
         raise SettingsError(f"--plot {arguments.plot}: allowed are .svg and .png")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tomllib
 from argparse import Namespace
 from pathlib import Path
@@ -10,9 +11,34 @@ from labkit.settings import Scenario, SettingsError
 
 
 def read(arguments: Namespace) -> Scenario:
-    """The scenario of FILE with every ``--set``; of two for one path the later."""
+    """The scenario of FILE with every ``--set``; of two for one path the later.
+
+    The traffic of ``--gaps-from`` comes first: a ``--set`` may change it.
+    """
     scenario = Scenario.from_toml(Path(arguments.file))
+    scenario = scenario.replace_all(_logged(arguments))
     return scenario.replace_all(dict(map(_parse, arguments.changes)))
+
+
+def _logged(arguments: Namespace) -> dict[str, object]:
+    """Traffic as an access log has it; what is uncertain about it goes to stderr."""
+    from labkit import accesslogs
+
+    path = getattr(arguments, "gaps_from", None)
+    upstream = getattr(arguments, "upstream", None)
+    if path is None:
+        if upstream is not None:
+            raise SettingsError(f"--upstream {upstream}: allowed with --gaps-from LOG")
+        return {}
+    log = accesslogs.read(path)
+    if upstream is not None:
+        log = log.only(upstream=upstream)
+    traffic = log.traffic()
+    for note in log.notes:
+        print(f"labkit: {log.name}: {note}", file=sys.stderr)
+    names = ("arrivals", "gaps", "requests", "methods")
+    told = {f"traffic.{name}": getattr(traffic, name) for name in names}
+    return {**told, "traffic.burst": 1}
 
 
 def _parse(change: str) -> tuple[str, object]:

@@ -60,8 +60,8 @@ def check(scenario: Scenario, names: tuple[str, ...]) -> None:
     for index, event in enumerate(scenario.lab.schedule):
         if is_fixed(event.path, names):
             raise refusal(f"lab.schedule.{index}.path", event.path, _ELSEWHERE)
-        if event.action != "set" and _is_real(event.path, names):
-            raise refusal(f"lab.schedule.{index}.path", event.path, _OURS_ONLY)
+        if event.action != "set":
+            refuse_goodbye(f"lab.schedule.{index}.path", event.path, names)
 
 
 _ELSEWHERE = "a knob that no real proxy was started with"
@@ -91,6 +91,15 @@ def refuse_turning(path: str, value: object, names: tuple[str, ...]) -> None:
     """SettingsError if a real program would have to be started anew for this."""
     if is_fixed(path, names):
         raise refusal(path, value, "what the real proxy was started with")
+
+
+def refuse_goodbye(where: str, hop: str, names: tuple[str, ...]) -> None:
+    """SettingsError if a real program would have to be drained or replaced.
+
+    ``where`` is the field that names the hop, ``hop`` is such as "hop.1".
+    """
+    if _is_real(hop, names):
+        raise refusal(where, hop, _OURS_ONLY)
 
 
 def _check(program: Program, where: str, section: Any, words: Words) -> None:

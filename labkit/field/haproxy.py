@@ -17,7 +17,7 @@ from labkit.field.program import Entry, Place, Reader, Word, Words, only, search
 from labkit.field.trouble import MissingProgram
 from labkit.ledger import REQUEST_HEADER
 from labkit.net.sockets import HERE
-from labkit.settings import Pool, Retry, Server
+from labkit.settings import Pool, Server
 
 # HAProxy counts milliseconds in 31 bits: this is nearly the longest it knows.
 FOREVER = "24d"
@@ -195,7 +195,7 @@ def _backend(place: Place) -> list[str]:
         f"    timeout server {_time(one_try)}",
         f"    timeout queue {_time(pool.timeout)}",
         "    http-reuse always",
-        *(f"    {line}" for line in _retries(pool.retry)),
+        *(f"    {line}" for line in _retries(place)),
         f"    server upstream {HERE}:{place.upstream} {_server_options(pool)}",
     ]
 
@@ -207,10 +207,14 @@ def _server_options(pool: Pool) -> str:
     return " ".join(options)
 
 
-def _retries(retry: Retry) -> list[str]:
+def _retries(place: Place) -> list[str]:
+    retry = place.pool.retry
     words = [word for each in retry.retry_on for word in _RETRY_WORDS.get(each, ())]
     if not words:
-        return ["retries 0"]
+        # HAProxy as it comes tries three times more to connect, if that is who it is
+        # to be and nobody forbade it.
+        is_itself = place.server.personality == "haproxy" and retry.is_unwritten
+        return ["retries 3" if is_itself else "retries 0"]
     lines = [f"retries {retry.num_retries}"]
     lines.append(f"retry-on {' '.join(dict.fromkeys(words))}")
     if retry.methods != "any":

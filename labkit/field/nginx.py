@@ -23,7 +23,7 @@ from labkit.field.program import (
 from labkit.field.trouble import MissingProgram
 from labkit.ledger import REQUEST_HEADER
 from labkit.net.sockets import HERE
-from labkit.settings import Pool, Retry, Server
+from labkit.settings import Retry, Server
 
 # nginx has no word for "no limit": a year and a billion stand for it.
 FOREVER = "365d"
@@ -239,7 +239,7 @@ def _server(place: Place) -> list[str]:
         '        proxy_set_header Connection "";',
         "        proxy_set_header Host $http_host;",
         f"        proxy_set_header {REQUEST_HEADER} $labkit_request;",
-        *(f"        {line}" for line in _tries(place.pool)),
+        *(f"        {line}" for line in _tries(place)),
         "    }",
         "}",
     ]
@@ -254,20 +254,27 @@ def _keepalive(server: Server) -> str:
     return f"{idle} {_time(max(1, whole))}"
 
 
-def _tries(pool: Pool) -> list[str]:
+def _tries(place: Place) -> list[str]:
+    pool = place.pool
     one = min(pool.per_try_timeout, pool.timeout)
     words = _next_upstream(pool.retry)
     lines = [
         f"proxy_connect_timeout {_time(pool.connect_timeout)};",
         f"proxy_read_timeout {_time(one)};",
         f"proxy_send_timeout {_time(one)};",
-        f"proxy_next_upstream {' '.join(words) or 'off'};",
+        f"proxy_next_upstream {' '.join(words) or _without_words(place)};",
     ]
     if words:
         lines.append(f"proxy_next_upstream_tries {pool.retry.num_retries + 1};")
         all_tries = "0" if pool.timeout == math.inf else _time(pool.timeout)
         lines.append(f"proxy_next_upstream_timeout {all_tries};")
     return lines
+
+
+def _without_words(place: Place) -> str:
+    """Nginx as it comes, if that is who it is to be and nobody forbade it."""
+    is_itself = place.server.personality == "nginx" and place.pool.retry.is_unwritten
+    return "error timeout" if is_itself else "off"
 
 
 def _next_upstream(retry: Retry) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from labkit.field.account import Account
-from labkit.field.checks import refuse_turning
+from labkit.field.checks import refuse_goodbye, refuse_turning
 from labkit.field.crew import Crew
 from labkit.ledger import Ledger
 from labkit.net import Address, Listening
@@ -54,6 +54,10 @@ class Seats:
     def refuse_turning(self, path: str, value: object) -> None:
         """SettingsError for a knob that a running program was started with."""
         refuse_turning(path, value, self.crew.names)
+
+    def refuse_goodbye(self, hop: str) -> None:
+        """SettingsError for the hop of a real program: it is not ours to replace."""
+        refuse_goodbye("hop", hop, self.crew.names)
 
     async def leave(self) -> None:
         """The programs end, and all that they have logged is booked."""

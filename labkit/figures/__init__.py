@@ -12,6 +12,7 @@ from labkit.figures.gap import gap
 from labkit.figures.headline import alt_text
 from labkit.figures.heatmap import heatmap
 from labkit.figures.hump import hump
+from labkit.figures.ladder import ladder
 from labkit.figures.lateness import lateness
 from labkit.figures.lifelines import lifelines
 from labkit.figures.margins import margins
@@ -30,6 +31,7 @@ __all__ = [
     "gap",
     "heatmap",
     "hump",
+    "ladder",
     "lateness",
     "lifelines",
     "margins",

@@ -227,10 +227,12 @@ class _View:
         if self.here is None or self.hop is None:
             return ""
         apart = self.margin(*self.here)
+        if math.isinf(apart) and apart > 0.0:
+            return "your server never gives up"
         if apart > 0.0:
             return f"you are safe by {_rounded(apart)}"
         lost = self.cell(*self.here) if self.share is None else self.share
-        return f"you lose {rare(lost)}" if lost else "you are above it"
+        return f"you lose {rare(lost)}" if lost else "above it you lose nothing"
 
 
 def _rounded(seconds: float) -> str:

@@ -122,7 +122,7 @@ def titles(known: Rated, summit: float | None) -> list[str]:
     if not (worst := known.worst()):
         return [f"None of {known.requests:,} requests failed"]
     if summit is None:
-        return [f"Up to {rare(worst)} of requests fail"]
+        return [rated.up_to(worst)]
     if summit >= 1.0:
         return [f"Worst at {summit:.3g} requests a second: {rare(worst)} fail"]
     every = _short(1.0 / summit)

@@ -263,6 +263,13 @@ def words(series: RateSeries) -> str:
 # -- in words ------------------------------------------------------------------------
 
 
+def up_to(worst: float) -> str:
+    """The largest share as a finding."""
+    if worst < scales.COUNTABLE:
+        return "Fewer than one request in a million fails"
+    return f"Up to {percent(worst)} of requests fail"
+
+
 def sentence(series: RateSeries, name: Callable[[float], str]) -> str:
     """What a series counted: its worst place, and where it counted nothing."""
     points = _counted(series)

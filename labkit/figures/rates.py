@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 from labkit.figures import draw, plot, rated, scales
 from labkit.figures.plot import Entry, Frame
 from labkit.figures.rated import Rated
-from labkit.figures.scales import COUNTABLE, percent
 from labkit.figures.sheet import Box, Sheet
 from labkit.figures.style import BLACK, INK
 from labkit.points import Curve, RateSeries
@@ -82,9 +81,7 @@ def titles(known: Rated, edge: Edge | None) -> list[str]:
     """The finding, the fullest first."""
     if not (worst := known.worst()):
         return [_none(known.requests)]
-    told = f"Up to {percent(worst)} of requests fail"
-    if worst < COUNTABLE:
-        told = "Fewer than one request in a million fails"
+    told = rated.up_to(worst)
     if edge is None:
         return [told]
     side = "below" if edge.safe_below else "above"

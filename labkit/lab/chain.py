@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, Protocol
 
 from labkit.ledger import Ledger
 from labkit.net import Listening, Network
-from labkit.personalities import HABITS
+from labkit.personalities import HABITS, Habit
 from labkit.roles.envoy_proxy import EnvoyProxy
 from labkit.roles.origin import Origin
 from labkit.roles.pool import ConnectionPool
@@ -61,7 +61,7 @@ class Chain:
         self._ledger = ledger
         self._seats = seats
         self.pools = {
-            hop: ConnectionPool(network, hop, settings.pool, ledger)
+            hop: ConnectionPool(network, hop, settings.pool, ledger, self._habit(hop))
             for hop, settings in enumerate(scenario.hops)
             if not self._is_real(hop - 1)
         }
@@ -90,6 +90,7 @@ class Chain:
             on_done,
         )
         self.traffic.with_keys = scenario.origin.idempotency_keys
+        self._happening: set[asyncio.Task[None]] = set()
 
     def __repr__(self) -> str:
         return f"<Chain {' - '.join(self.scenario.parties)}>"
@@ -107,10 +108,12 @@ class Chain:
         return random.Random(f"{self.scenario.seed} {who}")
 
     def _router(self, pool: ConnectionPool) -> Router:
-        """With the habits of the program that owns the pool, if it is a proxy."""
-        owner = self.scenario.hops[pool.hop - 1].server if pool.hop else None
-        habit = HABITS.get(owner.personality) if owner else None
-        return Router(pool, self._ledger, self._chance("retry"), habit)
+        return Router(pool, self._ledger, self._chance("retry"), pool.habit)
+
+    def _habit(self, hop: int) -> Habit | None:
+        """That of the program that owns the pool of a hop, if it is a proxy."""
+        owner = self.scenario.hops[hop - 1].server if hop else None
+        return HABITS.get(owner.personality) if owner else None
 
     def _proxy(self, hop: int, router: Router) -> Proxy:
         hops = self.scenario.hops
@@ -149,13 +152,18 @@ class Chain:
         try:
             await self.traffic.run()
         finally:
-            for event in events:
-                event.cancel()
-            await asyncio.gather(*events, return_exceptions=True)
+            await _called_off(events)
 
     async def _play(self, event: Event) -> None:
         await asyncio.sleep(event.at)
         await self.happen(event)
+
+    def begin(self, event: Event) -> asyncio.Task[None]:
+        """Let an event take place beside what else goes on, until the chain ends."""
+        task = asyncio.create_task(self.happen(event))
+        self._happening.add(task)
+        task.add_done_callback(self._happening.discard)
+        return task
 
     async def happen(self, event: Event) -> None:
         """Let an event take place now; a deploy is over when the new program listens.
@@ -199,6 +207,7 @@ class Chain:
 
     async def close(self) -> None:
         """End every connection from the client's side on, then the network."""
+        await _called_off(self._happening)
         try:
             for pool in self.pools.values():
                 await pool.close()
@@ -208,3 +217,10 @@ class Chain:
         for server in self.servers.values():
             await server.close()
         await self._network.close()
+
+
+async def _called_off(events: Collection[asyncio.Task[None]]) -> None:
+    """What is still going on goes on no longer."""
+    for event in events:
+        event.cancel()
+    await asyncio.gather(*events, return_exceptions=True)

@@ -79,8 +79,8 @@ async def arun(
     """The same as :func:`run` for code that must stay responsive.
 
     A live run takes place on the caller's loop, a virtual one in slices of a
-    few milliseconds between its other callbacks, the model's in blocks of a
-    fraction of a second. Cancelling the caller ends the
+    few milliseconds between its other callbacks, the model's in another
+    thread. Cancelling the caller ends the
     run and everything that it started.
     """
     crew = _check(scenario, engine, proxy)
@@ -378,3 +378,12 @@ def real_proxies(scenario: Scenario, engine: str, proxy: str) -> Crew | None:
 
     names = chosen(proxy, scenario, engine)
     return None if set(names) == {OURS} else Crew(names, title=proxy)
+
+
+def check(scenario: Scenario, engine: str = "virtual", proxy: str = "labkit") -> None:
+    """SettingsError, in one sentence, for what :func:`run` would refuse to start."""
+    _check(scenario, engine, proxy)
+    if engine == "model":
+        from labkit.model.refusals import check as check_model
+
+        check_model(scenario)

@@ -9,12 +9,13 @@ from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from labkit import paths
 from labkit.clock import wind_up
-from labkit.lab.chain import Chain
+from labkit.lab.chain import DOWN, Chain
 from labkit.lab.engines import real_proxies
 from labkit.ledger import Exchanges, Ledger
 from labkit.net.precise import precise_loop
-from labkit.settings import Scenario
+from labkit.settings import Event, Scenario
 from labkit.wire import ConnectionLife, Trace
 
 if TYPE_CHECKING:
@@ -249,6 +250,38 @@ class Lab:
             self._seats.refuse_turning(path, value)
         self._chain.set(path, value)
 
+    def drain(self, hop: int, how: float | str = "immediate") -> None:
+        """Let the server of a hop say goodbye, as the schedule's "drain" does.
+
+        Its responses say ``Connection: close`` from now on: all of them
+        ("immediate"), ever more of them over so many seconds (a number), or none, and
+        it refuses new connections ("listeners"). Raises SettingsError for a hop that
+        the chain has not, one of a real program, and any other ``how``; RuntimeError
+        when stopped.
+        """
+        self._do(self._begin("drain", hop, how))
+
+    def deploy(self, hop: int, downtime: float = DOWN, wait: bool = True) -> None:
+        """Replace the server of a hop by a new one, as the schedule's "deploy" does.
+
+        It stops listening and drains its connections; ``downtime`` seconds later it
+        is gone and the new one listens, whose pool towards the next hop is empty.
+        Comes back then, or at once without ``wait``: for requests that meet it
+        halfway. Raises as :meth:`drain` does.
+        """
+        over = self._do(self._begin("deploy", hop, downtime))
+        if wait:
+            self._do(_end_of(over))
+
+    async def _begin(self, action: str, hop: int, value: object) -> asyncio.Task[None]:
+        event = Event(action=action, path=f"hop.{hop}", value=value)
+        paths.check_event(self._chain.scenario, event, action)
+        if self._seats is not None:
+            self._seats.refuse_goodbye(event.path)
+        task = self._chain.begin(event)
+        await asyncio.sleep(0)  # it has begun when this returns
+        return task
+
     def drive(self) -> None:
         """Send the scenario's own traffic through the running chain, and wait.
 
@@ -285,6 +318,11 @@ class Lab:
         traceback: TracebackType | None,
     ) -> None:
         await asyncio.to_thread(self.stop)
+
+
+async def _end_of(task: asyncio.Task[None]) -> None:
+    """Wait for it; who gives up waiting does not stop it."""
+    await asyncio.shield(task)
 
 
 def _nothing() -> None:

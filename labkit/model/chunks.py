@@ -81,7 +81,7 @@ def _guesses(block: Block) -> list[PoolState]:
     followers = np.flatnonzero(block.follows)
     if len(followers):
         length = min(len(block.gaps), _whole_bursts(RUN_UP, block.values.burst))
-        chance = Chance(int(block.chance.stream(SHAPE).integers(2**62)), 0, rows)
+        chance = Chance(int(block.chance.stream(SHAPE).integers(2**62)), rows)
         warm = Block(block.values, block.gaps[-length:, :], block.follows, None, chance)
         before = followers - 1
         _assign(cold, followers, _run(warm, before, None).ends)
@@ -110,6 +110,7 @@ def _run(block: Block, rows: Rows, starts: list[PoolState] | None) -> Outcome:
             now = latest + gap
         elif not closed:
             now = now + gap
+        steps.behind = min(burst - 1 - step % burst, len(gaps) - 1 - step)
         when, codes[step] = steps.request(now)
         latest = np.maximum(latest, when)
     end = latest if closed else now

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labkit.model.chance import Chance
+from labkit.model.chance import DETOURS, Chance
 from labkit.model.chunks import tidy
 from labkit.model.highway import Left, Travel, lifetime, state_of
 from labkit.model.outcomes import CODES
@@ -83,7 +83,7 @@ class _Journey:
                 steps.pools = pools
 
     def _steps(self, rows: Rows) -> Steps:
-        chance = Chance(self.values.seed, 0, len(rows))
+        chance = Chance(self.values.seed, len(rows), DETOURS)
         return Steps(self.values.of_rows(self.point[rows]), len(rows), chance)
 
     def _note(self, rows: Rows, steps: Steps) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from labkit.model.arrivals import Arrivals
-from labkit.model.chance import Chance
+from labkit.model.chance import STEPS, Chance
 from labkit.model.chunks import Block, Outcome, carry_out
 from labkit.model.highway import is_open_for
 from labkit.model.outcomes import CODES
@@ -54,8 +54,9 @@ class Simulation:
         quick, slow = np.flatnonzero(sparse), np.flatnonzero(~sparse)
         if len(quick):
             yield from drive(self._values, quick, self._requests, self.totals)
-        if len(slow):
-            yield from step(self._values, slow, self._requests, self.totals)
+        for group, first in enumerate(range(0, len(slow), ROWS)):
+            some = slow[first : first + ROWS]
+            yield from step(self._values, some, self._requests, self.totals, group)
 
     def finish(self) -> Totals:
         """Carry it out in one go."""
@@ -64,7 +65,9 @@ class Simulation:
         return self.totals
 
 
-def step(values: Values, points: Rows, requests: int, totals: Totals) -> Iterator[int]:
+def step(
+    values: Values, points: Rows, requests: int, totals: Totals, group: int = 0
+) -> Iterator[int]:
     """Carry out the requests of these points in blocks of chunks."""
     values, many = values.of_rows(points), len(points)
     arrivals = Arrivals(values, many)
@@ -73,7 +76,7 @@ def step(values: Values, points: Rows, requests: int, totals: Totals) -> Iterato
     plan = shapes(requests, many, values.burst)
     for number, (chunks, steps) in enumerate(plan):
         rows = many * chunks
-        chance = Chance(values.seed, 2 * number, rows)
+        chance = Chance(values.seed, rows, STEPS, group, number)
         point_of = np.repeat(np.arange(many), chunks)
         done = carry_out(
             Block(

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 import numpy as np
 
 from labkit.model.arrivals import Arrivals, is_closed_loop
-from labkit.model.chance import Chance
+from labkit.model.chance import HIGHWAY, Chance
 from labkit.model.detours import Carried, Detours, take_detours
 from labkit.model.highway import SERVED, Left, Travel, fates, sums, travel
 from labkit.model.totals import Totals
@@ -69,7 +69,7 @@ def _drive_group(
     trailing: Floats = np.zeros(len(points))
     for stretch, first in enumerate(range(0, requests, STRETCH)):
         length = min(STRETCH, requests - first)
-        chance = Chance(values.seed, 2 * stretch + 1, number)
+        chance = Chance(values.seed, len(points), HIGHWAY, number, stretch)
         gaps = arrivals.take(chance, length)
         way = travel(values, gaps, starts)
         detours = take_detours(values, gaps, starts, way, carried)

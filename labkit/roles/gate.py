@@ -21,7 +21,11 @@ from typing import TYPE_CHECKING, Protocol
 from aiohttp import web
 
 from labkit.net import reset
-from labkit.personalities import SAYS_KEEP_ALIVE
+from labkit.personalities import (
+    ANSWERS_HALF_CLOSED,
+    SAYS_KEEP_ALIVE,
+    SILENT_TO_LATE_HEADS,
+)
 from labkit.settings import Server
 
 if TYPE_CHECKING:
@@ -90,6 +94,7 @@ class Gate(asyncio.Protocol):
         self._requests = 0
         self._busy = False
         self._client_stays = True
+        self._half_closed = False
         self._lingering = False
         self._opened = self._idle_since = self._loop.time()
         self._is_too_old = self._next_is_too_old = False
@@ -124,8 +129,13 @@ class Gate(asyncio.Protocol):
             self._await_head()
         self.inner.data_received(data)
 
-    def eof_received(self) -> None:
-        self.inner.eof_received()
+    def eof_received(self) -> bool | None:
+        """True where the client is still owed its answer, and gets it."""
+        answers = self._settings.personality in ANSWERS_HALF_CLOSED
+        self._half_closed = self._busy and answers
+        if not self._half_closed:
+            self.inner.eof_received()
+        return self._half_closed
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._phase = Phase.GONE
@@ -163,7 +173,9 @@ class Gate(asyncio.Protocol):
         self._idle_since = self._loop.time()
         if self._leaves_after is not None:
             self._leave(self._leaves_after)
-        if self._why_last_response:
+        if self._half_closed:
+            self.transport.close()
+        elif self._why_last_response:
             self._close(self._why_last_response)
         elif self._lingering:
             self._go_deaf_after_late_response()
@@ -298,9 +310,11 @@ class Gate(asyncio.Protocol):
 
     def _head_is_late(self) -> None:
         self._head_timer = None
-        if not self._busy and not self._is_over():
+        if self._busy or self._is_over():
+            return
+        if self._settings.personality not in SILENT_TO_LATE_HEADS:
             self.transport.write(REQUEST_TIMEOUT)
-            self._close("request headers timeout")
+        self._close("request headers timeout")
 
     # -- the goodbye ---------------------------------------------------------------
 

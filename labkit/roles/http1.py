@@ -8,11 +8,13 @@ others are written and read by h11.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol, cast
 
 import h11
 
 from labkit.headers import is_ambiguous, wants_close
+from labkit.net import reset
 from labkit.roles import by_h11
 from labkit.roles.caller import Caller
 from labkit.roles.heads import Head, read_response, write_request
@@ -50,7 +52,8 @@ class Http1Connection(asyncio.Protocol):
     """The client end of one connection.
 
     ``watch_fin=False`` makes it blind while no exchange is under way: it does
-    not read, so it learns of a FIN only when the next request is out.
+    not read, so it learns of a FIN only when the next request is out. ``resets``
+    are the reasons for which it ends with a RST.
 
     Attributes for the owner: ``number`` on its hop, ``opened`` and
     ``idle_since`` (seconds of the loop's clock), ``served`` exchanges,
@@ -58,9 +61,16 @@ class Http1Connection(asyncio.Protocol):
     it closed.
     """
 
-    def __init__(self, owner: Owner | None = None, *, watch_fin: bool = True) -> None:
+    def __init__(
+        self,
+        owner: Owner | None = None,
+        *,
+        watch_fin: bool = True,
+        resets: frozenset[str] = frozenset(),
+    ) -> None:
         self.owner = owner
         self.watch_fin = watch_fin
+        self._resets = resets
         self.state = State.CONNECTING
         self.number = 0
         self.opened = 0.0
@@ -280,7 +290,7 @@ class Http1Connection(asyncio.Protocol):
         self.served += 1
         self.tell(Signal.COMPLETED)
         if self.state is State.CLOSED:
-            self._transport.close()
+            self._let_go(self._transport.close)
         elif not self.watch_fin:
             self._transport.pause_reading()
         if incoming is not None:
@@ -373,10 +383,16 @@ class Http1Connection(asyncio.Protocol):
         if self.state is State.CLOSED:
             return
         self._end(why)
-        self._transport.abort()
+        self._let_go(self._transport.abort)
         self._fail(failure)
         if self.owner is not None:
             self.owner.release(self)
+
+    def _let_go(self, politely: Callable[[], None]) -> None:
+        if self.why in self._resets:
+            reset(self._transport)
+        else:
+            politely()
 
     def _end(self, why: str) -> None:
         self.tell(Signal.CLOSE)

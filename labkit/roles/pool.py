@@ -13,6 +13,7 @@ from functools import partial
 
 from labkit.ledger import Ledger
 from labkit.net import Network, after_delivery
+from labkit.personalities import Habit
 from labkit.roles.http1 import Http1Connection
 from labkit.roles.message import Cause, HopFailure
 from labkit.roles.roster import Claim, Roster
@@ -26,12 +27,19 @@ class ConnectionPool:
 
     ``settings`` may be replaced at any time: it holds from then on, for idle
     connections too; ``watch_fin`` and ``connect_timeout`` for new connections.
+    ``habit`` is its owner's, for how connections end.
     """
 
     def __init__(
-        self, network: Network, hop: int, settings: Pool, ledger: Ledger
+        self,
+        network: Network,
+        hop: int,
+        settings: Pool,
+        ledger: Ledger,
+        habit: Habit | None = None,
     ) -> None:
         self.hop = hop
+        self.habit = habit
         self.roster = Roster(settings)
         self._network = network
         self._ledger = ledger
@@ -217,7 +225,11 @@ class ConnectionPool:
     async def _connect(self) -> None:
         began = self._now()
         limit = self.settings.connect_timeout
-        connection = Http1Connection(self, watch_fin=self.settings.watch_fin)
+        connection = Http1Connection(
+            self,
+            watch_fin=self.settings.watch_fin,
+            resets=self.habit.resets if self.habit else frozenset(),
+        )
         try:
             async with asyncio.timeout(None if limit == math.inf else limit):
                 await self._network.connect(self.hop, lambda: connection)

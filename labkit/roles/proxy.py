@@ -6,7 +6,7 @@ and never collected; only a body that has already arrived whole goes on whole.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 
 from aiohttp import HttpVersion11, web
 from multidict import CIMultiDict
@@ -41,12 +41,16 @@ class Proxy:
         self._keeps_nominated = personality == "envoy"
         self._habit = HABITS.get(personality)
         self._usual_failure = FAILURES[personality]
+        self._collects = self._habit is not None and self._habit.collects_body
+        self._passes_hint = self._habit is not None and self._habit.passes_hint
 
     async def __call__(
         self, request: web.BaseRequest, visit: Visit
     ) -> web.StreamResponse:
         """Answer one request; the signature of a server's handler."""
         outgoing = self._outgoing(request, visit.number)
+        if self._collects and isinstance(outgoing.body, AsyncIterator):
+            outgoing.body = b"".join([piece async for piece in outgoing.body])
         visit.attempts, visit.upstream = 1, self.upstream
         try:
             incoming = await self._router.send(outgoing)
@@ -63,6 +67,7 @@ class Proxy:
 
     def _outgoing(self, request: web.BaseRequest, number: int) -> Outgoing:
         passed = headers.request_headers(request.raw_headers)
+        passed = passed + self._hints(request.raw_headers)
         if "Expect" in request.headers:
             # The proxy itself says 100 when it begins to read the body.
             passed = [field for field in passed if field[0].lower() != b"expect"]
@@ -121,13 +126,19 @@ class Proxy:
     def _response_headers(self, incoming: Incoming) -> CIMultiDict[str]:
         passed = headers.response_headers(
             incoming.headers, keep_nominated=self._keeps_nominated
-        )
+        ) + self._hints(incoming.headers)
         try:
             return CIMultiDict(
                 [(name.decode(), value.decode()) for name, value in passed]
             )
         except UnicodeDecodeError:
             return CIMultiDict([(_text(name), _text(value)) for name, value in passed])
+
+    def _hints(self, fields: Iterable[tuple[bytes, bytes]]) -> headers.Headers:
+        """What says Keep-Alive, for a proxy that passes it on."""
+        if not self._passes_hint:
+            return []
+        return [field for field in fields if field[0].lower() == b"keep-alive"]
 
     def _own_answer(
         self, failure: HopFailure, request: web.BaseRequest, visit: Visit

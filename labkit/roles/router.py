@@ -29,7 +29,7 @@ _CUT: frozenset[Cause] = frozenset({"ServerDisconnected", "ConnectionReset"})
 class Router:
     """Sends requests over one pool. ``random`` is for the back-off only.
 
-    ``habit``: what the pool's owner does about a failure besides the retry policy.
+    ``habit``: what the pool's owner does about a failure where no policy is written.
     """
 
     def __init__(
@@ -183,8 +183,7 @@ class Errand:
             failure.lost = not failure.started
         self._reused = False
         if router.habit is not None and self._is_habit(router.habit, failure):
-            no_connection = failure.cause in ("ConnectRefused", "ConnectTimeout")
-            self._try_again(router.habit.connect_wait if no_connection else 0.0)
+            self._try_again(self._habitual_wait(router.habit, failure))
             return
         if self._wants_retry(failure):
             failure.also = self._why_no_retry()
@@ -200,7 +199,14 @@ class Errand:
 
     def _is_habit(self, habit: Habit, failure: HopFailure) -> bool:
         policy, method = self._router.settings.retry, self.request.method
-        return habit_repeats(habit, failure, method) and self._has_body(policy)
+        stands = policy.is_unwritten and habit_repeats(habit, failure, method)
+        return stands and self._has_body(policy)
+
+    def _habitual_wait(self, habit: Habit, failure: HopFailure) -> float:
+        """Only after a refusal, and for no longer than a connect may take."""
+        if failure.cause != "ConnectRefused":
+            return 0.0
+        return min(habit.connect_wait, self._router.settings.connect_timeout)
 
     def _wants_retry(self, failure: HopFailure) -> bool:
         """Does the policy cover this failure, and is the body still at hand?"""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from functools import lru_cache
 from random import Random
 from time import gmtime
@@ -207,9 +206,11 @@ class HopServer:
             response = answer
         visit.dress(response)
         # A client that left: aiohttp itself notices when it comes to finish.
-        with suppress(ConnectionError):
+        try:
             await response.prepare(request)
             await response.write_eof()
+        except ConnectionError:
+            pass
         return response
 
     def _said_instead(self, visit: Visit) -> web.StreamResponse | None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from labkit.kinds import refusal
 from labkit.theory.cycle import Fates, Life, Service, cycle_share, fates
-from labkit.theory.pools import deeper_share
+from labkit.theory.pools import deeper_share, turns_share
 from labkit.theory.prediction import Prediction, between, exactly
-from labkit.theory.rates import busy_time
+from labkit.theory.rates import busy_time, failure_share
 from labkit.theory.rescue import asks_again, may_time_out, rescued
 from labkit.theory.window import Window, closed_at, patience, race_window
 
@@ -258,12 +258,17 @@ def _crowded(
     if not service.overlap:
         return share, high + unused
     whys.append("requests that overlap open more connections")
+    load = case.rate * service.overlap
     levels = min(hop.pool.max_connections, _DEEPEST)
     window = race_window(hop).earlier(case.nearer)
     if hop.pool.reuse == "lifo":
         unsaved = 1.0 - rescued(case.scenario, case.index)
         deeper = deeper_share(case.rate, window, int(levels), service.overlap)
         share += unsaved * deeper
+    else:
+        alone = failure_share(case.rate, window, math.exp(-min(_MOST, load)))
+        turns = turns_share(case.rate, window, service.overlap)
+        share = share * turns / alone if alone else turns
     return share, high + unused
 
 

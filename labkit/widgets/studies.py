@@ -40,6 +40,7 @@ from labkit.theory import (
 )
 from labkit.theory.limits import refuse
 from labkit.theory.rescue import rescued
+from labkit.widgets.budget import Size, affordable
 from labkit.widgets.pictures import Subject
 
 POOL, SERVER, RATE = "pool.idle_timeout", "server.idle_timeout", "traffic.rate"
@@ -49,6 +50,9 @@ _REACH, _UPWARDS = 10.0, 4.0
 _RARER, _OFTENER = 100.0, 25.0
 _SEEN = 0.05  # bounds closer than this are one line on paper
 GLANCE = "theory to the first order"
+# Seconds that a slider waits, and a reader.
+_AT_ONCE, _AT_REST = 0.1, 2.0
+_LARGE_PARTS = 4
 # A live run of a panel is over in a minute.
 _LIVE_SECONDS = 60.0
 
@@ -134,14 +138,16 @@ def _agreement(live: Run, share: float | None) -> str:
 def first_order(scenario: Scenario) -> float:
     """The share of Poisson requests that meet a window of some hop and are lost.
 
-    A hundred times faster than ``predicted``, for it takes no notice of what a failure
-    and requests that overlap change: near enough for a glance.
+    A hundred times faster than ``predicted``, for it takes no notice of what requests
+    that overlap change: near enough for a glance.
     """
     rate, kept = scenario.traffic.rate, 1.0
     for index in range(len(scenario.hops)):
         window = window_at_source(scenario, index)
         if not window.is_empty:
             lost = failure_share(rate, window, found_idle(scenario, index))
+            # The request after a lost one finds no idle connection.
+            lost /= 1.0 + lost
             kept *= 1.0 - lost * (1.0 - rescued(scenario, index))
     return 1.0 - kept
 
@@ -168,10 +174,11 @@ def expectation(scenario: Scenario) -> float | None:
 class HeatMap(Study):
     """The pool's idle timeout of one hop against the server's."""
 
-    coarse, fine = 20, 60
-    requests = 10_000
-    rows = 3  # at a time
-    glanced = 500  # requests a cell, where there is no formula
+    # Cells along a side and requests in each: of a glance where there is no formula,
+    # and of the whole.
+    glances: Sequence[Size] = ((20, 500), (12, 100), (6, 100))
+    wholes: Sequence[Size] = ((60, 10_000), (40, 1_000), (20, 400), (12, 300))
+    parts = 20
 
     def __init__(self, scenario: Scenario, paths: Sequence[str]) -> None:
         self._hop = hop_of(scenario, paths)
@@ -200,10 +207,10 @@ class HeatMap(Study):
         """
         if self._drawn is not None and self._drawn[0] == self._place(scenario):
             return self._drawn[1]
-        axes = self._axes(self.coarse)
         if _has_a_formula(scenario):
-            return _expected(scenario, axes)
-        return model.grid(scenario, axes, self.glanced)
+            return _expected(scenario, self._axes(20))
+        count, requests = affordable(scenario, self._axes, self.glances, _AT_ONCE)
+        return model.grid(scenario, self._axes(count), requests)
 
     def look(self, scenario: Scenario) -> Iterator[GridLike | None]:
         """The model's counts, a few rows of the map at a time."""
@@ -211,14 +218,17 @@ class HeatMap(Study):
         if self._drawn is not None and self._drawn[0] == place:
             return
         up, right = self.paths
-        values = steps(*self._range, self.fine)
+        count, requests = affordable(scenario, self._axes, self.wholes, _AT_REST)
+        values = steps(*self._range, count)
+        # What goes step by step is cheaper in large parts.
+        is_quick = (count, requests) == self.wholes[0]
+        rows = max(1, count // (self.parts if is_quick else _LARGE_PARTS))
         parts: list[Grid] = []
-        for start in range(0, self.fine, self.rows):
-            rows = values[start : start + self.rows]
-            axes = {up: rows, right: values}
+        for start in range(0, count, rows):
+            axes = {up: values[start : start + rows], right: values}
             # Chance of its own for each part, or its pattern would come again.
             seed = scenario.seed ^ start
-            parts.append(model.grid(scenario, axes, self.requests, seed))
+            parts.append(model.grid(scenario, axes, requests, seed))
             yield None
         grid = _stacked(parts, values)
         self._drawn = (place, grid)
@@ -266,8 +276,10 @@ class Along:
 class _Curves(Study):
     """Theory and model along a knob."""
 
-    coarse, fine = 21, 45
-    glanced, requests = 500, 100_000
+    lines = 45
+    # Points along the knob and requests at each.
+    glances: Sequence[Size] = ((21, 500), (12, 100))
+    wholes: Sequence[Size] = ((21, 100_000), (21, 20_000), (21, 5_000), (12, 2_000))
 
     def __init__(self, path: str, span: tuple[float, float]) -> None:
         self.path = path
@@ -283,26 +295,33 @@ class _Curves(Study):
 
     def glance(self, scenario: Scenario) -> Along:
         """The theory in coarse steps; a few requests where it is silent."""
-        at = self.stops(scenario, self.fine)
         if _has_a_formula(scenario):
+            at = self.stops(scenario, self.lines)
             ys = tuple(first_order(turned(scenario, self.path, x)) for x in at)
             return Along((Curve("theory", tuple(at), ys),), (), GLANCE)
-        at = steps(*self._span, self.coarse)
-        return Along((), (_counts(scenario, self.path, at, self.glanced),))
+        return Along((), (self._counts(scenario, self.glances, _AT_ONCE),))
 
     def look(self, scenario: Scenario) -> Iterator[Along | None]:
         """The theory in fine steps, and the model's counts."""
-        theory, silence = _lines(scenario, self.path, self.stops(scenario, self.fine))
+        theory, silence = _lines(scenario, self.path, self.stops(scenario, self.lines))
         yield None
-        at = steps(*self._span, self.coarse)
         try:
-            yield Along(
-                theory, (_counts(scenario, self.path, at, self.requests),), silence
-            )
+            counted = self._counts(scenario, self.wholes, _AT_REST)
+            yield Along(theory, (counted,), silence)
         except SettingsError as error:
             if not theory:
                 raise
-            yield Along(theory, (), str(error))
+            yield Along(theory, (), _silent("model", error))
+
+    def _axis(self, count: int) -> dict[str, tuple[float, ...]]:
+        return {self.path: steps(*self._span, count)}
+
+    def _counts(
+        self, scenario: Scenario, sizes: Sequence[Size], seconds: float
+    ) -> RateSeries:
+        """What the model counts along the knob, as much as time allows."""
+        count, requests = affordable(scenario, self._axis, sizes, seconds)
+        return model.grid(scenario, self._axis(count), requests).series()
 
     def series(
         self, scenario: Scenario, counts: Along, live: Run | None
@@ -319,10 +338,9 @@ class _Curves(Study):
         return float(scenario.get(self.path))
 
 
-def _counts(
-    scenario: Scenario, path: str, at: Sequence[float], requests: int
-) -> RateSeries:
-    return model.grid(scenario, {path: at}, requests).series()
+def _silent(who: str, error: SettingsError) -> str:
+    """Who says nothing here, and about what."""
+    return f"no {who}: {str(error).split(';')[0]}"
 
 
 def _lines(
@@ -332,7 +350,7 @@ def _lines(
     try:
         said = [predicted(turned(scenario, path, value)) for value in at]
     except SettingsError as error:
-        return (), str(error)
+        return (), _silent("theory", error)
     xs = tuple(at)
     lines = [Curve("theory", xs, tuple(each.share for each in said))]
     if any(each.high - each.low > _SEEN * each.high for each in said):

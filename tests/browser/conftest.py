@@ -1,4 +1,4 @@
-"""One JupyterLab and one Chromium for all browser tests."""
+"""One JupyterLab and one Chromium for all browser tests of a worker."""
 
 from collections.abc import Iterator
 

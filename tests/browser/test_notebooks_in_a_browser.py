@@ -1,6 +1,6 @@
 """A reader opens JupyterLab, runs the notebooks and drags their sliders."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -73,6 +73,8 @@ def test_a_notebook_runs_and_its_picture_follows_the_sliders(
         assert picture.evaluate("image => image.decode().then(() => image.width)") > 300
         keep(page, f"{Path(name).stem}-{number}")
     panel = panel_of(page)
+    for also in BESIDES.get(name, ()):
+        also(page, panel)
     picture = panel.locator("img").first
     drawn = source(picture)
     for number, slider in enumerate(panel.locator(".widget-slider").all()):
@@ -86,10 +88,10 @@ def test_a_notebook_runs_and_its_picture_follows_the_sliders(
     keep(page, f"{Path(name).stem}-turned")
 
 
-def test_the_keyboard_moves_a_slider(page: Page, jupyterlab: str) -> None:
-    opened(page, jupyterlab, "00-start-here.ipynb")
-    run_all(page)
-    panel = panel_of(page)
+# -- besides, in a notebook that is open anyway ----------------------------------------
+
+
+def the_keyboard_moves_a_slider(page: Page, panel: Locator) -> None:
     picture = panel.locator("img").first
     drawn = source(picture)
     panel.locator(".noUi-handle").nth(1).focus()
@@ -97,10 +99,7 @@ def test_the_keyboard_moves_a_slider(page: Page, jupyterlab: str) -> None:
     expect(picture).not_to_have_attribute("src", drawn, timeout=FOR_A_REDRAW)
 
 
-def test_reset_shows_the_first_picture_again(page: Page, jupyterlab: str) -> None:
-    opened(page, jupyterlab, "03-the-race.ipynb")
-    run_all(page)
-    panel = panel_of(page)
+def reset_shows_the_first_picture_again(page: Page, panel: Locator) -> None:
     before = panel.inner_text()
     drag(page, panel.locator(".widget-slider").nth(1), 0.3)
     expect(panel).not_to_contain_text(before, timeout=FOR_A_REDRAW)
@@ -108,13 +107,20 @@ def test_reset_shows_the_first_picture_again(page: Page, jupyterlab: str) -> Non
     expect(panel).to_have_text(before, timeout=FOR_A_REDRAW, use_inner_text=True)
 
 
-def test_run_live_agrees_with_what_was_shown(page: Page, jupyterlab: str) -> None:
-    opened(page, jupyterlab, "03-the-race.ipynb")
-    run_all(page)
-    panel = panel_of(page)
+def run_live_agrees_with_what_was_shown(page: Page, panel: Locator) -> None:
     panel.get_by_role("button", name="Run live").click()
     expect(panel.get_by_role("button", name="Cancel")).to_be_enabled()
     said = panel.get_by_text("On real sockets")
     expect(said).to_contain_text("they agree", timeout=FOR_A_LIVE_RUN)
     said.scroll_into_view_if_needed()
     keep(page, "03-the-race-live")
+
+
+Besides = Callable[[Page, Locator], None]
+BESIDES: dict[str, tuple[Besides, ...]] = {
+    "00-start-here.ipynb": (the_keyboard_moves_a_slider,),
+    "03-the-race.ipynb": (
+        reset_shows_the_first_picture_again,
+        run_live_agrees_with_what_was_shown,
+    ),
+}

@@ -74,7 +74,8 @@ Telling = dict[Performance, Told]
 def measure(rows: Sequence[Row], worlds: Sequence[str] = WORLDS) -> dict[str, Result]:
     """Tell all stories in these worlds."""
     wanted = [Performance(row, case) for row in rows for case in row.cases]
-    come_first()
+    if set(worlds) != {"virtual"}:
+        come_first()
     told = {world: _IN[world](wanted) for world in worlds}
     return {
         row.number: Result(row, {w: _of(row, told[w]) for w in worlds}) for row in rows

@@ -172,19 +172,27 @@ async def executes_twice(stage: Stage) -> list[str]:
     return [status(answer), f"executed {len(stage.seen)} x"]
 
 
-@both("connection refused", answer="refuse")
+# HAProxy waits a second before it tries again to connect, at most the timeout.
+SOON = {"hop.1.pool.connect_timeout": 0.2}
+
+
+@both("connection refused", SOON, answer="refuse")
 async def refused(stage: Stage) -> list[str]:
     client = await stage.client()
+    sent = stage.now
     answer = await client.get()
-    return [says(answer), await client_end(stage)]
+    names = {"at once": 0.0, "after three waits": 3 * 0.2}
+    took = stage.moment(stage.now - sent, names)
+    return [f"{says(answer)} {took}", await client_end(stage)]
 
 
-@both("connect timeout", {"hop.1.pool.connect_timeout": 0.2}, answer="drop")
+@both("connect timeout", SOON, answer="drop")
 async def connect_timeout(stage: Stage) -> list[str]:
     client = await stage.client()
     sent = stage.now
     answer = await client.get()
-    took = stage.moment(stage.now - sent, {"at the timeout": 0.2})
+    names = {"at the timeout": 0.2, "after four timeouts": 4 * 0.2}
+    took = stage.moment(stage.now - sent, names)
     return [f"{says(answer)} {took}", await client_end(stage)]
 
 
@@ -311,6 +319,7 @@ async def client_half_closes(stage: Stage) -> list[str]:
     gone = stage.events(1, 1, Direction.UPSTREAM, Kind.FIN, Kind.RST)
     return [
         status(answer),
+        f"client connection: {await client.ending(QUIET)}",
         f"upstream connection: {'closed' if gone else 'open'}",
     ]
 

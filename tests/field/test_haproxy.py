@@ -71,9 +71,23 @@ def test_every_knob_is_a_line_of_the_configuration(line: str) -> None:
     assert line in [each.strip() for each in text.split("\n")]
 
 
-def test_without_a_retry_policy_haproxy_is_told_not_to_try_again() -> None:
-    assert "retries 0" in configuration(PLAIN, "haproxy")
-    assert "retry-on" not in configuration(PLAIN, "haproxy")
+@pytest.mark.parametrize(
+    ("personality", "retry_on", "line"),
+    [
+        ("plain", None, "retries 0"),
+        ("haproxy", [], "retries 0"),
+        ("haproxy", None, "retries 3"),
+    ],
+)
+def test_without_a_retry_policy_haproxy_is_itself_only_if_it_is_to_be(
+    personality: str, retry_on: list[str] | None, line: str
+) -> None:
+    changes = {
+        "hop.0.server.personality": personality,
+        "hop.1.pool.retry.retry_on": retry_on,
+    }
+    text = configuration(PLAIN.replace_all(changes), "haproxy")
+    assert line in text and "retry-on" not in text
 
 
 @pytest.mark.live

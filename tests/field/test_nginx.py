@@ -81,8 +81,23 @@ def test_each_retry_is_a_server_line() -> None:
     assert configuration(PLAIN, "nginx").count("server 127.0.0.1:10001") == 1
 
 
-def test_without_a_retry_policy_nginx_is_told_not_to_try_again() -> None:
-    assert "proxy_next_upstream off;" in configuration(PLAIN, "nginx")
+@pytest.mark.parametrize(
+    ("personality", "retry_on", "line"),
+    [
+        ("plain", None, "proxy_next_upstream off;"),
+        ("nginx", [], "proxy_next_upstream off;"),
+        ("nginx", None, "proxy_next_upstream error timeout;"),
+    ],
+)
+def test_without_a_retry_policy_nginx_is_itself_only_if_it_is_to_be(
+    personality: str, retry_on: list[str] | None, line: str
+) -> None:
+    changes = {
+        "hop.0.server.personality": personality,
+        "hop.1.pool.retry.retry_on": retry_on,
+    }
+    text = configuration(PLAIN.replace_all(changes), "nginx")
+    assert line in text and "tries" not in text
 
 
 def test_methods_that_may_not_be_repeated_are_nginxs_own() -> None:

@@ -69,6 +69,10 @@ def test_cells_without_a_failure_say_of_how_many() -> None:
 def test_the_title_says_how_safe_the_reader_is() -> None:
     safe = heatmap(grid(), scenario=scenario(pool=4.0))
     assert "Safe below C = T − RTT; you are safe by 980 ms" in texts(safe)
+    never = heatmap(grid(), scenario=scenario(server=INF))
+    assert "your server never gives up" in texts(never)[0]
+    saved = heatmap(grid(), scenario=scenario(), share=0.0)
+    assert "above it you lose nothing" in texts(saved)[0]
     races = heatmap(grid(size=40), scenario=scenario())
     assert "you lose 0.1" in texts(races)[0]
     assert "Up to 0.36 % fail" in texts(heatmap(grid()))

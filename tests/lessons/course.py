@@ -1,5 +1,6 @@
 """The course as its readers get it: cells, untouched answers, folded solutions."""
 
+import itertools
 import re
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,19 @@ def checks(name: str) -> list[str]:
     """The code of each cell that asks for a verdict, as it was left."""
     code = [cell.source for cell in cells(name) if cell.cell_type == "code"]
     return [source for source in code if ".check_" in source]
+
+
+def notebooks() -> list[str]:
+    """Their names, in order."""
+    return sorted(path.name for path in FOLDER.glob("*.ipynb"))
+
+
+def untouched(name: str, check: str) -> str:
+    """A check's cell after the cells that define functions, as they were left."""
+    code = [cell.source for cell in cells(name) if cell.cell_type == "code"]
+    before = itertools.takewhile(lambda source: source != check, code)
+    programs = [each for each in before if each.startswith(("def ", "async def "))]
+    return "\n".join([*programs, check])
 
 
 def verdict(name: str, code: str) -> Any:

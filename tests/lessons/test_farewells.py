@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections.abc import Sequence
 
 import pytest
-from course import cells, checks, imports, solutions, verdict
 
 import labkit
 from labkit.clock import Deadlock
@@ -17,32 +15,7 @@ from labkit.lessons.peers import Peer, agree, perform
 from labkit.tcp import CLIENT, SERVER, Tcp
 from labkit.wire import Direction, Kind
 
-NOTEBOOK = "02-how-a-connection-dies.ipynb"
 UP, DOWN = Direction.UPSTREAM, Direction.DOWNSTREAM
-
-
-def untouched(check: str) -> str:
-    """A check's cell after the cells that define the programs of its exercise."""
-    code = [c.source for c in cells(NOTEBOOK) if c.cell_type == "code"]
-    before = itertools.takewhile(lambda source: source != check, code)
-    programs = [source for source in before if source.startswith("async def")]
-    return "\n".join([*programs[-2:], check])
-
-
-@pytest.mark.parametrize("code", checks(NOTEBOOK))
-def test_the_untouched_notebook_fails_every_check_without_raising(code: str) -> None:
-    assert verdict(NOTEBOOK, untouched(code)).passed is False
-
-
-@pytest.mark.parametrize("code", solutions(NOTEBOOK))
-def test_every_folded_solution_passes_its_check(code: str) -> None:
-    told = verdict(NOTEBOOK, code)
-    assert told.passed, told
-
-
-def test_there_is_a_solution_for_every_check() -> None:
-    assert len(solutions(NOTEBOOK)) == len(checks(NOTEBOOK)) == 2
-    assert "farewells" in imports(NOTEBOOK)
 
 
 # -- the plays -----------------------------------------------------------------------

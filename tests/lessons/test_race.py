@@ -3,26 +3,8 @@
 import math
 
 import pytest
-from course import checks, solutions, verdict
 
 from labkit.lessons import race
-
-NOTEBOOK = "03-the-race.ipynb"
-
-
-@pytest.mark.parametrize("code", checks(NOTEBOOK))
-def test_the_untouched_notebook_fails_every_check_without_raising(code: str) -> None:
-    assert verdict(NOTEBOOK, code).passed is False
-
-
-@pytest.mark.parametrize("code", solutions(NOTEBOOK))
-def test_every_folded_solution_passes_its_check(code: str) -> None:
-    told = verdict(NOTEBOOK, code)
-    assert told.passed, told
-
-
-def test_there_is_a_solution_for_every_check() -> None:
-    assert len(solutions(NOTEBOOK)) == len(checks(NOTEBOOK)) == 4
 
 
 @pytest.mark.parametrize(

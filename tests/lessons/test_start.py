@@ -3,12 +3,9 @@
 import itertools
 
 import pytest
-from course import checks, solutions, verdict
 
 import labkit
 from labkit.lessons.start import HOPS, LINES, check_hops, failing_chain
-
-NOTEBOOK = "00-start-here.ipynb"
 
 
 def test_the_chain_fails_once_on_its_last_request() -> None:
@@ -27,13 +24,3 @@ def test_only_one_of_all_answers_passes_and_every_other_gets_a_hint() -> None:
 def test_what_is_no_answer_gets_a_sentence(answers: object) -> None:
     told = check_hops(answers)  # type: ignore[arg-type]
     assert not told.passed and told.message
-
-
-@pytest.mark.parametrize("code", checks(NOTEBOOK))
-def test_the_untouched_notebook_fails_its_check_without_raising(code: str) -> None:
-    assert verdict(NOTEBOOK, code).passed is False
-
-
-@pytest.mark.parametrize("code", solutions(NOTEBOOK))
-def test_the_folded_solution_passes(code: str) -> None:
-    assert verdict(NOTEBOOK, code).passed

@@ -7,7 +7,9 @@ import pytest
 import labkit
 from labkit import Hop, Link, Pool, Scenario, Server, Traffic
 from labkit.settings import Origin, Retry
+from labkit.wire import Direction, Kind
 
+UP_DATA = (Kind.DATA, Direction.UPSTREAM)
 PROXIES = ("nginx", "haproxy", "alb")
 
 
@@ -104,3 +106,83 @@ def test_a_failure_that_was_written_is_taken_at_its_word(personality: str) -> No
     assert statuses(run) == [504]
     run = behind(personality, "refuse", failure="none")
     assert statuses(run) == [None]
+
+
+# -- habits stand where no policy is written ------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("retry", "status"),
+    [
+        (Retry(), 200),
+        (Retry(num_retries=5), 200),
+        (Retry(retry_on=()), 502),
+        (Retry(retry_on=("connect-failure",)), 502),
+    ],
+)
+def test_d1_a_policy_that_is_written_takes_the_place_of_nginxs_habit(
+    retry: Retry, status: int
+) -> None:
+    scenario = racing("nginx").scenario
+    turned = scenario.replace_all({"hop.1.pool.retry.num_retries": retry.num_retries})
+    if not retry.is_unwritten:
+        turned = turned.replace("hop.1.pool.retry.retry_on", list(retry.retry_on))
+    assert statuses(labkit.run(turned)) == [200, status]
+
+
+def test_d4_haproxy_connects_once_if_it_is_told_to() -> None:
+    run = behind("haproxy", "refuse", retry=Retry(retry_on=()))
+    assert statuses(run) == [503]
+    assert run.exchanges[0].done == pytest.approx(0.0)
+
+
+def test_h11_haproxy_waits_no_longer_than_a_connect_may_take() -> None:
+    run = behind("haproxy", "refuse", connect_timeout=0.2)
+    assert run.exchanges[0].done == pytest.approx(3 * 0.2)
+
+
+def test_h12_haproxy_does_not_wait_after_a_timeout() -> None:
+    run = behind("haproxy", "unreachable", connect_timeout=0.2)
+    assert statuses(run) == [503]
+    assert run.exchanges[0].done == pytest.approx(4 * 0.2)
+
+
+def ended_by_the_proxy(run: labkit.Run) -> set[Kind]:
+    """How it closed its upstream connections while the run went on."""
+    return {
+        event.kind
+        for event in run.trace.of(1, 1)
+        if event.direction is Direction.UPSTREAM and event.kind in (Kind.FIN, Kind.RST)
+    }
+
+
+@pytest.mark.parametrize(
+    ("personality", "how"),
+    [("nginx", Kind.FIN), ("alb", Kind.FIN), ("haproxy", Kind.RST)],
+)
+def test_h13_haproxy_resets_an_upstream_that_is_too_slow(
+    personality: str, how: Kind
+) -> None:
+    run = behind(personality, "hang", timeout=0.5)
+    assert ended_by_the_proxy(run) == {how}
+
+
+@pytest.mark.parametrize(("personality", "waits"), [("plain", False), ("nginx", True)])
+def test_n22_nginx_sends_nothing_on_before_all_of_a_body_is_there(
+    personality: str, waits: bool
+) -> None:
+    front = Hop(
+        server=Server(personality=personality), link=Link(delay=0.01, jitter=0.01)
+    )
+    scenario = Scenario(
+        traffic=Traffic(requests=1, methods={"POST": 1.0}, body_bytes=300_000),
+        hops=(front, Hop()),
+    )
+    run = labkit.run(scenario)
+    asked = [
+        [e for e in run.trace.of(hop, 1) if (e.kind, e.direction) == UP_DATA]
+        for hop in (0, 1)
+    ]
+    assert statuses(run) == [200] and len(asked[0]) > 1
+    whole = max(event.arrived or 0.0 for event in asked[0])
+    assert (asked[1][0].sent >= whole) is waits

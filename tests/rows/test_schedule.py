@@ -1,11 +1,15 @@
 """What happens to a running chain: its servers are drained and replaced (B15)."""
 
+import http.client
+import re
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
 
 import labkit
-from labkit import Hop, Link, Pool, Scenario, Server, SettingsError, Traffic
+from labkit import Hop, Lab, Link, Pool, Scenario, Server, SettingsError, Traffic
 from labkit.settings import Event, LabSettings, Origin, Retry
 
 
@@ -124,3 +128,106 @@ def test_a_deploy_looks_the_same_on_real_sockets() -> None:
 def test_what_cannot_happen_is_refused(event: Event, told: str) -> None:
     with pytest.raises(SettingsError, match=told):
         chain(event)
+
+
+# -- by hand, on a lab that is left running --------------------------------------------
+
+
+def two_hops() -> Scenario:
+    """An Envoy of ours before an upstream; no timer of theirs fires in a test."""
+    servers = Server(personality="envoy", idle_timeout=60.0), Server(idle_timeout=60.0)
+    return Scenario(hops=tuple(Hop(server=server) for server in servers))
+
+
+class Caller:
+    """One client that keeps its connection for as long as it is told to."""
+
+    def __init__(self, url: str) -> None:
+        self.line = http.client.HTTPConnection(url.removeprefix("http://"), timeout=10)
+
+    def ask(self) -> tuple[int, str | None]:
+        """The status, and what the response says of the connection."""
+        self.line.request("GET", "/")
+        answer = self.line.getresponse()
+        answer.read()
+        return answer.status, answer.getheader("connection")
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    with Lab(two_hops()) as running:
+        yield running
+
+
+@pytest.fixture
+def caller(lab: Lab) -> Iterator[Caller]:
+    caller = Caller(lab.urls["proxy"])
+    with closing(caller.line):
+        assert caller.ask() == (200, None)
+        yield caller
+
+
+@pytest.mark.live
+def test_a_lab_is_drained_by_hand(lab: Lab, caller: Caller) -> None:
+    lab.drain(0)
+    assert caller.ask() == (200, "close")
+
+
+@pytest.mark.live
+def test_a_lab_stops_listening_by_hand_and_serves_whom_it_has(
+    lab: Lab, caller: Caller
+) -> None:
+    lab.drain(0, "listeners")
+    with pytest.raises(ConnectionRefusedError):
+        Caller(lab.urls["proxy"]).ask()
+    assert caller.ask() == (200, None)
+
+
+@pytest.mark.live
+def test_a_program_is_replaced_by_hand_while_the_caller_waits(
+    lab: Lab, caller: Caller
+) -> None:
+    lab.deploy(0, 0.01)
+    fresh = Caller(lab.urls["proxy"])
+    with closing(fresh.line):
+        assert fresh.ask() == (200, None)
+    assert lab.ledger.hops[1].opened == 2, "the new program's pool was empty"
+
+
+@pytest.mark.live
+def test_while_a_program_is_being_replaced_newcomers_are_refused(
+    lab: Lab, caller: Caller
+) -> None:
+    lab.deploy(0, 60.0, wait=False)
+    with pytest.raises(ConnectionRefusedError):
+        Caller(lab.urls["proxy"]).ask()
+    assert caller.ask() == (200, "close")
+
+
+@pytest.mark.live
+@pytest.mark.parametrize(
+    ("act", "told"),
+    [
+        (lambda lab: lab.drain(2), "drain.path: hop.2 does not exist"),
+        (lambda lab: lab.drain(0, "slowly"), 'drain.value is "slowly"; allowed: 0 to'),
+        (lambda lab: lab.deploy(0, -1.0), "deploy.value is -1"),
+    ],
+)
+def test_a_wrong_word_about_a_goodbye_is_refused_by_name(
+    lab: Lab, act: Callable[[Lab], None], told: str
+) -> None:
+    with pytest.raises(SettingsError, match=re.escape(told)):
+        act(lab)
+
+
+def test_a_lab_that_does_not_run_cannot_be_drained() -> None:
+    with pytest.raises(RuntimeError, match="not running"):
+        Lab(two_hops()).drain(0)
+
+
+@pytest.mark.live
+def test_a_deploy_that_is_under_way_ends_with_its_lab(lab: Lab) -> None:
+    lab.deploy(0, 60.0, wait=False)
+    lab.deploy(1, 60.0, wait=False)
+    lab.stop()
+    assert not lab.is_running

@@ -12,7 +12,7 @@ from labkit.settings import Hop, Link, Origin, Pool, Retry, Scenario, Server, Tr
 from labkit.settings import SettingsError as Refused
 from labkit.theory import Prediction, failure_share, predicted, race_window, wilson
 
-REQUESTS = 150_000
+REQUESTS = 80_000
 OF_SERVERS = (
     *("drain_timeout", "delayed_close_timeout", "tick", "farewell"),
     *("max_requests_per_connection",),
@@ -114,6 +114,15 @@ def test_dense_traffic_loses_most_on_a_lifo_pools_second_connection() -> None:
     assert told.share > 1000.0 * first
     low, high = share_by_force(scenario(rate=3.0, service=0.3))
     assert low < told.share < high
+
+
+@pytest.mark.parametrize(("rate", "service"), [(0.2, 1.0), (3.0, 0.3)])
+def test_a_fifo_pool_lets_its_connections_take_turns(
+    rate: float, service: float
+) -> None:
+    asked = scenario(reuse="fifo", rate=rate, service=service)
+    low, high = share_by_force(asked)
+    assert low / 2.0 < predicted(asked).share < 2.0 * high
 
 
 def test_a_failure_spares_the_next_request() -> None:

@@ -14,8 +14,16 @@ from labkit.figures.draw import figure_of
 from labkit.figures.grids import Expected
 from labkit.settings import Hop, Link, Pool, Scenario, Server, SettingsError, Traffic
 from labkit.theory import predicted
+from labkit.widgets.budget import affordable
 from labkit.widgets.model import PanelModel
-from labkit.widgets.studies import GLANCE, HeatMap, Rates, edge_of, first_order
+from labkit.widgets.studies import (
+    GLANCE,
+    HeatMap,
+    Rates,
+    Study,
+    edge_of,
+    first_order,
+)
 
 POOL, SERVER = "hop.0.pool.idle_timeout", "hop.0.server.idle_timeout"
 RATE, DELAY, TICK = "traffic.rate", "hop.0.link.delay", "hop.0.server.tick"
@@ -41,9 +49,10 @@ def scenario(**traffic: object) -> Scenario:
 def small(picture: str, start: Scenario | None = None) -> PanelModel:
     """A panel whose full picture takes a moment only."""
     model = PanelModel(start or scenario(), KNOBS[picture], picture)
-    for name, value in (("fine", 8), ("rows", 4), ("requests", 300)):
-        if hasattr(model.subject, name):
-            setattr(model.subject, name, value)
+    if isinstance(model.subject, Study):
+        model.subject.wholes = ((8, 300),)
+    if isinstance(model.subject, HeatMap):
+        model.subject.parts = 2
     return model
 
 
@@ -102,15 +111,14 @@ def test_the_first_order_is_near_enough_to_the_whole_theory() -> None:
 
 def test_the_map_in_full_counts_what_the_glance_expects() -> None:
     subject = HeatMap(scenario(rate=0.5), KNOBS["heatmap"])
-    subject.coarse = subject.fine = 8
-    subject.requests = 2000
+    subject.wholes = ((20, 2000),)
     start = scenario(rate=0.5).replace(DELAY, 0.1)
-    expected = subject.glance(start).share * subject.requests
+    expected = subject.glance(start).share * 2000
     *_, counted = subject.look(start)
     assert counted is not None
     assert (counted.share[expected == 0.0] == 0.0).all()
-    total, wanted = (counted.share * subject.requests).sum(), expected.sum()
-    assert abs(total - wanted) < 5.0 * math.sqrt(wanted)
+    total, wanted = (counted.share * 2000).sum(), expected.sum()
+    assert abs(total / wanted - 1.0) < 0.05
 
 
 def test_the_reader_moves_over_a_map_that_lies_still() -> None:
@@ -131,8 +139,17 @@ def test_the_work_on_a_map_is_done_bit_by_bit() -> None:
 
 def test_where_theory_is_silent_a_glance_counts_some_requests() -> None:
     burst = small("heatmap", scenario(burst=2))
-    counts = burst.glance().counts
-    assert int(counts.requests.max()) == HeatMap.glanced
+    assert burst.glance().counts.requests.max() == HeatMap.glances[-1][1]
+
+
+def test_the_scenario_decides_how_many_requests_a_picture_can_afford() -> None:
+    def axes(count: int) -> dict[str, list[float]]:
+        return {POOL: [1.0 + n for n in range(count)]}
+
+    sizes = ((60, 10_000), (20, 5_000), (5, 10))
+    assert affordable(scenario(), axes, sizes, 0.1) == (60, 10_000)
+    assert affordable(scenario(burst=2), axes, sizes, 1.0) == (20, 5_000)
+    assert affordable(scenario(burst=2), axes, sizes, 1e-9) == (5, 10)
 
 
 # -- curves --------------------------------------------------------------------------

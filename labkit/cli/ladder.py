@@ -1,0 +1,44 @@
+"""``labkit ladder``: theory, model, virtual, live and Envoy on one scenario."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from argparse import Namespace
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from labkit.cli.run import check_files
+from labkit.cli.scenario import read
+
+if TYPE_CHECKING:
+    from labkit.ladder import Ladder
+
+
+def ladder(arguments: Namespace) -> int:
+    """Climb, print, draw; returns the exit status."""
+    from labkit.ladder import climb
+    from labkit.rungs import COLUMNS
+
+    scenario = read(arguments)
+    check_files(arguments, "plot")
+    engines = arguments.engines.split(",") if arguments.engines else COLUMNS
+    done = climb(scenario, engines, arguments.requests, sys.stderr.isatty())
+    done = replace(done, command=shlex.join(["labkit", *arguments.words]))
+    if arguments.plot:
+        _draw(done, Path(arguments.plot))
+    print(json.dumps(done.to_json(), indent=1) if arguments.json else done.table())
+    return 0
+
+
+def _draw(done: Ladder, path: Path) -> None:
+    from labkit.figures import ladder as picture
+    from labkit.figures import save
+    from labkit.figures.ladder import told
+
+    title = done.headline()
+    ax = picture(done.rungs, title=title)
+    name = done.scenario.name or "The ladder of truth"
+    save(ax, path, title=name, desc=told(done.rungs, title))

@@ -1,0 +1,78 @@
+"""``labkit sweep``: a scenario at every point of a grid."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from labkit.cli import draw
+from labkit.cli.scenario import read
+from labkit.settings import SettingsError
+
+if TYPE_CHECKING:
+    from labkit.sweep import Table
+
+INTERRUPTED = 130
+
+
+def sweep(arguments: Namespace) -> int:
+    """Run all points, print the table, write the files; returns the exit status."""
+    from labkit.sweep import Sweep
+    from labkit.sweep.ranges import parsed
+
+    scenario = read(arguments)
+    if arguments.requests is not None:
+        scenario = scenario.replace("traffic.requests", arguments.requests)
+    if arguments.seed is not None:
+        scenario = scenario.replace("seed", arguments.seed)
+    vary = parsed(arguments.vary)
+    _check_files(arguments)
+    work = Sweep(
+        scenario,
+        vary,
+        engine=arguments.engine,
+        proxy=arguments.proxy,
+        processes=arguments.workers,
+        dask=arguments.dask,
+        progress=sys.stderr.isatty(),
+        file=arguments.resume,
+    )
+    # After the plan has counted the points: whoever draws looks at each value.
+    if arguments.plot:
+        draw.check(arguments.plot, vary)
+    table = work.run()
+    _write(arguments, table)
+    if arguments.plot and table.is_complete:
+        draw.draw(table, scenario, Path(arguments.plot))
+    print(json.dumps(table.to_json()) if arguments.json else report(table))
+    return _interrupted(arguments, table) if work.was_stopped else 0
+
+
+def _interrupted(arguments: Namespace, table: Table) -> int:
+    how = "with the same words" if arguments.resume else "with --resume FILE next time"
+    done = f"{len(table)} of {table.wanted} points done"
+    sys.stderr.write(f"labkit: interrupted, {done}; it goes on {how}\n")
+    return INTERRUPTED
+
+
+def _check_files(arguments: Namespace) -> None:
+    """Say before the sweep, not after it, that a file cannot be written."""
+    for option in ("csv", "parquet", "plot"):
+        name = getattr(arguments, option)
+        if name and not Path(name).resolve().parent.is_dir():
+            raise SettingsError(f"--{option} {name}: there is no such folder")
+
+
+def _write(arguments: Namespace, table: Table) -> None:
+    if arguments.csv:
+        table.to_csv(arguments.csv)
+    if arguments.parquet:
+        table.to_parquet(arguments.parquet)
+
+
+def report(table: Table) -> str:
+    """The sweep as a sentence and a table."""
+    return f"{table.summary()}\n{table.to_text()}"

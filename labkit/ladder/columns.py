@@ -1,0 +1,159 @@
+"""The columns of the ladder: how each comes to its share of failed requests."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from labkit import theory
+from labkit.field.trouble import FieldError
+from labkit.lab import Run, run, run_many
+from labkit.ladder.lateness import IN_TIME, lateness, tolerance
+from labkit.rungs import Rung
+from labkit.settings import Scenario, SettingsError
+from labkit.theory import duration
+
+# Requests of each column, if nobody asks for others: what takes seconds to a minute.
+REQUESTS: Mapping[str, int] = {
+    "theory": 0,
+    "model": 1_000_000,
+    "virtual": 20_000,
+    "live": 3_000,
+    "envoy": 3_000,
+}
+# Live, time cannot be hurried, so that many short chains stand side by side: so many
+# requests each, after a first arrival that finds no connection and does not count.
+CHAIN = 10
+_ROUNDS = 4
+# On a machine that lets fewer chains pass than this, another round is time lost.
+_WORTH_IT = 0.2
+
+
+def column(label: str, scenario: Scenario, requests: int, progress: bool) -> Rung:
+    """One column; what it refuses is told in the rung.
+
+    No two columns share their chance: each has a seed of its own.
+    """
+    place = list(REQUESTS).index(label)
+    own = scenario.replace("seed", scenario.seed + 1_000_003 * place)
+    began = time.perf_counter()
+    try:
+        rung = _COLUMNS[label](own, requests, progress)
+    except (SettingsError, FieldError) as why:
+        return Rung(label, refused=str(why))
+    return replace(rung, wall_seconds=time.perf_counter() - began)
+
+
+def _theory(scenario: Scenario, requests: int, progress: bool) -> Rung:
+    said = theory.predicted(scenario)
+    return Rung("theory", said=(said.share, said.low, said.high), note=said.why)
+
+
+def _model(scenario: Scenario, requests: int, progress: bool) -> Rung:
+    return _counted("model", scenario, requests, progress)
+
+
+def _virtual(scenario: Scenario, requests: int, progress: bool) -> Rung:
+    return _counted("virtual", scenario, requests, progress)
+
+
+def _counted(label: str, scenario: Scenario, requests: int, progress: bool) -> Rung:
+    """A single long run."""
+    scenario = scenario.replace("traffic.requests", requests)
+    done = run(scenario, engine=label, progress=progress)
+    return Rung(label, done.requests, done.failed)
+
+
+def _live(scenario: Scenario, requests: int, progress: bool) -> Rung:
+    return _measured("live", scenario, requests, progress, "labkit")
+
+
+def _envoy(scenario: Scenario, requests: int, progress: bool) -> Rung:
+    return _measured("envoy", scenario, requests, progress, "envoy")
+
+
+_COLUMNS: Mapping[str, Callable[[Scenario, int, bool], Rung]] = {
+    "theory": _theory,
+    "model": _model,
+    "virtual": _virtual,
+    "live": _live,
+    "envoy": _envoy,
+}
+
+
+# -- on real sockets ------------------------------------------------------------------
+
+
+def _measured(
+    label: str, scenario: Scenario, requests: int, progress: bool, proxy: str
+) -> Rung:
+    """Many short chains; one in which the machine was late is run again.
+
+    The same chain, with the same chance: that it is repeated does not depend on what
+    came of it. Chains that are late every time are left out.
+    """
+    missing = chains(scenario, requests)
+    wanted, late = len(missing), tolerance(scenario)
+    quiet: list[Run] = []
+    tries = 0
+    for _ in range(_ROUNDS):
+        done = run_many(missing, engine="live", progress=progress, proxy=proxy)
+        tries += len(done)
+        passed = [lateness(each) <= late for each in done]
+        quiet += [each for each, ok in zip(done, passed, strict=True) if ok]
+        missing = [each for each, ok in zip(missing, passed, strict=True) if not ok]
+        if not missing or sum(passed) < _WORTH_IT * len(done):
+            break
+    if not quiet:
+        raise SettingsError(
+            f"more than {100 * (1 - IN_TIME):.0f} % of the segments were over "
+            f"{duration(late)} late in each of {wanted} chains; "
+            "allowed: a machine with nothing else to do"
+        )
+    note = (
+        f"{wanted} chains of {CHAIN} arrivals; in {tries - len(quiet)} of {tries} "
+        f"tries more than {100 * (1 - IN_TIME):.0f} % of the segments were over "
+        f"{duration(late)} late, {len(missing)} chains left out"
+    )
+    return Rung(label, *_sums(scenario, quiet), note=note)
+
+
+def chains(scenario: Scenario, requests: int) -> list[Scenario]:
+    """The traffic of a scenario cut into short chains, each with its own chance.
+
+    SettingsError for a schedule: its events have their times in one long run.
+    """
+    if scenario.lab.schedule:
+        raise SettingsError(
+            "lab.schedule has events; allowed: a scenario whose traffic can be cut "
+            "into short chains side by side"
+        )
+    traffic = scenario.traffic
+    length = CHAIN * traffic.burst
+    cut = []
+    for number in range(-(-requests // length)):
+        changes: dict[str, object] = {
+            "seed": scenario.seed + number,
+            "traffic.requests": length + traffic.burst,
+        }
+        if traffic.gaps:
+            changes["traffic.gaps"] = _turned(traffic.gaps, CHAIN * number)
+        cut.append(scenario.replace_all(changes))
+    return cut
+
+
+def _turned(gaps: Sequence[float], steps: int) -> list[float]:
+    start = steps % len(gaps)
+    return [*gaps[start:], *gaps[:start]]
+
+
+def _sums(scenario: Scenario, runs: Sequence[Run]) -> tuple[int, int]:
+    """Requests and failures after the first arrival of each chain."""
+    first = scenario.traffic.burst
+    rows = [run.exchanges for run in runs]
+    requests = sum(len(book) - first for book in rows)
+    failed = sum(
+        book.is_failed(number) for book in rows for number in range(first, len(book))
+    )
+    return requests, failed
