@@ -110,6 +110,7 @@ def _run(block: Block, rows: Rows, starts: list[PoolState] | None) -> Outcome:
             now = latest + gap
         elif not closed:
             now = now + gap
+        steps.behind = min(burst - 1 - step % burst, len(gaps) - 1 - step)
         when, codes[step] = steps.request(now)
         latest = np.maximum(latest, when)
     end = latest if closed else now

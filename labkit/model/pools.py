@@ -105,29 +105,44 @@ class Grant:
 
 
 def acquire(
-    state: PoolState, values: HopValues, rows: Rows, now: Floats
+    state: PoolState,
+    values: HopValues,
+    rows: Rows,
+    now: Floats,
+    sent: Floats,
+    spoken_for: int = 0,
 ) -> tuple[PoolState, Grant]:
     """A connection for one request in each of these rows; returns the state anew.
 
     An idle one by the order of reuse, else whichever comes first: one that is busy,
-    or one that is opened for it.
+    or one that is opened for it. Requests that are taken up later may come before
+    ``now``, but not before ``sent``: what they might find has to stay, and so many
+    of the idle ones are ``spoken_for``.
     """
     free, until = state.free[:, rows], state.until[:, rows]
     idle = (free <= now) & (now < until)
-    if values.lifo:
-        column = np.where(idle, free, -np.inf).argmax(axis=0)
-    else:
-        column = np.where(idle, free, np.inf).argmin(axis=0)
     each = np.arange(len(rows))
+    for _ in range(min(spoken_for, len(free))):
+        idle[_next(values, free, idle), each] = False
+    column = _next(values, free, idle)
     found = idle[column, each]
     grant = Grant(column, now.copy(), np.zeros(len(rows), dtype=bool), found)
     if not found.all():
         missing = np.flatnonzero(~found)
-        state = _wait(state, values, rows, now, missing, grant)
+        state = _wait(state, values, rows, now, sent, missing, grant)
     reused = state.served[grant.column, rows] > 0
     grant.is_reused = reused & (grant.column >= 0)
     _remember(state, rows, grant)
     return state, grant
+
+
+def _next(values: HopValues, free: Floats, idle: Bools) -> Rows:
+    """The column of the idle connection that is next; any one where none is idle."""
+    if values.lifo:
+        column: Rows = np.where(idle, free, -np.inf).argmax(axis=0)
+    else:
+        column = np.where(idle, free, np.inf).argmin(axis=0)
+    return column
 
 
 def _wait(
@@ -135,6 +150,7 @@ def _wait(
     values: HopValues,
     rows: Rows,
     now: Floats,
+    sent: Floats,
     missing: Rows,
     grant: Grant,
 ) -> PoolState:
@@ -163,7 +179,7 @@ def _wait(
     opens = can_open | takes_new
     overflows = _is_queue_full(state, values, some, when)
     opens &= ~overflows
-    state, slot = _slots(state, some, np.where(is_full, room_at, when), opens)
+    state, slot = _slots(state, some, np.where(is_full, room_at, sent[missing]), opens)
     _open(state, values, some[opens], slot[opens], new_at[opens])
     column = np.where(takes_new, slot, first)
     grant.column[missing] = np.where(overflows, -1, column)

@@ -63,7 +63,13 @@ class Result:
 
 
 class Steps:
-    """Rows of replications of one chain; ``values`` has one value per row."""
+    """Rows of replications of one chain; ``values`` has one value per row.
+
+    ``behind``: how many requests of the same burst are still to be taken up. They
+    have their connections before the present one may need a second try.
+    """
+
+    behind = 0
 
     def __init__(self, values: Values, rows: int, chance: Chance) -> None:
         self.values = values
@@ -77,6 +83,7 @@ class Steps:
             for hop in values.hops
         )
         self._may_repeat = [_repeatable(values, hop) for hop in values.hops]
+        self._sent: Floats = np.zeros(rows)
         self._executed = np.zeros(rows, dtype=np.int64)
         self._cause = np.zeros(rows, dtype=np.int64)
         self._flags = np.zeros(rows, dtype=np.int64)
@@ -86,6 +93,7 @@ class Steps:
         """One request of every row, sent at ``now``; when it is over, and its code."""
         for column in (self._executed, self._cause, self._flags):
             column[:] = 0
+        self._sent = now
         if len(self.values.methods) > 1 and self._repeats:
             weights = self.values.weights / self.values.weights.sum()
             draw = self.chance.uniform()
@@ -114,9 +122,13 @@ class Steps:
             self._cause[rows[first]] = result.why[first]
         return result
 
-    def _attempt(self, hop: int, rows: Rows, now: Floats) -> Result:
+    def _attempt(
+        self, hop: int, rows: Rows, now: Floats, spoken_for: int = 0
+    ) -> Result:
         values = self.values.hops[hop]
-        self.pools[hop], grant = acquire(self.pools[hop], values, rows, now)
+        self.pools[hop], grant = acquire(
+            self.pools[hop], values, rows, now, self._sent[rows], spoken_for
+        )
         pool = self.pools[hop]
         self.counts.opened[hop, rows] += grant.is_new
         self.counts.reused[hop, rows] += grant.is_reused
@@ -277,7 +289,9 @@ class Steps:
             pool.retrying[slot[held], rows[held]] = np.inf
             self.counts.retries[hop, rows[left]] += 1
             tries += 1
-            fresh = self._attempt(hop, rows[left], result.when[left] + wait)
+            fresh = self._attempt(
+                hop, rows[left], result.when[left] + wait, self.behind
+            )
             _put(result, left, fresh)
 
     def _cause_forgotten(self, rows: Rows) -> None:
