@@ -98,7 +98,7 @@ def _frame(ax: Axes, rungs: Sequence[Rung]) -> None:
     ax.set_xlim(0.0, 1.06 * max([*ends, _SMALLEST]))
     ax.set_ylim(len(rungs) - 0.5, -0.5)
     ax.set_yticks([])
-    ax.xaxis.set_major_locator(MaxNLocator(6))
+    ax.xaxis.set_major_locator(MaxNLocator(4))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda share, _: percent(share)))
     ax.tick_params(labelsize=LABEL, colors=INK, color=LIFELINE, labelfontfamily=FAMILY)
     ax.set_xlabel("failed requests", **shares.font(NAME, INK))
