@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from labkit.lab import Run, run_many
 from labkit.points import GapPoint, GapSeries
 from labkit.settings import Scenario, SettingsError
+from labkit.theory import window_at_source
 from labkit.wire import Direction, Kind
 
 # Seconds by which a live trial may be late and still count.
@@ -88,6 +89,43 @@ def measure_gaps(
         if not missing:
             break
     return _counted(engine, gaps, valid)
+
+
+def edges(
+    scenario: Scenario, precision: float = 1e-6, hop: int = -1
+) -> tuple[float, float]:
+    """Both edges of a hop's race window, in seconds of the source's gaps.
+
+    Found by bisection in virtual time, which asks theory only where to begin: between
+    the middle of its window, which must fail, and a window's width beside it, which
+    must not. ValueError where theory has no window or that is not so.
+    """
+    window = window_at_source(scenario, range(len(scenario.hops))[hop])
+    if window.is_empty:
+        raise ValueError(f"hop {hop} has no window to look for the edges of")
+    inside, reach = (window.start + window.end) / 2, window.width
+    before, after = max(0.0, window.start - reach), window.end + reach
+    found = [_fails(scenario, gap) for gap in (before, inside, after)]
+    if found != [False, True, False]:
+        raise ValueError(f"no window around {inside:g} s: {found}")
+    return (
+        _bisect(scenario, inside, before, precision),
+        _bisect(scenario, inside, after, precision),
+    )
+
+
+def _bisect(scenario: Scenario, fails: float, serves: float, precision: float) -> float:
+    while abs(fails - serves) > precision:
+        middle = (fails + serves) / 2
+        if _fails(scenario, middle):
+            fails = middle
+        else:
+            serves = middle
+    return (fails + serves) / 2
+
+
+def _fails(scenario: Scenario, gap: float) -> bool:
+    return measure_gaps(scenario, [gap], progress=False).points[0].failed > 0
 
 
 def _counted(engine: str, gaps: Sequence[float], runs: Sequence[Run]) -> GapSeries:

@@ -7,7 +7,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from labkit.gaps import measure_gaps
+from labkit.gaps import edges, measure_gaps
 from labkit.gaps import trial as _trial
 from labkit.lessons.verdict import Verdict
 from labkit.places import data
@@ -144,25 +144,6 @@ def check_width(milliseconds: float | None, round_trip: float = 0.030) -> Verdic
     return Verdict(
         False, f"{milliseconds:g} ms is {abs(milliseconds - truth):.1f} ms off.", hint
     )
-
-
-def edges(scenario: Scenario, precision: float = 1e-6) -> tuple[float, float]:
-    """Both edges of the window on the last hop, found by bisection, in seconds."""
-    window = window_at_source(scenario, len(scenario.hops) - 1)
-    inside = (window.start + window.end) / 2
-    reach = window.end - window.start
-    return (
-        _bisect(scenario, inside, window.start - reach, precision),
-        _bisect(scenario, inside, window.end + reach, precision),
-    )
-
-
-def _bisect(scenario: Scenario, fails: float, serves: float, precision: float) -> float:
-    while abs(fails - serves) > precision:
-        middle = (fails + serves) / 2
-        point = measure_gaps(scenario, [middle], progress=False).points[0]
-        fails, serves = (middle, serves) if point.failed else (fails, middle)
-    return (fails + serves) / 2
 
 
 # -- exercise 3: the popular wrong explanation ---------------------------------------

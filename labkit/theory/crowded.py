@@ -8,14 +8,21 @@ from typing import TYPE_CHECKING
 
 from labkit.kinds import refusal
 from labkit.theory.cycle import Fates, Life, Service, cycle_share, fates
-from labkit.theory.pools import deeper_share
+from labkit.theory.pools import deeper_share, turns_share
 from labkit.theory.prediction import Prediction, between, exactly
-from labkit.theory.rates import busy_time
+from labkit.theory.rates import busy_time, failure_share
 from labkit.theory.rescue import asks_again, may_time_out, rescued
 from labkit.theory.window import Window, closed_at, patience, race_window
 
 if TYPE_CHECKING:
     from labkit.settings import Hop, Scenario
+
+# Levels of a LIFO pool that are computed one by one; a request that finds a dozen
+# others under way is left to the upper bound.
+_DEEPEST = 12
+
+# exp of less than minus this is as good as 0.
+_MOST = 700.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +69,14 @@ def _ends(hop: Hop) -> bool:
         closed_at(hop),
         hop.pool.max_requests_per_connection,
         hop.server.max_requests_per_connection,
-        hop.pool.max_connection_duration,
+        _least_age(hop),
     )
     return min(limits) < math.inf
+
+
+def _least_age(hop: Hop) -> float:
+    """The age, in seconds, at which one side or the other ends a connection."""
+    return min(hop.pool.max_connection_duration, hop.server.max_connection_duration)
 
 
 def _case(scenario: Scenario, hop: int) -> _Case:
@@ -88,7 +100,7 @@ def hop_share(scenario: Scenario, index: int) -> Prediction:
     _refuse_endless_queue(case)
     chances = fates(rate, hop, case.nearer)
     unused = 0.0 if case.service(0.0).waits else _unused_share(case)
-    if chances.raced <= 0.0 and not unused:
+    if chances.raced <= 0.0 and not unused and not _aged_share(case):
         why = "the pool gives up before the server stops reading"
         return exactly(0.0, why if _ends(hop) else "no hop ends a connection")
     return _bounded(case, chances, unused)
@@ -99,6 +111,24 @@ def _refuse_endless_queue(case: _Case) -> None:
     if service.waits and case.rate * service.overlap >= 1.0:
         allowed = f"below {1.0 / service.overlap:g}, what one connection can carry"
         raise refusal("traffic.rate", case.rate, allowed)
+
+
+def _aged_share(case: _Case) -> float:
+    """At most so many requests race with the end that a server sets by age.
+
+    It begins at the age M like the one for idleness at I, so its window is as wide, a
+    round trip and K. A connection meets it once in a life of M seconds or more, and a
+    Poisson request sees what an onlooker sees: at most the share (2d + K)/M of the
+    time. A pool that lets go of its connections before that is safe. What is spared
+    because the connection ends, is one race at most in M seconds, L M requests.
+    """
+    hop = case.hop
+    age, trip = hop.server.max_connection_duration, 2.0 * hop.link.delay
+    drained = age + hop.server.drain_timeout - trip - 2.0 * hop.link.jitter
+    if math.isinf(age) or hop.pool.max_connection_duration <= drained:
+        return 0.0
+    wide = trip + 3.0 * hop.link.jitter + hop.server.delayed_close_timeout
+    return wide / age if age > wide else 1.0
 
 
 def _unused_share(case: _Case) -> float:
@@ -141,9 +171,10 @@ def _bounded(case: _Case, chances: Fates, unused: float) -> Prediction:
     elif math.isfinite(life.most):
         low, high = 0.0, high / max(1e-9, 1.0 - rate * case.service(1.0).overlap)
         whys.append("those who wait use up the connection's requests")
-    if hop.pool.max_connection_duration < math.inf:
-        low = 0.0
-        whys.append("the pool may close a connection by its age before it can race")
+    if (age := _least_age(hop)) < math.inf:
+        low -= chances.raced / (rate * age) if rate * age else low
+        high += _aged_share(case)
+        whys.append("a connection may end by its age, and race then or be spared")
     if saved and (hop.pool.reuse == "fifo" or may_time_out(hop)):
         high = max(high, _unsaved(case, life))
         whys.append("a retry may meet the next stale connection")
@@ -168,17 +199,32 @@ def _extremes(case: _Case, life: Life) -> tuple[float, float]:
     narrow = fates(rate, hop, case.nearer, -early, -late)
     wide = fates(rate, hop, case.nearer, early, late)
     slow, quick = case.service(1.0), case.service(0.0)
-    spared = math.exp(-rate * case.shift)
-    leaves = wide.last > 0.0 or math.isfinite(life.most)
-    others = -math.expm1(-rate * slow.overlap) if leaves and not slow.waits else 0.0
-    kindly = Life(life.most, life.rescued, others)
+    spared = math.exp(-min(_MOST, rate * case.shift))
+    others = 0.0 if slow.waits else _another_is_left(case)
+    ends = wide.last + wide.raced + 1.0 / life.most
+    kindly = Life(life.most, life.rescued, others if ends > wide.raced else 0.0)
     low = spared * cycle_share(rate, hop, narrow, slow, life)
-    high = cycle_share(rate, hop, wide, quick, kindly) / spared
+    high = min(1.0, cycle_share(rate, hop, wide, quick, kindly) / spared)
+    high += others * ends * -math.expm1(-rate * race_window(hop).width)
     if _is_torn(case):
         width = race_window(hop).width
         low *= max(0.0, 1.0 - 2.0 * case.shift / width) if width else 0.0
         high *= 1.0 + 2.0 * case.shift / width if width else 1.0
     return low, high
+
+
+def _another_is_left(case: _Case) -> float:
+    """At most this is the chance that the pool has another connection when one ends
+    with a last response, a limit or a loss.
+
+    Then a request overlapped within the window's end b, or does so now: with L b + 1
+    requests in that time, of which the share q overlaps, no more than (L b + 1) q. The
+    next request then goes on that one, which has been idle for longer: it races with a
+    chance of at most 1 - exp(-Lw), whatever its age.
+    """
+    rate = case.rate
+    overlaps = -math.expm1(-rate * case.service(1.0).overlap)
+    return min(0.99, (rate * race_window(case.hop).end + 1.0) * overlaps)
 
 
 def _is_torn(case: _Case) -> bool:
@@ -213,12 +259,16 @@ def _crowded(
         return share, high + unused
     whys.append("requests that overlap open more connections")
     load = case.rate * service.overlap
-    levels = min(hop.pool.max_connections, math.ceil(load + 8.0 * math.sqrt(load)) + 8)
+    levels = min(hop.pool.max_connections, _DEEPEST)
     window = race_window(hop).earlier(case.nearer)
     if hop.pool.reuse == "lifo":
         unsaved = 1.0 - rescued(case.scenario, case.index)
-        deeper = deeper_share(case.rate, window, int(min(levels, 40)), service.overlap)
+        deeper = deeper_share(case.rate, window, int(levels), service.overlap)
         share += unsaved * deeper
+    else:
+        alone = failure_share(case.rate, window, math.exp(-min(_MOST, load)))
+        turns = turns_share(case.rate, window, service.overlap)
+        share = share * turns / alone if alone else turns
     return share, high + unused
 
 

@@ -37,10 +37,6 @@ def _refuse_hop(scenario: Scenario, index: int) -> None:
     pending = pool.max_pending_requests
     enough = "10 or more, or bursts of chance overflow"
     only(pending >= 10, f"{where}.pool.max_pending_requests", pending, enough)
-    lifetime = server.max_connection_duration
-    only(
-        math.isinf(lifetime), f"{where}.server.max_connection_duration", lifetime, "inf"
-    )
     most = server.max_requests_per_connection
     unseen = math.isfinite(most) and not (server.announce or pool.reuse_delay)
     only(not unseen, f"{where}.pool.reuse_delay", 0, "1 or more, to see the FIN")
@@ -89,3 +85,11 @@ def refuse_overlap(scenario: Scenario) -> None:
     wanted = f"below {most:g} a second, so that no two overlap"
     only(room > 0.0, "traffic.rate", traffic.rate, wanted)
     only(traffic.jitter <= room, "traffic.jitter", traffic.jitter, f"0 to {room:g}")
+
+
+def refuse_ageing(scenario: Scenario) -> None:
+    """A walk knows nothing of servers that close a connection by its age."""
+    for index, hop in enumerate(scenario.hops):
+        age = hop.server.max_connection_duration
+        where = f"hop.{index}.server.max_connection_duration"
+        only(math.isinf(age), where, age, "inf, where arrivals are not Poisson's")

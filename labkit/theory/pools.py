@@ -6,6 +6,7 @@ The rule of this room: nothing here knows a scenario.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from operator import mul
 
 from labkit.theory.rates import failure_share
@@ -83,6 +84,8 @@ def _poisson_below(mean: float, n: int) -> float:
 def deeper_share(rate: float, window: Window, connections: int, busy: float) -> float:
     """The part of a LIFO pool's share that falls on connections below the top."""
     load = rate * busy
+    if window.is_empty or load == 0.0:
+        return 0.0
     share, reached = 0.0, math.exp(-load)
     for level in range(1, connections):
         reached *= load / level
@@ -202,3 +205,61 @@ def queue_share(lateness: float, cycle: float, burst: int) -> float:
         return 0.0
     served = 1 + math.floor(lateness / cycle)
     return (burst // (served + 1)) / burst
+
+
+_MOST_IN_TURN = 60
+
+
+def turns_share(rate: float, window: Window, busy: float) -> float:
+    """About the share of Poisson requests that race in a FIFO pool left to itself.
+
+    With M connections, of which N are under way, the one that was idle longest has
+    rested since the response that M - N - 1 others have followed. Responses are a
+    Poisson stream that does not depend on N (Burke, "The output of a queuing system",
+    Operations Research 4, 1956; exact for exponential service), so the gap is Erlang's
+    with M - N arrivals, and N is Poisson's with mean L * busy, up to M. M grows by one
+    when a request finds all M under way, and shrinks when the oldest one's rest reaches
+    the window: at the rate of Erlang's density there. Taken as a birth-death process
+    in M this gives the weights of the M. Good to a factor of about two: the pool does
+    not come to rest between two changes of M. 0 where half of 60, the largest M that
+    is tried, are under way on average.
+    """
+    if rate * busy > _MOST_IN_TURN / 2:
+        return 0.0
+    if window.is_empty or rate * busy == 0.0:
+        return failure_share(rate, window)
+    under_way = _poisson_terms(rate * busy, _MOST_IN_TURN)
+    weight, total, share = 1.0, 0.0, 0.0
+    for m in range(1, _MOST_IN_TURN):
+        if m > 1:
+            grows = rate * under_way[m - 1] / sum(under_way[:m])
+            shrinks = _in_turn(m, under_way, lambda n: _density(rate, window.start, n))
+            weight *= grows / shrinks if shrinks else 0.0
+        total += weight
+        share += weight * _in_turn(m, under_way, lambda n: _turns(rate, window, n))
+        if weight < _NEGLIGIBLE * total:
+            break
+    return share / total
+
+
+def _poisson_terms(mean: float, count: int) -> list[float]:
+    """P(0), P(1), ... of Poisson's distribution, but for a common factor."""
+    terms = [1.0]
+    for n in range(1, count):
+        terms.append(terms[-1] * mean / n)
+    return terms
+
+
+def _in_turn(m: int, weights: list[float], of: Callable[[int], float]) -> float:
+    """The mean over who is under way of what holds for so many at rest."""
+    sums = sum(weights[n] * of(m - n) for n in range(m))
+    return sums / sum(weights[: m + 1])
+
+
+def _density(rate: float, gap: float, arrivals: int) -> float:
+    """Erlang's density, in 1/s."""
+    mean = rate * gap
+    if mean == 0.0:
+        return rate if arrivals == 1 else 0.0
+    power = (arrivals - 1) * math.log(mean) - math.lgamma(arrivals)
+    return rate * math.exp(power - mean)

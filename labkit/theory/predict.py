@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from labkit.theory.chain import chain_share
-from labkit.theory.limits import only, refuse, refuse_overlap
+from labkit.theory.limits import only, refuse, refuse_ageing, refuse_overlap
 from labkit.theory.periodic import periodic_share
 from labkit.theory.prediction import Prediction, between, exactly
 from labkit.theory.rates import busy_time
@@ -33,6 +33,7 @@ def predicted(scenario: Scenario) -> Prediction:
     traffic = scenario.traffic
     if traffic.arrivals == "poisson":
         return chain_share(scenario)
+    refuse_ageing(scenario)
     if traffic.arrivals == "periodic":
         refuse_overlap(scenario)
         if traffic.jitter:

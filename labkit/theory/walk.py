@@ -42,7 +42,7 @@ class _Hop:
 
     def late(self) -> float:
         """By how much the server's ticking timer is late this time."""
-        if not self.tick:
+        if not self.tick or math.isinf(self.idle):
             return 0.0
         due = self.heard - self.trip / 2.0 + self.idle
         return math.ceil(due / self.tick - 1e-9) * self.tick - due
