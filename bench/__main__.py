@@ -21,6 +21,7 @@ from statistics import median
 
 import labkit
 from bench import browser, sockets
+from bench.model import model
 
 SCENARIOS = Path(__file__).resolve().parent.parent / "data" / "scenarios"
 
@@ -258,6 +259,7 @@ def main() -> int:
         pictures,
         real_programs,
         flatness,
+        lambda: model(words.rounds),
         lambda: proxies_and_virtual(words.rounds),
         lambda: memory(1_000_000 if words.million else 100_000),
     ):

@@ -194,6 +194,18 @@ def test_a_gap_below_the_idle_timeout_reuses_and_one_at_it_does_not(
     assert opened == (1 if connections == 1 else 4)
 
 
+def test_an_answer_after_the_idle_timeout_does_not_make_its_connection_old() -> None:
+    """The clock starts anew with the response, however long ago the last one was."""
+
+    async def story(world: World) -> int:
+        for _ in range(3):
+            await world.get()
+            await asyncio.sleep(1.99)
+        return len(world.peers)
+
+    assert run(story, delay=0.01, idle_timeout=2.0) == 1
+
+
 def test_a_connection_that_is_reused_sets_no_timer_per_reuse() -> None:
     async def story(world: World) -> int:
         loop: Any = asyncio.get_running_loop()

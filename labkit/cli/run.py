@@ -51,6 +51,8 @@ def check_files(arguments: Namespace, *options: str) -> None:
         name = getattr(arguments, option)
         if name and not Path(name).resolve().parent.is_dir():
             raise SettingsError(f"--{option} {name}: there is no such folder")
+    if arguments.plot and arguments.engine == "model":
+        raise SettingsError('--plot draws exchanges; engine "model" keeps counts')
     if arguments.plot and Path(arguments.plot).suffix not in (".svg", ".png"):
         raise SettingsError(f"--plot {arguments.plot}: allowed are .svg and .png")
 

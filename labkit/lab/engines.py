@@ -79,8 +79,8 @@ async def arun(
     """The same as :func:`run` for code that must stay responsive.
 
     A live run takes place on the caller's loop, a virtual one in slices of a
-    few milliseconds between its other callbacks, the model's in blocks of a
-    fraction of a second. Cancelling the caller ends the
+    few milliseconds between its other callbacks, the model's in another
+    thread. Cancelling the caller ends the
     run and everything that it started.
     """
     crew = _check(scenario, engine, proxy)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -35,11 +36,23 @@ async def amodelled(
     trace: bool | None = None,
     handler: Handler | None = None,
 ) -> Run:
-    """The same, with a moment for the caller's loop after each block of requests."""
+    """The same beside the caller's loop, which goes on meanwhile.
+
+    A block of requests may take a second, so it is counted in another thread where
+    there are threads. Who is cancelled leaves at once; the block ends by itself.
+    """
     work = _Work(scenario, progress, trace, handler)
-    for _ in work:
-        await asyncio.sleep(0)
+    blocks = iter(work)
+    while await _aside(blocks) is not None:
+        pass
     return work.run()
+
+
+async def _aside(blocks: Iterator[int]) -> int | None:
+    if sys.platform == "emscripten":
+        await asyncio.sleep(0)
+        return next(blocks, None)
+    return await asyncio.to_thread(next, blocks, None)
 
 
 class _Work:

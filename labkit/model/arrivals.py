@@ -18,7 +18,7 @@ def is_closed_loop(values: Values) -> bool:
 
 
 class Arrivals:
-    """The gaps of ``points`` runs, handed out in order, chunk by chunk.
+    """The gaps of ``points`` runs, handed out in order: whole bursts, or the last.
 
     ``values`` has one value per point.
     """
@@ -29,13 +29,10 @@ class Arrivals:
         self._sent = 0  # arrivals, bursts counted once
         self._late: Floats = np.zeros((points, 1))  # of the last periodic arrival
 
-    def take(self, chance: Chance, chunks: int, steps: int) -> Floats:
-        """The next ``chunks * steps`` gaps of each point: (steps, points * chunks).
-
-        ``steps`` is a multiple of the burst, or there is one chunk.
-        """
+    def take(self, chance: Chance, requests: int) -> Floats:
+        """The next gaps of each point: (points, requests)."""
         burst = self._values.burst
-        count = -(-chunks * steps // burst)
+        count = -(-requests // burst)
         gaps = self._gaps(chance, count)
         if self._sent == 0:
             gaps[:, 0] = 0.0
@@ -43,9 +40,8 @@ class Arrivals:
         if burst > 1:
             spread = np.zeros((self._points, count, burst))
             spread[:, :, 0] = gaps
-            gaps = spread.reshape(self._points, -1)[:, : chunks * steps]
-        rows = gaps.reshape(self._points * chunks, steps)
-        return np.ascontiguousarray(rows.T)
+            gaps = spread.reshape(self._points, -1)[:, :requests]
+        return gaps
 
     def _gaps(self, chance: Chance, count: int) -> Floats:
         if self._values.arrivals == "gaps":

@@ -1,4 +1,4 @@
-"""All chance of the model: from the seed, a block's number and the step."""
+"""All chance of the model: from the seed, a place in the computation, the step."""
 
 from __future__ import annotations
 
@@ -6,21 +6,23 @@ import numpy as np
 
 from labkit.model.values import Floats
 
-# Names of streams, in the place of a step's number.
+# Names of streams, in the place of a step's number, and who asks for chance.
 GAPS, SHAPE = 2**40, 2**41
+HIGHWAY, STEPS, DETOURS = range(3)
 
 
 class Chance:
-    """Uniform draws for ``rows`` rows, anew in each step, the same for the same seed.
+    """Uniform draws for ``rows`` rows, anew in each step, the same for the same seed
+    and the same ``place``: some numbers that nobody else has.
 
     Of a row that is carried out again only the ``chosen`` ones are looked at.
     """
 
-    def __init__(self, seed: int, block: int, rows: int) -> None:
+    def __init__(self, seed: int, rows: int, *place: int) -> None:
         self.rows = rows
         self.chosen: np.ndarray[tuple[int], np.dtype[np.intp]] | None = None
         # A seed is any whole number; a generator takes those from 0 on.
-        self._key = (seed % 2**64, block)
+        self._key = (seed % 2**64, *place)
         self._stream: np.random.Generator | None = None
         self._step = 0
 

@@ -81,7 +81,7 @@ def _guesses(block: Block) -> list[PoolState]:
     followers = np.flatnonzero(block.follows)
     if len(followers):
         length = min(len(block.gaps), _whole_bursts(RUN_UP, block.values.burst))
-        chance = Chance(int(block.chance.stream(SHAPE).integers(2**62)), 0, rows)
+        chance = Chance(int(block.chance.stream(SHAPE).integers(2**62)), rows)
         warm = Block(block.values, block.gaps[-length:, :], block.follows, None, chance)
         before = followers - 1
         _assign(cold, followers, _run(warm, before, None).ends)
@@ -114,14 +114,14 @@ def _run(block: Block, rows: Rows, starts: list[PoolState] | None) -> Outcome:
         latest = np.maximum(latest, when)
     end = latest if closed else now
     for pool in steps.pools:
-        _tidy(pool, end)
+        tidy(pool, end)
     return Outcome(codes, steps.counts, steps.pools, end, latest - end)
 
 
 # -- states ------------------------------------------------------------------------
 
 
-def _tidy(pool: PoolState, now: Floats) -> None:
+def tidy(pool: PoolState, now: Floats) -> None:
     """Count time from ``now``, drop what is over, in an order that can be compared."""
     for name in (*MOMENTS, "starts", "retrying"):
         getattr(pool, name)[...] -= now

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from labkit.ledger import HopCount
 from labkit.model.outcomes import Tally
 from labkit.model.refusals import check
-from labkit.model.runs import Simulation, Totals
+from labkit.model.runs import Simulation
+from labkit.model.totals import Totals
 from labkit.model.values import values_of
 from labkit.settings import Scenario
 

@@ -277,7 +277,7 @@ def release(
     told, closes = _last(state, values, rows, column, arrived, answered, served)
     drain, deaf, end = _goodbye(state, values, rows, opened, answered)
     end = np.where(closes, answered, end)
-    until = _given_up(values, rows, opened, served, done)
+    until = _given_up(values, rows, opened, served, done, told | closes)
     if values.watch_fin:
         until = np.minimum(until, end + delay)
     until = np.where(told, done, until)
@@ -312,7 +312,8 @@ def _last(
             drains = _drains(values, rows)
             told = told | ((answered >= too_old) & drains)
             is_last = is_last | ((answered >= too_old) & ~drains)
-    return (told | is_last, is_last) if values.announces else (told, is_last)
+    # The gate looks first whether it is the last one, and says so or not.
+    return (told | is_last if values.announces else told & ~is_last), is_last
 
 
 def _drains(values: HopValues, rows: Rows) -> Bools:
@@ -338,13 +339,19 @@ def _goodbye(
 
 
 def _given_up(
-    values: HopValues, rows: Rows, opened: Floats, served: Ints, done: Floats
+    values: HopValues,
+    rows: Rows,
+    opened: Floats,
+    served: Ints,
+    done: Floats,
+    is_last: Bools,
 ) -> Floats:
-    """When the pool itself lets the connection go."""
+    """When the pool itself lets the connection go; a last answer gives no hint."""
     patience: Value = at(values.patience, rows)
     if values.honours_hint and values.hints:
         promised = np.floor(np.minimum(at(values.idle, rows), 1e9))
-        patience = np.minimum(patience, np.maximum(0.0, promised - HINT_BUFFER))
+        hinted = np.minimum(patience, np.maximum(0.0, promised - HINT_BUFFER))
+        patience = np.where(is_last, patience, hinted)
     until = np.minimum(done + patience, opened + at(values.pool_life, rows))
     return np.where(served >= at(values.pool_requests, rows), done, until)
 

@@ -60,6 +60,11 @@ def _of_a_hop(hop: Hop) -> Iterator[str]:
         yield "server.farewell is '408'; the model says goodbye with FIN or RST"
     if server.farewell == "rst" and not pool.watch_fin:
         yield "server.farewell is 'rst' and pool.watch_fin false; the model has either"
+    if server.farewell == "rst" and server.max_connection_duration < math.inf:
+        yield (
+            "server.farewell is 'rst' and server.max_connection_duration finite; the "
+            "model's server has one way to say goodbye"
+        )
     if 2.0 * link.delay >= pool.connect_timeout:
         yield (
             f"pool.connect_timeout is {pool.connect_timeout:g}, no more than a round "

@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
 from labkit.model.arrivals import Arrivals
-from labkit.model.chance import Chance
+from labkit.model.chance import STEPS, Chance
 from labkit.model.chunks import Block, Outcome, carry_out
+from labkit.model.highway import is_open_for
 from labkit.model.outcomes import CODES
 from labkit.model.pools import PoolState, select
-from labkit.model.values import Floats, Ints, Rows, Values
+from labkit.model.totals import Totals
+from labkit.model.trips import drive
+from labkit.model.values import Floats, Rows, Values
 
 # Requests of a chunk, and chunks carried out side by side: a block of so many
 # requests needs a few dozen megabytes.
 CHUNK = 250
 ROWS = 4096
-
-
-@dataclass(slots=True)
-class Totals:
-    """Counts of each point: ``codes`` is (points, CODES), the hops' (hops, points);
-    ``seconds`` from the first request to the last outcome."""
-
-    codes: Ints
-    opened: Ints
-    reused: Ints
-    races: Ints
-    retries: Ints
-    seconds: Floats
 
 
 def shapes(requests: int, points: int, burst: int) -> Iterator[tuple[int, int]]:
@@ -49,41 +38,25 @@ def shapes(requests: int, points: int, burst: int) -> Iterator[tuple[int, int]]:
 class Simulation:
     """So many requests at each point; to iterate over it is to carry it out.
 
-    It yields how many requests each block was; ``totals`` grows meanwhile. ``values``
-    has one value per point where a knob varies.
+    Points with sparse traffic go by the highway, the others step by step. It yields
+    how many requests each turn was; ``totals`` grows meanwhile. ``values`` has one
+    value per point where a knob varies.
     """
 
     def __init__(self, values: Values, points: int, requests: int) -> None:
-        self.totals = _nothing(points, len(values.hops))
+        self.totals = Totals.nothing(points, len(values.hops))
         self._values = values
         self._points = points
         self._requests = requests
-        self._trailing: Floats = np.zeros(points)
 
     def __iter__(self) -> Iterator[int]:
-        values, points = self._values, self._points
-        arrivals = Arrivals(values, points)
-        starts: list[PoolState] | None = None
-        plan = shapes(self._requests, points, values.burst)
-        for number, (chunks, steps) in enumerate(plan):
-            rows = points * chunks
-            chance = Chance(values.seed, number, rows)
-            point_of = np.repeat(np.arange(points), chunks)
-            done = carry_out(
-                Block(
-                    values.of_rows(point_of),
-                    arrivals.take(chance, chunks, steps),
-                    np.arange(rows) % chunks > 0,
-                    starts,
-                    chance,
-                )
-            )
-            _add(self.totals, done, point_of)
-            last = np.arange(points) * chunks + chunks - 1
-            starts = [select(state, last) for state in done.ends]
-            self._trailing = done.trailing[last]
-            yield rows * steps
-        self.totals.seconds += self._trailing
+        sparse = is_open_for(self._values, self._points)
+        quick, slow = np.flatnonzero(sparse), np.flatnonzero(~sparse)
+        if len(quick):
+            yield from drive(self._values, quick, self._requests, self.totals)
+        for group, first in enumerate(range(0, len(slow), ROWS)):
+            some = slow[first : first + ROWS]
+            yield from step(self._values, some, self._requests, self.totals, group)
 
     def finish(self) -> Totals:
         """Carry it out in one go."""
@@ -92,10 +65,39 @@ class Simulation:
         return self.totals
 
 
-def _nothing(points: int, hops: int) -> Totals:
-    codes = np.zeros((points, CODES), dtype=np.int64)
-    opened, reused, races, retries = np.zeros((4, hops, points), dtype=np.int64)
-    return Totals(codes, opened, reused, races, retries, np.zeros(points))
+def step(
+    values: Values, points: Rows, requests: int, totals: Totals, group: int = 0
+) -> Iterator[int]:
+    """Carry out the requests of these points in blocks of chunks."""
+    values, many = values.of_rows(points), len(points)
+    arrivals = Arrivals(values, many)
+    starts: list[PoolState] | None = None
+    trailing: Floats = np.zeros(many)
+    plan = shapes(requests, many, values.burst)
+    for number, (chunks, steps) in enumerate(plan):
+        rows = many * chunks
+        chance = Chance(values.seed, rows, STEPS, group, number)
+        point_of = np.repeat(np.arange(many), chunks)
+        done = carry_out(
+            Block(
+                values.of_rows(point_of),
+                _in_chunks(arrivals.take(chance, chunks * steps), rows),
+                np.arange(rows) % chunks > 0,
+                starts,
+                chance,
+            )
+        )
+        _add(totals, done, points[point_of])
+        last = np.arange(many) * chunks + chunks - 1
+        starts = [select(state, last) for state in done.ends]
+        trailing = done.trailing[last]
+        yield rows * steps
+    totals.seconds[points] += trailing
+
+
+def _in_chunks(gaps: Floats, rows: int) -> Floats:
+    """The gaps of points as steps of chunks: (steps, rows)."""
+    return np.ascontiguousarray(gaps.reshape(rows, -1).T)
 
 
 def _add(totals: Totals, done: Outcome, point_of: Rows) -> None:

@@ -72,6 +72,10 @@ class Steps:
         self.counts = Counts.zeros(len(values.hops), rows)
         self._rows = rows
         self._all = np.arange(rows)
+        self._repeats = any(
+            hop.retry.retry_on or (hop.habit and hop.habit.repeats_lost)
+            for hop in values.hops
+        )
         self._may_repeat = [_repeatable(values, hop) for hop in values.hops]
         self._executed = np.zeros(rows, dtype=np.int64)
         self._cause = np.zeros(rows, dtype=np.int64)
@@ -82,7 +86,7 @@ class Steps:
         """One request of every row, sent at ``now``; when it is over, and its code."""
         for column in (self._executed, self._cause, self._flags):
             column[:] = 0
-        if len(self.values.methods) > 1:
+        if len(self.values.methods) > 1 and self._repeats:
             weights = self.values.weights / self.values.weights.sum()
             draw = self.chance.uniform()
             self._method = np.searchsorted(np.cumsum(weights)[:-1], draw, "right")

@@ -7,7 +7,7 @@ a grid is an array with one value per row of the computation.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,8 @@ _HOP = {
     "server.max_requests_per_connection": "requests",
     "server.tick": "tick",
 }
+# What has another meaning than one value per point.
+_WHOLE = frozenset({"gaps", "weights"})
 
 
 @dataclass(slots=True)
@@ -96,8 +98,12 @@ class Values:
 
     def of_rows(self, rows: Rows) -> Values:
         """The same with one value per row, where ``rows`` are numbers of points."""
-        hops = tuple(_taken(hop, rows) for hop in self.hops)
-        taken: Values = _taken(self, rows)
+        return self.shaped(rows)
+
+    def shaped(self, index: Any) -> Values:
+        """The same with every column indexed so."""
+        hops = tuple(_taken(hop, index) for hop in self.hops)
+        taken: Values = _taken(self, index)
         taken.hops = hops
         return taken
 
@@ -159,6 +165,7 @@ def _hop(scenario: Scenario, index: int) -> HopValues:
         ours: float(getattr(getattr(hop, name.split(".")[0]), name.split(".")[1]))
         for name, ours in _HOP.items()
     }
+    is_last = index + 1 == len(scenario.hops)
     owner = scenario.hops[index - 1].server.personality if index else None
     return HopValues(
         **varying,
@@ -169,7 +176,8 @@ def _hop(scenario: Scenario, index: int) -> HopValues:
         lifo=pool.reuse == "lifo",
         watch_fin=pool.watch_fin,
         honours_hint=pool.honours_hint,
-        hints=server.hint,
+        # What plays Envoy as a proxy writes its answers itself, without a hint.
+        hints=server.hint and (is_last or server.personality != "envoy"),
         announces=server.announce,
         safe_life=server.http1_safe_max_connection_duration,
         resets=server.farewell == "rst",
@@ -180,12 +188,16 @@ def _hop(scenario: Scenario, index: int) -> HopValues:
     )
 
 
-def _taken(group: Any, rows: Rows) -> Any:
-    told = {field.name: getattr(group, field.name) for field in fields(group)}
-    for name, value in told.items():
-        if isinstance(value, np.ndarray) and name not in ("gaps", "weights"):
-            told[name] = value[rows]
-    return type(group)(**told)
+def _taken(group: Any, index: Any) -> Any:
+    """A copy with its columns indexed; by hand, as this happens all the time."""
+    kind: Any = type(group)
+    taken = kind.__new__(kind)
+    for name in kind.__slots__:
+        value = getattr(group, name)
+        if type(value) is np.ndarray and name not in _WHOLE:
+            value = value[index]
+        setattr(taken, name, value)
+    return taken
 
 
 def at(value: Value, rows: Rows) -> Value:

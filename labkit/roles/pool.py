@@ -89,13 +89,12 @@ class ConnectionPool:
         """An exchange is over, or was never begun: rest, or close."""
         if connection.state is State.BUSY:
             connection.tell(Signal.COMPLETED)
-        now = self._now()
+        now = connection.idle_since = self._now()
         if connection.is_closed:
             self._forget(connection, connection.why)
         elif why := self.roster.why_retired(connection, now):
             self._close(connection, why)
         else:
-            connection.idle_since = now
             self._rest(connection)
             return
         if self.roster.queue:

@@ -1,0 +1,127 @@
+"""Whole runs over the highway: stretch by stretch, so that memory stays small."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+
+import numpy as np
+
+from labkit.model.arrivals import Arrivals, is_closed_loop
+from labkit.model.chance import HIGHWAY, Chance
+from labkit.model.detours import Carried, Detours, take_detours
+from labkit.model.highway import SERVED, Left, Travel, fates, sums, travel
+from labkit.model.totals import Totals
+from labkit.model.values import Floats, Rows, Values
+
+# Requests of a stretch, of all points together, and of one of them: a stretch needs
+# a few dozen megabytes.
+STRETCH = 524_288
+
+# Stretches side by side. More would not fit into the memory of small machines.
+AT_ONCE = min(4, os.cpu_count() or 1)
+
+
+def drive(values: Values, points: Rows, requests: int, totals: Totals) -> Iterator[int]:
+    """Carry out the requests of these points, group by group; add to ``totals``.
+
+    Groups have chance and counts of their own, so that some go side by side, as
+    numpy lets other threads work; what comes of them does not depend on it.
+    """
+    together = _together(requests)
+    groups = [points[i : i + together] for i in range(0, len(points), together)]
+
+    def trip(number: int) -> Iterator[int]:
+        group = groups[number]
+        return _drive_group(values.of_rows(group), group, number, requests, totals)
+
+    if len(groups) == 1 or sys.platform == "emscripten":
+        for number in range(len(groups)):
+            yield from trip(number)
+        return
+    with ThreadPoolExecutor(AT_ONCE) as crew:
+        under_way = [
+            crew.submit(lambda number: sum(trip(number)), number)
+            for number in range(len(groups))
+        ]
+        try:
+            for done in as_completed(under_way):
+                yield done.result()
+        finally:
+            for each in under_way:
+                each.cancel()
+
+
+def _together(requests: int) -> int:
+    """How many points make up a stretch."""
+    return max(1, STRETCH // requests)
+
+
+def _drive_group(
+    values: Values, points: Rows, number: int, requests: int, totals: Totals
+) -> Iterator[int]:
+    arrivals = Arrivals(values, len(points))
+    never = np.zeros((len(points), 1), dtype=bool)
+    starts = [Left(never, np.zeros((len(points), 1))) for _ in values.hops]
+    carried: Carried | None = None
+    trailing: Floats = np.zeros(len(points))
+    for stretch, first in enumerate(range(0, requests, STRETCH)):
+        length = min(STRETCH, requests - first)
+        chance = Chance(values.seed, len(points), HIGHWAY, number, stretch)
+        gaps = arrivals.take(chance, length)
+        way = travel(values, gaps, starts)
+        detours = take_detours(values, gaps, starts, way, carried)
+        _add(totals, points, values, way, detours)
+        span = way.latency if is_closed_loop(values) else 0.0
+        totals.seconds[points] += (gaps + span).sum(axis=1)
+        carried = None if detours is None else detours.carried
+        starts = _ends(values, way, carried)
+        trailing = way.latency[:, -1]
+        yield len(points) * length
+    if not is_closed_loop(values):
+        totals.seconds[points] += trailing
+
+
+def _ends(values: Values, way: Travel, carried: Carried | None) -> list[Left]:
+    """What the next stretch begins with, after the last request or its outcome."""
+    told = []
+    for number, lane in enumerate(way.lanes):
+        stays, since = lane.left.stays[:, -1:].copy(), lane.left.since[:, -1:].copy()
+        if is_closed_loop(values):
+            since -= way.latency[:, -1:]
+        if carried is not None:
+            pool = carried.pools[number]
+            usable = (pool.until > 0.0) & np.isfinite(pool.free)
+            newest = np.where(usable, pool.free, -np.inf).max(axis=0)
+            stays[carried.points, 0] = usable.any(axis=0)
+            since[carried.points, 0] = np.where(np.isfinite(newest), newest, 0.0)
+        told.append(Left(stays, since))
+    return told
+
+
+def _add(
+    totals: Totals,
+    points: Rows,
+    values: Values,
+    way: Travel,
+    detours: Detours | None,
+) -> None:
+    taken = np.empty(0, dtype=np.intp) if detours is None else detours.taken
+    counts = sums(way, taken)
+    length = way.sent.shape[1]
+    served = length - np.bincount(taken // length, minlength=len(points))
+    if detours is not None:
+        totals.codes[points] += detours.codes
+        for name in ("opened", "reused", "races", "retries"):
+            getattr(totals, name)[:, points] += getattr(detours.counts, name)
+    for hop, fate in enumerate(fates(values)):
+        failed, reset = counts.failed[hop], counts.reset[hop]
+        totals.codes[points, fate.reset] += reset
+        totals.codes[points, fate.disconnected] += failed - reset
+        served -= failed
+    totals.codes[points, SERVED] += served
+    totals.opened[:, points] += counts.opened
+    totals.reused[:, points] += counts.reused
+    totals.races[:, points] += counts.failed
