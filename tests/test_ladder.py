@@ -231,6 +231,12 @@ def test_a_ladder_is_read_as_it_was_written(tmp_path: Path) -> None:
 CLIMBED = sorted(data("ladder").glob("*.json"))
 
 
+def test_every_scenario_of_the_ladder_comes_with_its_result() -> None:
+    scenarios = {path.stem for path in data("ladder").glob("*.toml")}
+    assert {path.stem for path in CLIMBED} == scenarios
+    assert len(CLIMBED) == 3
+
+
 @pytest.mark.parametrize("path", CLIMBED, ids=lambda path: path.stem)
 def test_a_committed_ladder_is_that_of_its_scenario_and_its_columns_agree(
     path: Path,
