@@ -72,5 +72,7 @@ def test_axes_are_reused() -> None:
 
 @pytest.mark.parametrize(("trials", "failed"), [(3, 4), (3, -1)])
 def test_counts_that_cannot_be_are_refused(trials: int, failed: int) -> None:
-    with pytest.raises(ValueError, match=f"failed is {failed}, allowed is 0 to {trials}"):
+    with pytest.raises(
+        ValueError, match=f"failed is {failed}, allowed is 0 to {trials}"
+    ):
         GapPoint(1.0, trials, failed)
