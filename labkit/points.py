@@ -13,32 +13,44 @@ if TYPE_CHECKING:
     from labkit.wire import Exchange
 
 
-@dataclass(frozen=True, slots=True)
-class GapPoint:
-    """``failed`` of ``trials`` requests failed that were sent after ``gap`` seconds.
+class Counted:
+    """Failures among requests that were ``tried``: ValueError if they cannot be."""
 
-    Raises ValueError when the counts cannot be counts.
-    """
+    __slots__ = ()
+    failed: int
+
+    @property
+    def tried(self) -> int:
+        """How many requests were sent."""
+        raise NotImplementedError
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.failed <= self.tried:
+            raise ValueError(f"failed is {self.failed}, allowed is 0 to {self.tried}")
+
+    @property
+    def share(self) -> float:
+        """Failed requests per request; nan when none was sent."""
+        return self.failed / self.tried if self.tried else float("nan")
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson's 95 % interval of the share."""
+        return wilson(self.failed, self.tried)
+
+
+@dataclass(frozen=True, slots=True)
+class GapPoint(Counted):
+    """``failed`` of ``trials`` requests failed that were sent after ``gap`` seconds."""
 
     gap: float
     trials: int
     failed: int
 
-    def __post_init__(self) -> None:
-        if not 0 <= self.failed <= self.trials:
-            raise ValueError(
-                f"failed is {self.failed}, allowed is 0 to trials = {self.trials}"
-            )
-
     @property
-    def share(self) -> float:
-        """Failed requests per request; nan when none was sent."""
-        return self.failed / self.trials if self.trials else float("nan")
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Wilson's 95 % interval of the share."""
-        return wilson(self.failed, self.trials)
+    def tried(self) -> int:
+        """How many requests were sent."""
+        return self.trials
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,31 +62,17 @@ class GapSeries:
 
 
 @dataclass(frozen=True, slots=True)
-class RatePoint:
-    """``failed`` of ``requests`` requests failed where a knob stood ``at`` a value.
-
-    Raises ValueError when the counts cannot be counts.
-    """
+class RatePoint(Counted):
+    """``failed`` of ``requests`` requests failed where a knob stood ``at`` a value."""
 
     at: float
     requests: int
     failed: int
 
-    def __post_init__(self) -> None:
-        if not 0 <= self.failed <= self.requests:
-            raise ValueError(
-                f"failed is {self.failed}, allowed is 0 to requests = {self.requests}"
-            )
-
     @property
-    def share(self) -> float:
-        """Failed requests per request; nan when none was sent."""
-        return self.failed / self.requests if self.requests else float("nan")
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Wilson's 95 % interval of the share."""
-        return wilson(self.failed, self.requests)
+    def tried(self) -> int:
+        """How many requests were sent."""
+        return self.requests
 
 
 @dataclass(frozen=True, slots=True)

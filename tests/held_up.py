@@ -6,19 +6,22 @@ marker. A test that failed meanwhile is run again, three times in all, and the s
 names it and says how late the machine was. On a machine that kept its promises, a test
 that fails has failed.
 
-Two measures, for neither sees everything. Linux counts for every thread how long it
-could have run and did not (the second figure of its schedstat, in ns): exact, but blind
-to a machine that stands still as a whole. A thread that asks to be woken every 2 ms
-sees that too; of its lateness the time in which this process itself ran is taken off.
+Two measures, for neither sees everything. A bystander reads how long threads have
+waited for a processor (``bystander.py``): exact, but blind to a machine that stands
+still as a whole. A thread that asks to be woken every 2 ms sees that too; of its
+lateness the time in which this process itself ran is taken off.
 """
 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Generator, Iterator
-from contextlib import suppress
+from functools import cache
+from pathlib import Path
 
 import pytest
 from _pytest.runner import runtestprotocol
@@ -32,11 +35,6 @@ LIMITS = {"live": 0.005, "browser": 0.1}
 ATTEMPTS = 3
 OUTCOME = "held up"
 _TICK = 0.002
-# Every so many ticks the children are looked at as well, with all their threads.
-_LOOK = 10
-
-# Seconds by a thread's folder.
-Waits = dict[str, float]
 
 
 class Watcher:
@@ -48,32 +46,18 @@ class Watcher:
         self._thread = threading.Thread(target=self._watch, name="watcher", daemon=True)
 
     def __enter__(self) -> Watcher:
+        seen_from_outside()
         self._thread.start()
         return self
 
     def __exit__(self, *error: object) -> None:
         self._ended.set()
         self._thread.join()
+        self.worst = max(self.worst, seen_from_outside())
 
     def _watch(self) -> None:
-        waited = [waits(own_threads()), waits(threads_of_children())]
-        ticks = 0
         while not self._ended.is_set():
-            self._note(oversleep(_TICK))
-            waited[0] = self._look(waited[0], own_threads())
-            ticks += 1
-            if ticks % _LOOK == 0:
-                waited[1] = self._look(waited[1], threads_of_children())
-        self._look(waited[1], threads_of_children())
-
-    def _look(self, waited: Waits, threads: Iterator[str]) -> Waits:
-        now = waits(threads)
-        for thread, seconds in now.items():
-            self._note(seconds - waited.get(thread, seconds))
-        return now
-
-    def _note(self, late: float) -> None:
-        self.worst = max(self.worst, late)
+            self.worst = max(self.worst, oversleep(_TICK))
 
 
 def oversleep(seconds: float) -> float:
@@ -84,38 +68,21 @@ def oversleep(seconds: float) -> float:
     return took - seconds - (time.process_time() - ran)
 
 
-def own_threads() -> Iterator[str]:
-    """The folders of this process's threads, as Linux has them."""
-    return _threads("self")
+@cache
+def _bystander() -> subprocess.Popen[bytes]:
+    """One for all tests of this process."""
+    script = Path(__file__).with_name("bystander.py")
+    words = [sys.executable, str(script), str(os.getpid())]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(words, bufsize=0, stdin=pipe, stdout=pipe)
 
 
-def threads_of_children() -> Iterator[str]:
-    """Those of the processes that this one started: real proxies, most of all."""
-    for thread in own_threads():
-        for child in _read(f"{thread}/children").split():
-            yield from _threads(child)
-
-
-def _threads(process: str) -> Iterator[str]:
-    folder = f"/proc/{process}/task"
-    with suppress(OSError):
-        for thread in os.listdir(folder):
-            yield f"{folder}/{thread}"
-
-
-def waits(threads: Iterator[str]) -> Waits:
-    """Seconds for which each thread wanted to run and did not, so far."""
-    read = {thread: _read(f"{thread}/schedstat").split() for thread in threads}
-    return {thread: int(told[1]) * 1e-9 for thread, told in read.items() if told}
-
-
-def _read(file: str) -> str:
-    """Nothing for a thread that has ended, and where there is no such file."""
-    try:
-        with open(file) as told:
-            return told.read()
-    except OSError:
-        return ""
+def seen_from_outside() -> float:
+    """The bystander's worst since it was last asked, in seconds."""
+    child = _bystander()
+    assert child.stdin is not None and child.stdout is not None
+    child.stdin.write(b".")
+    return float(child.stdout.readline())
 
 
 # -- the plugin ------------------------------------------------------------------------
@@ -124,6 +91,13 @@ def _read(file: str) -> str:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """``--held-up-limit``: for all markers, in seconds; ``inf`` sets nothing aside."""
     parser.addoption("--held-up-limit", type=float, default=None, metavar="SECONDS")
+
+
+def pytest_unconfigure() -> None:
+    """Nobody asks any more."""
+    if _bystander.cache_info().currsize:
+        _bystander().communicate()
+        _bystander.cache_clear()
 
 
 def limit(item: pytest.Item) -> float | None:

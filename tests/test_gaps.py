@@ -27,6 +27,7 @@ def test_an_experiment_without_trials_is_refused(
 
 
 @pytest.mark.live
+@pytest.mark.quiet
 def test_on_real_sockets_the_middle_of_the_window_fails_and_the_outside_does_not() -> (
     None
 ):

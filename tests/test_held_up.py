@@ -1,11 +1,15 @@
 """A failing test is run again if the machine held it up, and only then."""
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from bystander import Bystander
 from held_up import oversleep
 
 pytest_plugins = ["pytester"]
@@ -106,6 +110,24 @@ def test_what_a_process_does_itself_is_no_machines_fault() -> None:
         seconds = late.result()
         took = time.perf_counter() - began
     assert seconds < took - ran / 2
+
+
+def test_a_bystander_sees_a_thread_wait_for_its_processor() -> None:
+    """Two that want one processor at the same time take turns, a few ms each."""
+    everywhere = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(everywhere)})
+    rival = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        bystander = Bystander(os.getpid())
+        bystander.look()
+        until = time.process_time() + 0.1
+        while time.process_time() < until:
+            bystander.look(closely=True)
+    finally:
+        os.sched_setaffinity(0, everywhere)
+        rival.kill()
+        rival.wait()
+    assert bystander.worst > 0.0005
 
 
 def test_workers_send_word_of_what_they_set_aside(told: Told) -> None:

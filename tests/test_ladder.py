@@ -11,7 +11,7 @@ from labkit import Hop, Link, Pool, Scenario, Server, SettingsError, Traffic, fi
 from labkit.figures.ladder import told
 from labkit.lab import run
 from labkit.ladder import COLUMNS, Ladder, Rung, climb
-from labkit.ladder.columns import CHAIN, chains, column
+from labkit.ladder.columns import CHAIN, chains, column, side_by_side
 from labkit.ladder.lateness import lateness, tolerance
 from labkit.places import data
 from labkit.rungs import percent
@@ -95,6 +95,13 @@ def test_gaps_of_a_log_go_on_in_the_next_chain_where_the_last_one_ended() -> Non
     assert second.traffic.gaps[0] == 10.0
     assert third.traffic.gaps[:6] == (20.0, 21.0, 22.0, 23.0, 24.0, 0.0)
     assert first.traffic.gaps == tuple(gaps)
+
+
+def test_the_denser_the_traffic_the_fewer_chains_run_at_once() -> None:
+    for rate, chains_at_once in ((0.01, 50), (1.0, 20), (2.0, 10), (100.0, 5)):
+        assert side_by_side(FAST.replace("traffic.rate", rate)) == chains_at_once
+    gaps = {"traffic.arrivals": "gaps", "traffic.gaps": [0.2, 0.8]}
+    assert side_by_side(FAST.replace_all(gaps)) == 10
 
 
 def test_a_schedule_is_not_cut() -> None:
@@ -222,6 +229,12 @@ def test_a_ladder_is_read_as_it_was_written(tmp_path: Path) -> None:
 # -- the committed ladders -------------------------------------------------------------
 
 CLIMBED = sorted(data("ladder").glob("*.json"))
+
+
+def test_every_scenario_of_the_ladder_comes_with_its_result() -> None:
+    scenarios = {path.stem for path in data("ladder").glob("*.toml")}
+    assert {path.stem for path in CLIMBED} == scenarios
+    assert len(CLIMBED) == 3
 
 
 @pytest.mark.parametrize("path", CLIMBED, ids=lambda path: path.stem)

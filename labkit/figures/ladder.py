@@ -28,7 +28,7 @@ from labkit.theory import duration
 
 WIDTH = 178.0
 # mm: a row, and what stands above, below, left and right of them all.
-_ROW, _ABOVE, _BELOW, _LEFT, _RIGHT = 11.0, 17.0, 15.0, 44.0, 61.0
+_ROW, _ABOVE, _BELOW, _LEFT, _RIGHT = 11.0, 17.0, 15.0, 49.0, 60.0
 # The axis of a ladder on which nothing failed ends at the widest interval; where there
 # is none either, here.
 _SMALLEST = 1e-4
@@ -40,8 +40,8 @@ def ladder(
     """Draw one row for every column of the ladder, the theory through all of them.
 
     A count has Wilson's 95 % interval and stands in words at the right, 0 as "0 of n,
-    below p"; a formula that knows only bounds is a band. A column that refused says
-    why. ``title`` is the finding.
+    below p"; a formula that knows only bounds is a line on a band. A column that
+    refused says why. ``title`` is the finding.
     """
     if ax is None:
         ax = draw.paper(WIDTH, _ABOVE + _ROW * len(rungs) + _BELOW)
@@ -98,7 +98,7 @@ def _frame(ax: Axes, rungs: Sequence[Rung]) -> None:
     ax.set_xlim(0.0, 1.06 * max([*ends, _SMALLEST]))
     ax.set_ylim(len(rungs) - 0.5, -0.5)
     ax.set_yticks([])
-    ax.xaxis.set_major_locator(MaxNLocator(6))
+    ax.xaxis.set_major_locator(MaxNLocator(4))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda share, _: percent(share)))
     ax.tick_params(labelsize=LABEL, colors=INK, color=LIFELINE, labelfontfamily=FAMILY)
     ax.set_xlabel("failed requests", **shares.font(NAME, INK))
@@ -116,7 +116,8 @@ def _name(ax: Axes, place: int, rung: Rung) -> None:
 def _effort(rung: Rung) -> str:
     if rung.said is not None:
         return "a formula" if rung.is_exact else "bounds"
-    return f"{duration(rung.wall_seconds)}, {_count_of(rung.speed)} a second"
+    took = duration(float(f"{rung.wall_seconds:.2g}"))
+    return f"{took}, {_count_of(rung.speed)} a second"
 
 
 def _count_of(speed: float) -> str:
@@ -178,15 +179,14 @@ def _refused(ax: Axes, place: int, rung: Rung) -> None:
 
 
 def _formula(ax: Axes, place: int, rung: Rung, rows: int) -> None:
-    """A line through all rows, or a band between the bounds."""
+    """A line through all rows, over a band where there are bounds."""
     colour = MARKS["theory"].colour
     low, high = rung.interval
-    if rung.is_exact:
-        ax.plot([low, low], [-0.5, rows - 0.5], color=colour, linewidth=1.2, zorder=2.0,
-                clip_on=False)  # fmt: skip
-    else:
+    if not rung.is_exact:
         ax.axvspan(low, high, color=WINDOW, linewidth=0.0, zorder=0.5)
         ax.plot([low, high], [place, place], color=colour, linewidth=2.0, zorder=3.0)
+    ax.plot([rung.share, rung.share], [-0.5, rows - 0.5], color=colour, linewidth=1.2,
+            zorder=2.0, clip_on=False)  # fmt: skip
     _said(ax, place, rung)
 
 

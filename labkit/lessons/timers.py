@@ -50,12 +50,7 @@ def alb_before_node(delay: float = 0.005) -> Scenario:
 def alb_before_envoy(balancer: float = ALB_IDLE, envoy: float = 30.0) -> Scenario:
     """A balancer before an Envoy whose downstream idle timeout was shortened
     (Envoy 13388); the upstream never closes. Timers in seconds."""
-    front = Hop(
-        name="alb",
-        pool=Pool(idle_timeout=balancer, failure="502"),
-        link=Link(delay=0.005),
-        server=Server(personality="envoy", idle_timeout=envoy),
-    )
+    front = _balancer(balancer, envoy)
     back = Hop(name="envoy", pool=Pool(idle_timeout=4.0), link=Link(delay=0.001))
     return Scenario(
         name="ALB before Envoy",
@@ -63,6 +58,16 @@ def alb_before_envoy(balancer: float = ALB_IDLE, envoy: float = 30.0) -> Scenari
         traffic=Traffic(rate=0.05, requests=2000),
         hops=(front, back),
         origin=WORK,
+    )
+
+
+def _balancer(idle: float, envoy: float) -> Hop:
+    """A balancer and the downstream side of an Envoy, each with its idle timeout."""
+    return Hop(
+        name="alb",
+        pool=Pool(idle_timeout=idle, failure="502"),
+        link=Link(delay=0.005),
+        server=Server(personality="envoy", idle_timeout=envoy),
     )
 
 
@@ -293,12 +298,6 @@ def _both_hops(
     balancer: float, envoy: float, pool: float, app: float | None
 ) -> Scenario:
     server = Server() if app is None else Server(idle_timeout=app)
-    front = Hop(
-        name="alb",
-        pool=Pool(idle_timeout=balancer, failure="502"),
-        link=Link(delay=0.005),
-        server=Server(personality="envoy", idle_timeout=envoy),
-    )
     back = Hop(
         name="envoy",
         pool=Pool(idle_timeout=pool),
@@ -309,7 +308,7 @@ def _both_hops(
         name="ALB, Envoy, application",
         seed=3,
         traffic=Traffic(rate=0.05, requests=100_000),
-        hops=(front, back),
+        hops=(_balancer(balancer, envoy), back),
         origin=WORK,
     )
 

@@ -189,8 +189,15 @@ def _wait(
 
 
 def _as_many_wait(state: PoolState, rows: Rows, now: Floats, count: Ints) -> Bools:
-    """Do so many requests of a row wait already? Those served first started first."""
+    """Do so many requests of a row wait already?
+
+    In a long queue those that came first start first, so that one look is enough;
+    second tries break that order, and a short queue is counted.
+    """
     kept = len(state.starts)
+    if kept <= 2 * _FEW:
+        waiting: Ints = (state.starts[:, rows] > now).sum(axis=0)
+        return waiting >= count
     index = (state.queued[rows] - np.minimum(count, kept)) % kept
     waits: Bools = (state.starts[index, rows] > now) & (state.queued[rows] >= count)
     waits |= count == 0

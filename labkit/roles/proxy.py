@@ -67,7 +67,8 @@ class Proxy:
 
     def _outgoing(self, request: web.BaseRequest, number: int) -> Outgoing:
         passed = headers.request_headers(request.raw_headers)
-        passed = passed + self._hints(request.raw_headers)
+        if self._passes_hint:
+            passed = passed + _hints(request.raw_headers)
         if "Expect" in request.headers:
             # The proxy itself says 100 when it begins to read the body.
             passed = [field for field in passed if field[0].lower() != b"expect"]
@@ -126,19 +127,15 @@ class Proxy:
     def _response_headers(self, incoming: Incoming) -> CIMultiDict[str]:
         passed = headers.response_headers(
             incoming.headers, keep_nominated=self._keeps_nominated
-        ) + self._hints(incoming.headers)
+        )
+        if self._passes_hint:
+            passed = passed + _hints(incoming.headers)
         try:
             return CIMultiDict(
                 [(name.decode(), value.decode()) for name, value in passed]
             )
         except UnicodeDecodeError:
             return CIMultiDict([(_text(name), _text(value)) for name, value in passed])
-
-    def _hints(self, fields: Iterable[tuple[bytes, bytes]]) -> headers.Headers:
-        """What says Keep-Alive, for a proxy that passes it on."""
-        if not self._passes_hint:
-            return []
-        return [field for field in fields if field[0].lower() == b"keep-alive"]
 
     def _own_answer(
         self, failure: HopFailure, request: web.BaseRequest, visit: Visit
@@ -196,6 +193,11 @@ def _whole(
         headers=passed,
         body=None if bodiless else incoming.complete,
     )
+
+
+def _hints(fields: Iterable[tuple[bytes, bytes]]) -> headers.Headers:
+    """What says Keep-Alive, for a proxy that passes it on."""
+    return [field for field in fields if field[0].lower() == b"keep-alive"]
 
 
 def _text(raw: bytes) -> str:

@@ -85,6 +85,53 @@ def test_one_request_after_the_other_all_counts_are_those_of_the_lab(seed: int) 
     assert virtual.lab_seconds == pytest.approx(model.lab_seconds)
 
 
+def bursts(seed: int, retries: bool) -> Scenario:
+    """Requests that come together: they share a pool, a queue, a budget of retries."""
+    pick = random.Random(seed)
+    one = pick.choice
+    limits: dict[str, object] = {
+        "max_connections": one([1, 2, 3, 1024]),
+        "max_pending_requests": one([1, 2, 5, 1024]),
+    }
+    if retries:
+        tries, at_once = one([1, 2]), one([1, 2, 9])
+        limits = {
+            "retry": Retry(
+                retry_on=("reset",),
+                num_retries=tries,
+                max_retries=at_once,
+                base_interval=0.0,
+            )
+        }
+    hop = Hop(
+        name="proxy",
+        pool=Pool(idle_timeout=one([INF, 1.5]), reuse=one(["lifo", "fifo"]), **limits),
+        link=Link(delay=one([0.02, 0.05])),
+        server=Server(idle_timeout=one([0.5, 1.0, 2.0])),
+    )
+    near = (lambda: pick.uniform(0.3, 0.6), lambda: pick.uniform(0.8, 1.2))
+    gaps = [one([lambda: pick.uniform(0, 2.5), *near])() for _ in range(100)]
+    burst = one([2, 3, 6])
+    return Scenario(
+        traffic=Traffic(arrivals="gaps", gaps=gaps, requests=300, burst=burst),
+        # Over a wire without delay an overflow is told in the instant of its request,
+        # and the order within an instant is nobody's to say.
+        hops=(Hop(name="client", link=Link(delay=0.001)), hop),
+        origin=Origin(service_time=one([0.0137, 0.3])),
+    )
+
+
+@pytest.mark.parametrize("retries", [False, True], ids=["queues", "retries"])
+@pytest.mark.parametrize("seed", range(8))
+def test_requests_that_come_together_count_as_in_the_lab(
+    seed: int, retries: bool
+) -> None:
+    scenario = bursts(seed, retries)
+    virtual, model = (by(engine, scenario) for engine in ("virtual", "model"))
+    assert counted(virtual) == counted(model)
+    assert virtual.lab_seconds == pytest.approx(model.lab_seconds)
+
+
 # -- chance: the same shares -----------------------------------------------------------
 
 PLAIN = Hop(link=Link(delay=0.04), server=Server(idle_timeout=1.0))
