@@ -40,17 +40,17 @@ print(time.perf_counter() - began)
 """
 
 _HUGE = """
-import labkit, resource
+import resource
+import labkit
+from labkit.model import grid
+from labkit.settings import Origin
 scenario = labkit.Scenario(
-    traffic=labkit.Traffic(rate=0.05, requests=100_000_000),
-    hops=(
-        labkit.Hop(
-            link=labkit.Link(delay=0.02), server=labkit.Server(idle_timeout=20.0)
-        ),
-    ),
-    origin=labkit.settings.Origin(service_time=0.01),
+    traffic=labkit.Traffic(rate=0.05),
+    hops=(labkit.Hop(link=labkit.Link(delay=0.02)),),
+    origin=Origin(service_time=0.01),
 )
-labkit.run(scenario, engine="model", progress=False)
+told = grid(scenario, {"hop.0.server.idle_timeout": [20.0]}, requests=10**8)
+assert told.requests[0] == 10**8
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
 

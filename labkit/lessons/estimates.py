@@ -17,7 +17,7 @@ from labkit.theory import duration, errors_per_day, failure_share
 
 Estimate = Callable[[float, float, float], float]
 _DAY = 86_400.0
-_REQUESTS = 25_000
+_REQUESTS = 60_000
 _FACTOR = 2.0
 
 

@@ -62,6 +62,15 @@ def quiet_day() -> Scenario:
     return chain(0.2, 3000, timeout=5.0, delay=0.005)
 
 
+def quiet_proxy() -> Scenario:
+    """The same over a wire of one data centre, and nobody before the proxy.
+
+    So the model counts a hundred thousand requests a point while a slider rests.
+    """
+    whole = chain(0.2, 3000, timeout=5.0, delay=0.0005)
+    return Scenario(name=whole.name, traffic=whole.traffic, hops=whole.hops[1:])
+
+
 # -- the hump -------------------------------------------------------------------------
 
 

@@ -18,7 +18,7 @@ from labkit.model.values import Floats, Rows, Values
 
 # Requests of a stretch, of all points together, and of one of them: a stretch needs
 # a few dozen megabytes.
-STRETCH = 524_288
+STRETCH = 1_048_576
 
 # Stretches side by side. More would not fit into the memory of small machines.
 AT_ONCE = min(4, os.cpu_count() or 1)
