@@ -24,6 +24,8 @@ def run(arguments: Namespace) -> int:
         scenario = scenario.replace("traffic.requests", arguments.requests)
     if arguments.seed is not None:
         scenario = scenario.replace("seed", arguments.seed)
+    if arguments.plot and arguments.engine == "model":
+        raise SettingsError('--plot draws exchanges; engine "model" keeps counts')
     check_files(arguments, "trace", "plot")
     if arguments.show_config:
         from labkit.field import configuration
@@ -51,8 +53,6 @@ def check_files(arguments: Namespace, *options: str) -> None:
         name = getattr(arguments, option)
         if name and not Path(name).resolve().parent.is_dir():
             raise SettingsError(f"--{option} {name}: there is no such folder")
-    if arguments.plot and arguments.engine == "model":
-        raise SettingsError('--plot draws exchanges; engine "model" keeps counts')
     if arguments.plot and Path(arguments.plot).suffix not in (".svg", ".png"):
         raise SettingsError(f"--plot {arguments.plot}: allowed are .svg and .png")
 

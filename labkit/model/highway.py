@@ -77,7 +77,7 @@ def _is_plain(values: Values) -> bool:
 def _is_plain_hop(hop: HopValues) -> bool:
     limits = (hop.life, hop.pool_life, hop.requests, hop.pool_requests)
     has_limits = any(np.min(limit) < np.inf for limit in limits)
-    repeats = hop.retry.retry_on or (hop.habit and hop.habit.repeats_lost)
+    repeats = hop.retry.retry_on or hop.repeats_by_habit
     return not (has_limits or np.any(hop.tick) or repeats) and hop.watch_fin
 
 

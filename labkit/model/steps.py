@@ -79,8 +79,7 @@ class Steps:
         self._rows = rows
         self._all = np.arange(rows)
         self._repeats = any(
-            hop.retry.retry_on or (hop.habit and hop.habit.repeats_lost)
-            for hop in values.hops
+            hop.retry.retry_on or hop.repeats_by_habit for hop in values.hops
         )
         self._may_repeat = [_repeatable(values, hop) for hop in values.hops]
         self._sent: Floats = np.zeros(rows)
@@ -111,7 +110,7 @@ class Steps:
         """With as many tries as the pool's owner makes."""
         result = self._attempt(hop, rows, now)
         values = self.values.hops[hop]
-        if values.retry.retry_on or (values.habit and values.habit.repeats_lost):
+        if values.retry.retry_on or values.repeats_by_habit:
             self._repeat(hop, rows, result)
         self._check_time(hop, rows, now, result.when)
         failed = result.why != NOBODY
@@ -377,8 +376,6 @@ def _repeatable(values: Values, hop: HopValues) -> tuple[Bools, Bools]:
         kept = body <= policy.buffer_limit
         allowed = policy.methods == "any" or method in policy.methods
         by_policy.append(kept and allowed)
-        repeats = habit is not None and habit.repeats_lost
-        by_habit.append(
-            kept and repeats and habit is not None and method not in habit.never_repeats
-        )
+        spared = habit is None or method in habit.never_repeats
+        by_habit.append(kept and hop.repeats_by_habit and not spared)
     return np.asarray(by_policy), np.asarray(by_habit)

@@ -76,6 +76,12 @@ class HopValues:
     usual_failure: str
     habit: Habit | None
 
+    @property
+    def repeats_by_habit(self) -> bool:
+        """Does the pool's owner repeat lost requests where no policy is written?"""
+        habit = self.habit
+        return habit is not None and habit.repeats_lost and self.retry.is_unwritten
+
 
 @dataclass(slots=True)
 class Values:
