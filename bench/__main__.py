@@ -7,56 +7,22 @@ and in turn, are what to read. Every row gives its n and the spread.
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import resource
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 
 import labkit
 from bench import browser, curves, sockets, sweeps
 from bench.model import model
+from bench.rows import Row, spread, timed
 
 SCENARIOS = Path(__file__).resolve().parent.parent / "data" / "scenarios"
-
-
-@dataclass
-class Row:
-    """One figure: what, how much, of how many, and what it should be."""
-
-    what: str
-    value: float
-    unit: str
-    n: int
-    wanted: str
-    holds: bool | None
-    spread: str = ""
-
-    def __str__(self) -> str:
-        verdict = {True: "yes", False: "NO", None: "-"}[self.holds]
-        return (
-            f"{self.what:<62} {self.value:>11.4g} {self.unit:<9} n={self.n:<3} "
-            f"{self.wanted:<14} {verdict:<4} {self.spread}"
-        )
-
-
-def spread(values: list[float]) -> str:
-    """The smallest and the largest of them."""
-    return f"{min(values):.4g}..{max(values):.4g}"
-
-
-def timed(work: Callable[[], object]) -> float:
-    """Seconds that a call takes."""
-    gc.collect()
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
 
 
 def chain(requests: int) -> labkit.Scenario:

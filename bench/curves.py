@@ -5,12 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from statistics import median
-from typing import TYPE_CHECKING
 
+from bench.rows import Row, spread
 from labkit.settings import Hop, Link, Pool, Scenario, Server, Traffic
-
-if TYPE_CHECKING:
-    from bench.__main__ import Row
 
 POOL, SERVER = "hop.0.pool.idle_timeout", "hop.0.server.idle_timeout"
 DELAY = "hop.0.link.delay"
@@ -34,7 +31,6 @@ def curves(rounds: int = 5) -> list[Row]:
 
 
 def _picture(picture: str, rounds: int) -> list[Row]:
-    from bench.__main__ import Row, spread
     from labkit.widgets.model import PanelModel
 
     model = PanelModel(scenario(), (POOL, SERVER, DELAY), picture)

@@ -14,12 +14,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from statistics import median
-from typing import TYPE_CHECKING
 
 import labkit
-
-if TYPE_CHECKING:
-    from bench.__main__ import Row
+from bench.rows import Row, spread
 
 RATE, TIMEOUT, DELAY, SERVICE = 0.05, 20.0, 0.02, 0.01
 
@@ -147,7 +144,6 @@ def model(rounds: int = 5) -> list[Row]:
 
 
 def _heat_maps(rounds: int) -> list[Row]:
-    from bench.__main__ import Row, spread
     from labkit.model import grid
 
     cold = [float(_in_a_process(_COLD)) for _ in range(rounds)]
@@ -169,7 +165,6 @@ def _heat_maps(rounds: int) -> list[Row]:
 
 def _side_by_side(rounds: int) -> list[Row]:
     """In turn, so that a busy machine is busy for all of them."""
-    from bench.__main__ import Row, spread
 
     by_model(100_000)
     taken: dict[str, list[float]] = {"model": [], "SimPy": [], "Ciw": []}
@@ -194,7 +189,6 @@ def _side_by_side(rounds: int) -> list[Row]:
 
 
 def _growth(rounds: int) -> list[Row]:
-    from bench.__main__ import Row, spread
 
     ratios = []
     for _ in range(rounds):

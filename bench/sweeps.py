@@ -8,12 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
 
 import labkit
-
-if TYPE_CHECKING:
-    from bench.__main__ import Row
+from bench.rows import Row, spread, timed
 
 TIMER = "hop.1.pool.idle_timeout"
 WORKERS = 2
@@ -25,7 +22,6 @@ def sweeps(scenario: labkit.Scenario, rounds: int = 3) -> list[Row]:
     The points are those of the reference scenario. Linear is the time of one process
     divided by two; the start of the workers is in it.
     """
-    from bench.__main__ import Row, spread, timed
 
     points = {TIMER: [1 + n / 10 for n in range(100)]}
     worth = scenario.replace("traffic.requests", 500)
@@ -49,7 +45,6 @@ def _overheads(tiny: labkit.Scenario, rounds: int) -> list[Row]:
 
     Both crews are running and warm; what is left is the hand-over.
     """
-    from bench.__main__ import Row, spread, timed
 
     many = {TIMER: [1 + n / 1000 for n in range(500)]}
     here = [timed(lambda: _table(tiny, many, processes=1)) for _ in range(rounds)]
