@@ -5,30 +5,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from course import checks, solutions, verdict
 
 import labkit
 from labkit.lessons import estimates, heartbeat, often
 from labkit.theory import errors_per_day, failure_share, peak, predicted, wilson
 from tools.record_hump import gaps
-
-NOTEBOOK = "05-how-often.ipynb"
-
-
-@pytest.mark.parametrize("code", checks(NOTEBOOK))
-def test_the_untouched_notebook_fails_every_check_without_raising(code: str) -> None:
-    assert verdict(NOTEBOOK, code).passed is False
-
-
-@pytest.mark.parametrize("code", solutions(NOTEBOOK))
-def test_every_folded_solution_passes_its_check(code: str) -> None:
-    told = verdict(NOTEBOOK, code)
-    assert told.passed, told
-
-
-def test_there_is_a_solution_for_every_check() -> None:
-    assert len(solutions(NOTEBOOK)) == len(checks(NOTEBOOK)) == 3
-
 
 # -- the hump --------------------------------------------------------------------------
 
