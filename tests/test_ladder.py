@@ -243,7 +243,10 @@ def test_a_committed_ladder_is_that_of_its_scenario_and_its_columns_agree(
 ) -> None:
     made = Ladder.read(path)
     assert made.scenario == Scenario.from_toml(path.with_suffix(".toml"))
-    assert made.command == f"labkit ladder data/ladder/{path.stem}.toml --json"
+    assert (
+        made.command
+        == f"labkit ladder data/ladder/{path.stem}.toml --requests 1500 --json"
+    )
     assert [rung.label for rung in made.rungs] == list(COLUMNS)
     assert not any(rung.refused for rung in made.rungs)
     assert made.agrees, made.table()

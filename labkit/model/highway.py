@@ -37,7 +37,7 @@ Columns = TypeVar("Columns", Floats, Bools)
 _ROUNDING = 1e-9
 
 # Requests of a tile: its columns fit into a cache.
-TILE = 65_536
+TILE = 131_072
 
 _OK = STATUSES.index(200)
 
