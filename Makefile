@@ -1,9 +1,9 @@
 # make lab        JupyterLab on the first notebook (ARGS="--no-browser --port=8899")
-# make test       every notebook, and every test but those below (ARGS="-k race")
+# make test       every notebook, and every test that needs no real proxy (ARGS="-k race")
 # make lint       style, types and floors
 # make notebooks  execute all notebooks and write their outputs
 # make fidelity   real proxies: in our proxy's place, and beside it (ARGS="-k C4")
-# make slow       tests that take long: 100,000 requests, Python's own of asyncio
+# make slow       of these, those that take long: 100,000 requests, asyncio's own tests
 # make bench      measurements (ARGS="--json bench.json")
 # make binder     build an environment as binder/ says and execute the notebooks in it
 # make format     let ruff lay out the code
@@ -33,9 +33,10 @@ test: $(VENV)/.for-dev
 		|| [ $$? -eq 5 ]
 	$(BIN)/python -m pytest -m quiet tests $(ARGS) || [ $$? -eq 5 ]
 	$(BIN)/python -m pytest -n 2 -m browser tests/browser $(ARGS) || [ $$? -eq 5 ]
+	$(MAKE) slow
 
 slow: $(VENV)/.for-dev
-	$(BIN)/python -m pytest -n 2 -m slow tests $(ARGS)
+	$(BIN)/python -m pytest -n 2 -m slow tests $(ARGS) || [ $$? -eq 5 ]
 
 lint: $(VENV)/.for-dev
 	$(BIN)/ruff check .
