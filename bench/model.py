@@ -148,7 +148,8 @@ def _heat_maps(rounds: int) -> list[Row]:
 
     cold = [float(_in_a_process(_COLD)) for _ in range(rounds)]
     name = "model: heat map, 60 x 60 points of 10,000 requests, cold"
-    rows = [Row(name, min(cold), "s", rounds, "< 1.5", min(cold) < 1.5, spread(cold))]
+    value = median(cold)
+    rows = [Row(name, value, "s", rounds, "< 1.5", value < 1.5, spread(cold))]
     values = [3.0 * i + 1.0 for i in range(20)]
     axes = {"hop.0.pool.idle_timeout": values, "hop.0.server.idle_timeout": values}
     coarse = []
