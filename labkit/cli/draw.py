@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from labkit.cli.files import check_picture
 from labkit.settings import Scenario, SettingsError, knob_at
 
 if TYPE_CHECKING:
@@ -19,8 +20,7 @@ RATE = "traffic.rate"
 
 def check(name: str, axes: Mapping[str, Sequence[Any]]) -> None:
     """Say before the sweep what cannot be drawn after it."""
-    if Path(name).suffix not in (".svg", ".png"):
-        raise SettingsError(f"--plot {name}: allowed are .svg and .png")
+    check_picture(name)
     if len(axes) not in (1, 2):
         raise SettingsError(f"--plot draws 1 or 2 knobs, not {len(axes)}; take --csv")
     for path, values in axes.items():

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labkit.cli.run import check_files
+from labkit.cli.files import check_folders, check_picture
 from labkit.cli.scenario import read
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ def ladder(arguments: Namespace) -> int:
     from labkit.rungs import COLUMNS
 
     scenario = read(arguments)
-    check_files(arguments, "plot")
+    check_folders(arguments, "plot")
+    check_picture(arguments.plot)
     engines = arguments.engines.split(",") if arguments.engines else COLUMNS
     done = climb(scenario, engines, arguments.requests, sys.stderr.isatty())
     done = replace(done, command=shlex.join(["labkit", *arguments.words]))

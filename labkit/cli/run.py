@@ -8,7 +8,8 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labkit.cli.scenario import read
+from labkit.cli.files import check_folders, check_picture
+from labkit.cli.scenario import read_sized
 from labkit.settings import SettingsError
 
 if TYPE_CHECKING:
@@ -19,14 +20,11 @@ def run(arguments: Namespace) -> int:
     """Run, print, write the trace and the picture; returns the exit status."""
     from labkit.lab import run as carry_out
 
-    scenario = read(arguments)
-    if arguments.requests is not None:
-        scenario = scenario.replace("traffic.requests", arguments.requests)
-    if arguments.seed is not None:
-        scenario = scenario.replace("seed", arguments.seed)
+    scenario = read_sized(arguments)
     if arguments.plot and arguments.engine == "model":
         raise SettingsError('--plot draws exchanges; engine "model" keeps counts')
-    check_files(arguments, "trace", "plot")
+    check_folders(arguments, "trace", "plot")
+    check_picture(arguments.plot)
     if arguments.show_config:
         from labkit.field import configuration
 
@@ -45,16 +43,6 @@ def run(arguments: Namespace) -> int:
         _draw(done, Path(arguments.plot))
     print(json.dumps(done.to_json()) if arguments.json else report(done))
     return 0
-
-
-def check_files(arguments: Namespace, *options: str) -> None:
-    """Say before the run, not after it, that a file cannot be written."""
-    for option in options:
-        name = getattr(arguments, option)
-        if name and not Path(name).resolve().parent.is_dir():
-            raise SettingsError(f"--{option} {name}: there is no such folder")
-    if arguments.plot and Path(arguments.plot).suffix not in (".svg", ".png"):
-        raise SettingsError(f"--plot {arguments.plot}: allowed are .svg and .png")
 
 
 def _draw(done: Run, path: Path) -> None:

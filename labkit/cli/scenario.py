@@ -20,6 +20,16 @@ def read(arguments: Namespace) -> Scenario:
     return scenario.replace_all(dict(map(_parse, arguments.changes)))
 
 
+def read_sized(arguments: Namespace) -> Scenario:
+    """The same with ``--requests`` and ``--seed``."""
+    scenario = read(arguments)
+    if arguments.requests is not None:
+        scenario = scenario.replace("traffic.requests", arguments.requests)
+    if arguments.seed is not None:
+        scenario = scenario.replace("seed", arguments.seed)
+    return scenario
+
+
 def _logged(arguments: Namespace) -> dict[str, object]:
     """Traffic as an access log has it; what is uncertain about it goes to stderr."""
     from labkit import accesslogs

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labkit.cli import draw
-from labkit.cli.scenario import read
-from labkit.settings import SettingsError
+from labkit.cli.files import check_folders
+from labkit.cli.scenario import read_sized
 
 if TYPE_CHECKING:
     from labkit.sweep import Table
@@ -23,13 +23,9 @@ def sweep(arguments: Namespace) -> int:
     from labkit.sweep import Sweep
     from labkit.sweep.ranges import parsed
 
-    scenario = read(arguments)
-    if arguments.requests is not None:
-        scenario = scenario.replace("traffic.requests", arguments.requests)
-    if arguments.seed is not None:
-        scenario = scenario.replace("seed", arguments.seed)
+    scenario = read_sized(arguments)
     vary = parsed(arguments.vary)
-    _check_files(arguments)
+    check_folders(arguments, "csv", "parquet", "plot")
     work = Sweep(
         scenario,
         vary,
@@ -56,14 +52,6 @@ def _interrupted(arguments: Namespace, table: Table) -> int:
     done = f"{len(table)} of {table.wanted} points done"
     sys.stderr.write(f"labkit: interrupted, {done}; it goes on {how}\n")
     return INTERRUPTED
-
-
-def _check_files(arguments: Namespace) -> None:
-    """Say before the sweep, not after it, that a file cannot be written."""
-    for option in ("csv", "parquet", "plot"):
-        name = getattr(arguments, option)
-        if name and not Path(name).resolve().parent.is_dir():
-            raise SettingsError(f"--{option} {name}: there is no such folder")
 
 
 def _write(arguments: Namespace, table: Table) -> None:

@@ -122,9 +122,7 @@ def _fate(values: Values, hop: int) -> Fate:
     status, outermost, flag = 0, hop, "-"
     while outermost:
         own = int(own_statuses(values.hops[outermost])[DISCONNECTED])
-        habit = values.hops[outermost].habit
-        usual = values.hops[outermost].failure == values.hops[outermost].usual_failure
-        if habit is not None and usual and habit.silent_if_lost:
+        if values.hops[outermost].is_silent_if_lost:
             own = 0
         if outermost == 1:
             flag = "UC"

@@ -235,7 +235,7 @@ class Steps:
         if not failed.any():
             return result.when, result.status, None
         own = own_statuses(values)[result.why]
-        if _is_silent_if_lost(values):
+        if values.is_silent_if_lost:
             own = np.where(result.lost, 0, own)
         status = np.where(failed, own, result.status)
         return result.when, status, failed & (status == 0)
@@ -359,12 +359,6 @@ def own_statuses(values: HopValues) -> Ints:
     else:
         own = [int(values.failure) if values.failure.isdigit() else 0] * 4
     return np.asarray([_OWN[status] for status in own])
-
-
-def _is_silent_if_lost(values: HopValues) -> bool:
-    habit = values.habit
-    is_usual = values.failure == values.usual_failure
-    return habit is not None and is_usual and habit.silent_if_lost
 
 
 def _repeatable(values: Values, hop: HopValues) -> tuple[Bools, Bools]:

@@ -82,6 +82,12 @@ class HopValues:
         habit = self.habit
         return habit is not None and habit.repeats_lost and self.retry.is_unwritten
 
+    @property
+    def is_silent_if_lost(self) -> bool:
+        """Does the pool's owner answer a lost request with silence?"""
+        is_usual = self.failure == self.usual_failure
+        return self.habit is not None and is_usual and self.habit.silent_if_lost
+
 
 @dataclass(slots=True)
 class Values:
