@@ -39,11 +39,13 @@ print(table["failed"])
 """
 
 WATCHED = """
+import sys
 from labkit.sweep import workers
 started = workers._started
 def told():
     process = started()
-    print(process.pid, flush=True)
+    sys.stdout.write("%d\\n" % process.pid)  # whole, from whichever thread
+    sys.stdout.flush()
     return process
 workers._started = told
 """
@@ -57,13 +59,13 @@ print(f"stopped {table.is_complete}")
 
 def printed(client: Any, wanted: int = 1) -> list[str]:
     """So many lines of what the kernel prints; an error of it is ours."""
-    lines: list[str] = []
-    while len(lines) < wanted:
+    text = ""
+    while text.count("\n") < wanted:
         message = client.get_iopub_msg(timeout=60)
         assert message["msg_type"] != "error", message["content"]["traceback"]
         if message["msg_type"] == "stream" and message["content"]["name"] == "stdout":
-            lines += message["content"]["text"].split("\n")[:-1]
-    return lines
+            text += message["content"]["text"]
+    return text.splitlines()
 
 
 def test_a_cell_sweeps_and_its_kernels_end_is_the_end_of_the_workers(

@@ -187,7 +187,7 @@ from labkit.sweep import workers
 started = workers._started
 def told():
     process = started()
-    print(process.pid, flush=True)
+    os.write(1, b"%d\\n" % process.pid)  # whole, from whichever thread
     return process
 workers._started = told
 scenario = labkit.Scenario.from_toml(sys.argv[1]).replace("traffic.requests", 9999999)
@@ -204,17 +204,20 @@ def test_workers_in_the_middle_of_a_job_do_not_outlive_their_parent(
 ) -> None:
     file = tmp_path / "race.toml"
     file.write_text(RACE.to_toml())
-    parent = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", ENDLESS, str(file)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
-    assert parent.stdout is not None
-    pids = [int(parent.stdout.readline()) for _ in range(2)]
-    assert not any(map(is_gone, pids))
-    parent.send_signal(how)
-    told, complaint = parent.communicate()
+    ) as parent:
+        try:
+            assert parent.stdout is not None
+            pids = [int(parent.stdout.readline()) for _ in range(2)]
+            assert not any(map(is_gone, pids))
+            parent.send_signal(how)
+            told, complaint = parent.communicate()
+        finally:
+            parent.kill()
     assert (parent.returncode, complaint) == (status, "")
     assert told == ("done 0 False\n" if how is signal.SIGINT else "")
     soon(lambda: all(map(is_gone, pids)))
