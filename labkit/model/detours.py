@@ -8,17 +8,20 @@ begins where an earlier one has not ended yet began with a wrong belief and is d
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from labkit.model.chance import DETOURS, Chance
 from labkit.model.chunks import tidy
-from labkit.model.highway import Left, Travel, lifetime, state_of
+from labkit.model.highway import Travel, state_of
 from labkit.model.outcomes import CODES
+from labkit.model.passage import Left
 from labkit.model.pools import PoolState, select, widened
 from labkit.model.steps import Counts, Steps
-from labkit.model.values import Bools, Floats, Ints, Rows, Values, at
+from labkit.model.values import Bools, Floats, Ints, Rows, at
+from labkit.model.zones import lifetime
 
 # Ways meet where they differ by less, in seconds; rounding is far below it.
 _SAME = 1e-6
@@ -26,10 +29,12 @@ _SAME = 1e-6
 
 @dataclass(slots=True)
 class Carried:
-    """Detours that a stretch of road ends in the middle of: at which points, and the
-    pools as they stand."""
+    """Detours that a stretch of road ends in the middle of: at which points, for how
+    long after its last request there was none answered yet, and the pools as they
+    stand."""
 
     points: Rows
+    trailing: Floats
     pools: list[PoolState]
 
 
@@ -47,18 +52,20 @@ class Detours:
 class _Journey:
     """All detours of a stretch while they go on; one row each."""
 
-    def __init__(self, values: Values, gaps: Floats, way: Travel) -> None:
-        self.values, self.gaps, self.way = values, gaps, way
+    def __init__(self, way: Travel) -> None:
+        self.way = way
         self.point: Rows = np.empty(0, dtype=np.intp)
         self.first: Rows = np.empty(0, dtype=np.intp)
         self.length: Rows = np.empty(0, dtype=np.intp)
         self.codes: list[tuple[Rows, Ints]] = []
-        self.counts = Counts.zeros(len(values.hops), 0)
-        self.open_ends: list[tuple[Rows, list[PoolState]]] = []
+        self.counts = Counts.zeros(len(way.values.hops), 0)
+        self.open_ends: list[tuple[Rows, Floats, list[PoolState]]] = []
 
-    def go(self, point: Rows, first: Rows, pools: list[PoolState]) -> None:
-        """Carry all of them out."""
-        hops = len(self.values.hops)
+    def go(
+        self, point: Rows, first: Rows, latest: Floats, pools: list[PoolState]
+    ) -> None:
+        """Carry all of them out; what was ``latest`` before them is over then."""
+        gaps, hops = self.way.gaps, len(self.way.values.hops)
         self.point, self.first = point, first
         self.length = np.zeros(len(point), dtype=np.intp)
         self.counts = Counts.zeros(hops, len(point))
@@ -67,24 +74,26 @@ class _Journey:
         steps.pools = pools
         while len(rows):
             place = first[rows] + self.length[rows]
-            now = now + self.gaps[point[rows], place]
-            _, codes = steps.request(now)
+            now = now + gaps[point[rows], place]
+            when, codes = steps.request(now)
+            latest = np.maximum(latest, when)
             self.codes.append((rows, codes))
             self.length[rows] += 1
             self._note(rows, steps)
-            at_end = place + 1 == self.gaps.shape[1]
+            at_end = place + 1 == gaps.shape[1]
             met = self._have_met(steps, rows, place, now, at_end)
-            self._keep(steps, rows, now, at_end & ~met)
+            self._keep(steps, rows, now, latest - now, at_end & ~met)
             on = np.flatnonzero(~(met | at_end))
             if len(on) < len(rows):
                 pools = [select(pool, on) for pool in steps.pools]
-                rows, now = rows[on], now[on]
+                rows, now, latest = rows[on], now[on], latest[on]
                 steps = self._steps(rows)
                 steps.pools = pools
 
     def _steps(self, rows: Rows) -> Steps:
-        chance = Chance(self.values.seed, len(rows), DETOURS)
-        return Steps(self.values.of_rows(self.point[rows]), len(rows), chance)
+        values = self.way.values
+        chance = Chance(values.seed, len(rows), DETOURS)
+        return Steps(values.of_rows(self.point[rows]), len(rows), chance)
 
     def _note(self, rows: Rows, steps: Steps) -> None:
         for name in Counts.__slots__:
@@ -96,73 +105,73 @@ class _Journey:
         self, steps: Steps, rows: Rows, place: Rows, now: Floats, at_end: Bools
     ) -> Bools:
         """Does the next request find what the highway says it does?"""
-        point = self.point[rows]
-        after = np.minimum(place + 1, self.gaps.shape[1] - 1)
-        gap = np.where(at_end, 0.0, self.gaps[point, after])
+        gaps, point = self.way.gaps, self.point[rows]
+        after = np.minimum(place + 1, gaps.shape[1] - 1)
+        gap = np.where(at_end, 0.0, gaps[point, after])
         met = np.ones(len(rows), dtype=bool)
-        for hop, lane, pool in zip(
-            self.values.hops, self.way.lanes, steps.pools, strict=True
+        left = self.way.left(point * gaps.shape[1] + place)
+        for hop, there, pool in zip(
+            self.way.values.hops, left, steps.pools, strict=True
         ):
-            since = lane.left.since[point, place]
-            is_there = lane.left.stays[point, place] & (
-                since + at(lifetime(hop), point) > gap
-            )
+            since = there.since
+            is_there = there.stays & (since + at(lifetime(hop), point) > gap)
             alive = pool.until > now + gap
             newest = np.where(alive, pool.free, -np.inf).max(axis=0) - now
             met &= alive.sum(axis=0) == is_there
+            # Nobody is under way any more, on the highway neither.
+            met &= there.stays | (since <= gap)
             met &= ~is_there | (np.abs(newest - since) < _SAME)
         return met
 
-    def _keep(self, steps: Steps, rows: Rows, now: Floats, which: Bools) -> None:
+    def _keep(
+        self, steps: Steps, rows: Rows, now: Floats, trailing: Floats, which: Bools
+    ) -> None:
         if which.any():
             some = np.flatnonzero(which)
             pools = [select(pool, some) for pool in steps.pools]
             for pool in pools:
                 tidy(pool, now[some])
-            self.open_ends.append((rows[some], pools))
+            self.open_ends.append((rows[some], trailing[some], pools))
 
 
 def take_detours(
-    values: Values,
-    gaps: Floats,
-    starts: list[Left],
-    way: Travel,
-    carried: Carried | None,
+    way: Travel, starts: Sequence[Left], carried: Carried | None
 ) -> Detours | None:
-    """All detours of a stretch, None if there are none."""
-    point, first = np.divmod(np.flatnonzero(way.overlaps), gaps.shape[1])
+    """All detours of a stretch, None if there are none; ``starts`` and ``carried``
+    are what it begins with."""
+    requests = way.gaps.shape[1]
+    places = way.overlapping
     if carried is not None:
-        fresh = ~(np.isin(point, carried.points) & (first == 0))
-        point, first = point[fresh], first[fresh]
-    pools = _beginnings(values, starts, way, point, first)
+        goes_on = np.zeros(len(way.gaps), dtype=bool)
+        goes_on[carried.points] = True
+        places = places[(places % requests > 0) | ~goes_on[places // requests]]
+    point, first = np.divmod(places, requests)
+    latest, pools = _beginnings(way, starts, point, first)
     if carried is not None:
         point = np.concatenate([carried.points, point])
+        latest = np.concatenate([carried.trailing, latest])
         first = np.concatenate([np.zeros(len(carried.points), dtype=np.intp), first])
         pools = [_joined(a, b) for a, b in zip(carried.pools, pools, strict=True)]
     if not len(point):
         return None
-    journey = _Journey(values, gaps, way)
-    journey.go(point, first, pools)
+    journey = _Journey(way)
+    journey.go(point, first, latest, pools)
     return _accepted(journey)
 
 
 def _beginnings(
-    values: Values, starts: list[Left], way: Travel, point: Rows, first: Rows
-) -> list[PoolState]:
-    """The pools before some requests, as the highway has them."""
-    rows = values.of_rows(point)
+    way: Travel, starts: Sequence[Left], point: Rows, first: Rows
+) -> tuple[Floats, list[PoolState]]:
+    """When the request before some others is over, and the pools before these, as the
+    highway has them."""
+    rows, is_first = way.values.of_rows(point), first == 0
+    before = way.left(point * way.gaps.shape[1] + np.maximum(first - 1, 0))
     pools = []
-    for hop, start, lane in zip(rows.hops, starts, way.lanes, strict=True):
-        is_first = first == 0
-        before = np.maximum(first - 1, 0)
-        stays = np.where(
-            is_first, start.stays[point, 0], lane.left.stays[point, before]
-        )
-        since = np.where(
-            is_first, start.since[point, 0], lane.left.since[point, before]
-        )
-        pools.append(state_of(hop, stays, since))
-    return pools
+    for hop, start, left in zip(rows.hops, starts, before, strict=True):
+        left.stays[is_first] = start.stays[point[is_first]]
+        left.since[is_first] = start.since[point[is_first]]
+        pools.append(state_of(hop, left))
+    return before[0].since, pools
 
 
 def _joined(one: PoolState, other: PoolState) -> PoolState:
@@ -178,10 +187,10 @@ def _joined(one: PoolState, other: PoolState) -> PoolState:
 
 def _accepted(journey: _Journey) -> Detours:
     """Only those that began on the highway as it really was."""
-    points, requests = journey.gaps.shape
+    points, requests = journey.way.gaps.shape
     begin = journey.point * requests + journey.first
     good = _good(begin, begin + journey.length)
-    counts = Counts.zeros(len(journey.values.hops), points)
+    counts = Counts.zeros(len(journey.way.values.hops), points)
     for name in Counts.__slots__:
         for into, rows in zip(
             getattr(counts, name), getattr(journey.counts, name), strict=True
@@ -193,16 +202,18 @@ def _accepted(journey: _Journey) -> Detours:
 
 def _good(begin: Rows, end: Rows) -> Bools:
     """Those that begin when none of the good ones before them goes on."""
-    good = np.zeros(len(begin), dtype=bool)
-    busy_until = -1
     order = np.argsort(begin, kind="stable")
-    ordered = zip(
-        order.tolist(), begin[order].tolist(), end[order].tolist(), strict=True
-    )
-    for row, starts, ends in ordered:
-        if starts >= busy_until:
-            good[row] = True
-            busy_until = ends
+    begin, end = begin[order], end[order]
+    # Most begin when nobody before them goes on, good or not.
+    ordered = np.ones(len(begin), dtype=bool)
+    ordered[1:] = begin[1:] >= np.maximum.accumulate(end)[:-1]
+    busy_until = 0
+    for row in np.flatnonzero(~ordered):
+        if ordered[row - 1]:
+            busy_until = end[row - 1]
+        ordered[row] = begin[row] >= busy_until
+    good = np.empty(len(begin), dtype=bool)
+    good[order] = ordered
     return good
 
 
@@ -223,16 +234,20 @@ def _counted(journey: _Journey, good: Bools, points: int) -> Ints:
 def _open(journey: _Journey, good: Bools) -> Carried | None:
     """Those good ones that have not met the highway at the end of the stretch."""
     carried: Carried | None = None
-    for rows, pools in journey.open_ends:
+    for rows, trailing, pools in journey.open_ends:
         some = np.flatnonzero(good[rows])
         if not len(some):
             continue
         points = journey.point[rows[some]]
-        chosen = [select(pool, some) for pool in pools]
-        if carried is None:
-            carried = Carried(points, chosen)
-        else:
-            both = zip(carried.pools, chosen, strict=True)
-            joined = [_joined(a, b) for a, b in both]
-            carried = Carried(np.concatenate([carried.points, points]), joined)
+        ended = Carried(points, trailing[some], [select(pool, some) for pool in pools])
+        carried = ended if carried is None else _both(carried, ended)
     return carried
+
+
+def _both(one: Carried, other: Carried) -> Carried:
+    pools = zip(one.pools, other.pools, strict=True)
+    return Carried(
+        np.concatenate([one.points, other.points]),
+        np.concatenate([one.trailing, other.trailing]),
+        [_joined(*each) for each in pools],
+    )

@@ -1,415 +1,158 @@
 """Requests that do not overlap, a whole run at once: no step after the other.
 
-While nothing overlaps a hop has one connection or none, and what becomes of a request
-depends on two things that the one before it left: is there a connection, and since
-when is it idle. Guess both for all requests; compute, from these guesses, for all
-requests at once what becomes of each and so what it leaves; repeat until nothing
-changes. A result that reproduces itself is the result: the first request knew what
-it found, so the second did, and so on. And it comes soon, because what a request
-leaves hardly depends on what it found: three or four rounds do.
+Most gaps decide by themselves what becomes of their requests (``zones.py``). The
+touchy ones are looked at one by one, all of a kind side by side: first those that
+follow an easy request, whose legacy is known; then those that follow these, and so
+on. Whoever does not leave a connection at every hop makes its successor touchy as
+well. One that was looked at too early, for its predecessor became touchy only later,
+is looked at again after that one: the last look is the right one.
 
 A request that finds the one before it under way is marked; a detour sees to it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
 
 import numpy as np
 
-from labkit.model.outcomes import (
-    DISCONNECTED,
-    FLAGS,
-    NOBODY,
-    RESET,
-    STATUSES,
-    coded,
-)
-from labkit.model.pools import HINT_BUFFER, PoolState, queue_kept
-from labkit.model.steps import own_statuses
-from labkit.model.values import Bools, Floats, HopValues, Ints, Rows, Value, Values
-
-Columns = TypeVar("Columns", Floats, Bools)
-
-# Seconds by which a guess may be off for the order in which its sum was made.
-_ROUNDING = 1e-9
-
-# Requests of a tile: its columns fit into a cache.
-TILE = 131_072
-
-_OK = STATUSES.index(200)
-
-# Above this share of requests that have to leave the highway it is not worth it.
-_BUSY = 0.3
-
-
-# -- for whom it is --------------------------------------------------------------------
-
-
-def is_open_for(values: Values, points: int) -> Bools:
-    """At which points of a grid is traffic so sparse and the scenario so plain?"""
-    if not _is_plain(values):
-        return np.zeros(points, dtype=bool)
-    fits = np.ones(points, dtype=bool)
-    trip: Value = values.service + sum(4.0 * hop.delay for hop in values.hops)
-    longest: Value = 0.0
-    for hop in values.hops:
-        # Else a connection may be closed before its first request comes.
-        fits &= (np.asarray(hop.idle) > 2.0 * np.asarray(hop.delay)) & (
-            np.asarray(patience(hop)) > 0.0
-        )
-        longest = np.maximum(longest, lifetime(hop))
-    if values.arrivals != "gaps":
-        overlaps = values.rate * trip
-        lasts = 2.0 + np.minimum(values.rate * longest, 1e6)
-        fits &= np.asarray(overlaps * lasts < _BUSY)
-    return fits
-
-
-def _is_plain(values: Values) -> bool:
-    if values.burst > 1 or np.any(values.fails) or np.any(values.service_jitter):
-        return False
-    return all(_is_plain_hop(hop) for hop in values.hops)
-
-
-def _is_plain_hop(hop: HopValues) -> bool:
-    limits = (hop.life, hop.pool_life, hop.requests, hop.pool_requests)
-    has_limits = any(np.min(limit) < np.inf for limit in limits)
-    repeats = hop.retry.retry_on or hop.repeats_by_habit
-    return not (has_limits or np.any(hop.tick) or repeats) and hop.watch_fin
-
-
-def patience(hop: HopValues) -> Value:
-    """How long the pool keeps an idle connection, in seconds."""
-    if not (hop.honours_hint and hop.hints):
-        return hop.patience
-    promised = np.floor(np.minimum(hop.idle, 1e9))
-    return np.minimum(hop.patience, np.maximum(0.0, promised - HINT_BUFFER))
-
-
-def lifetime(hop: HopValues) -> Value:
-    """From a response received until the pool has no such connection any more."""
-    return np.minimum(patience(hop), _closed(hop))
-
-
-def _closed(hop: HopValues) -> Value:
-    if hop.resets:
-        return hop.idle
-    return hop.idle + hop.drain + hop.deaf
-
-
-# -- what a failure at a hop means -----------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Fate:
-    """A request lost at a hop: the code by cause, and from which hop on connections
-    are gone with it, as proxies hang up on their clients."""
-
-    disconnected: int
-    reset: int
-    outermost: int
-
-
-def fates(values: Values) -> list[Fate]:
-    """For each hop."""
-    return [_fate(values, hop) for hop in range(len(values.hops))]
-
-
-def _fate(values: Values, hop: int) -> Fate:
-    status, outermost, flag = 0, hop, "-"
-    while outermost:
-        own = int(own_statuses(values.hops[outermost])[DISCONNECTED])
-        if values.hops[outermost].is_silent_if_lost:
-            own = 0
-        if outermost == 1:
-            flag = "UC"
-        if own:
-            status = own
-            break
-        outermost -= 1
-    if not status and values.hops[0].failure.isdigit():
-        status = STATUSES.index(int(values.hops[0].failure))
-    codes = [
-        int(
-            coded(*(np.asarray(n) for n in (status, cause, FLAGS.index(flag), 0)))
-        )
-        for cause in (DISCONNECTED, RESET)
-    ]  # fmt: skip
-    return Fate(codes[0], codes[1], outermost)
-
-
-SERVED = int(coded(*(np.asarray(n) for n in (_OK, NOBODY, 0, 1))))
-
-
-# -- the way ---------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class Left:
-    """What requests leave at a hop: is there a connection (``stays``), and since when
-    is it idle, in seconds after the request was sent (``since``)."""
-
-    stays: Bools
-    since: Floats
-
-
-@dataclass(slots=True)
-class Lane:
-    """What happens at one hop to requests of any shape: which came so far (None: all
-    of them), found a connection, were lost, were lost to a server that is deaf (None:
-    nobody was)."""
-
-    reached: Bools | None
-    reuses: Bools
-    fails: Bools
-    deaf: Bools | None
-    left: Left
+from labkit.model.passage import Lane, Left, Passage, joined, passage
+from labkit.model.pools import PoolState, queue_kept
+from labkit.model.values import Bools, Floats, HopValues, Ints, Rows, Values, at
+from labkit.model.zones import Zones, lifetime, survey, zones_of
 
 
 @dataclass(slots=True)
 class Travel:
-    """A run on the highway, (points, requests) throughout: ``sent`` are the seconds
-    from the sending of one request to the next, ``latency`` from there to its own
-    outcome, ``overlaps``: it found another one under way."""
+    """A run on the highway: ``gaps`` are (points, requests), places are flat ones in
+    that matrix. ``touchy`` tells which requests are among the ``looked_at`` (sorted)
+    with a ``passage`` of their own; ``opened`` is how many of all gaps are long, at
+    each hop for each point."""
 
-    lanes: list[Lane]
-    sent: Floats
-    latency: Floats
-    overlaps: Bools
+    values: Values
+    zones: Zones
+    gaps: Floats
+    touchy: Bools
+    opened: Ints
+    looked_at: Rows
+    passage: Passage
+
+    @property
+    def overlapping(self) -> Rows:
+        """The places of requests that found another one under way."""
+        places: Rows = self.looked_at[self.passage.overlaps]
+        return places
+
+    @property
+    def latency(self) -> Floats:
+        """Seconds from the sending of its requests to their outcomes, by point."""
+        trips = self.opened - _long(self.values, self.zones, self.gaps, self.looked_at)
+        points, requests = self.gaps.shape
+        rows = self.looked_at // requests
+        easy = requests - np.bincount(rows, minlength=points)
+        total: Floats = np.zeros(points)
+        total += np.bincount(rows, self.passage.latency, points)
+        total += easy * self.zones.quickest
+        for handshake, count in zip(self.zones.handshakes, trips, strict=True):
+            total += handshake * count
+        return total
+
+    def left(self, places: Rows) -> list[Left]:
+        """What these requests leave at each hop."""
+        told = _easy(self.values, self.zones, self.gaps, places)
+        some = np.flatnonzero(self.touchy.ravel()[places])
+        if len(some):
+            found = np.searchsorted(self.looked_at, places[some])
+            for into, lane in zip(told, self.passage.lanes, strict=True):
+                into.stays[some] = lane.left.stays[found]
+                into.since[some] = lane.left.since[found]
+        return told
 
 
-def travel(values: Values, gaps: Floats, starts: list[Left]) -> Travel:
+def travel(values: Values, gaps: Floats, starts: Sequence[Left]) -> Travel:
     """All requests of some points; ``gaps`` is (points, requests).
 
     ``values`` has one value per point; ``starts`` says what each point begins with,
-    in seconds after the request before the first one, with the shape (points, 1);
-    in a closed loop after its outcome.
+    in seconds after the request before the first one; in a closed loop after its
+    outcome.
     """
-    whole = _road(values, gaps)
-    changed = [
-        _look(values.shaped(tile[0]), gaps, starts, tile, whole)
-        for tile in _tiles(*gaps.shape)
-    ]
-    left = np.concatenate(changed)
-    while True:
-        # Whoever comes after one of those found something else than was thought.
-        places = left[(left + 1) % gaps.shape[1] != 0] + 1
-        if not len(places):
-            return whole
-        left = _mend(values, gaps, whole, places)
+    zones = zones_of(values)
+    touchy, opened = survey(zones, gaps)
+    is_closed = values.arrivals == "gaps"
+    known = touchy.ravel()
+    places = np.flatnonzero(known)
+    is_first = places % gaps.shape[1] == 0
+    # Of these the one before is easy, as far as is known.
+    places = places[is_first | ~known[places - 1]]
+    found, before = _first_found(values, zones, gaps, starts, places)
+    looks: list[tuple[Rows, Passage]] = []
+    while len(places):
+        rows = places // gaps.shape[1]
+        sent = gaps.ravel()[places]
+        if is_closed:
+            sent = sent + before
+        part = passage(values.of_rows(rows), sent, found)
+        looks.append((places, part))
+        after = (places + 1) % gaps.shape[1] != 0
+        after[after] &= known[places[after] + 1] | ~part.leaves_all[after]
+        places = places[after] + 1
+        known[places] = True
+        found = [lane.left.some(after) for lane in part.lanes]
+        before = part.latency[after]
+    return Travel(values, zones, gaps, touchy, opened, *_last_looks(looks))
 
 
-def _tiles(points: int, requests: int) -> Iterator[tuple[slice, slice]]:
-    """Parts of a road that fit into a cache."""
-    together = max(1, TILE // requests)
-    for row in range(0, points, together):
-        for first in range(0, requests, TILE):
-            rows = slice(row, min(row + together, points))
-            yield rows, slice(first, min(first + TILE, requests))
+def _first_found(
+    values: Values, zones: Zones, gaps: Floats, starts: Sequence[Left], places: Rows
+) -> tuple[list[Left], Floats]:
+    """What is left by easy requests before these, or by what was before the first,
+    and the latency of those."""
+    found = _easy(values, zones, gaps, np.maximum(places - 1, 0))
+    before = found[0].since.copy()
+    first = np.flatnonzero(places % gaps.shape[1] == 0)
+    rows = places[first] // gaps.shape[1]
+    for each, start in zip(found, starts, strict=True):
+        each.stays[first], each.since[first] = start.stays[rows], start.since[rows]
+    before[first] = 0.0
+    return found, before
 
 
-def _road(values: Values, gaps: Floats) -> Travel:
-    """Room for what happens to each request."""
-    shape = gaps.shape
-    lanes = [
-        Lane(
-            np.ones(shape, dtype=bool) if hop else None,
-            np.empty(shape, dtype=bool),
-            np.empty(shape, dtype=bool),
-            np.zeros(shape, dtype=bool),
-            Left(np.empty(shape, dtype=bool), np.empty(shape)),
-        )
-        for hop in range(len(values.hops))
-    ]
-    sent = np.empty(shape) if values.arrivals == "gaps" else gaps
-    # At the first hop every request comes by, and its outcome is when it is idle.
-    return Travel(lanes, sent, lanes[0].left.since, np.empty(shape, dtype=bool))
+def _easy(values: Values, zones: Zones, gaps: Floats, places: Rows) -> list[Left]:
+    """What requests leave whose gaps decide: a connection everywhere, later by the
+    SYNs that they sent."""
+    rows, there = places // gaps.shape[1], gaps.ravel()[places]
+    since = at(zones.quickest, rows) + np.zeros(len(places))
+    for number, handshake in enumerate(zones.handshakes):
+        since += zones.opens(number, there, rows) * at(handshake, rows)
+    left = []
+    for hop in values.hops:
+        left.append(Left(np.ones(len(places), dtype=bool), since))
+        since = since - at(hop.delay, rows)
+    return left
 
 
-def _lay(whole: Travel, where: Any, part: Travel, is_closed: bool) -> None:
-    """Put a part of a road into its place."""
-    if is_closed:
-        whole.sent[where] = part.sent
-    whole.overlaps[where] = part.overlaps
-    for into, lane in zip(whole.lanes, part.lanes, strict=True):
-        if into.reached is not None:
-            into.reached[where] = True if lane.reached is None else lane.reached
-        into.reuses[where], into.fails[where] = lane.reuses, lane.fails
-        if into.deaf is not None and lane.deaf is not None:
-            into.deaf[where] = lane.deaf
-        into.left.stays[where] = lane.left.stays
-        into.left.since[where] = lane.left.since
-
-
-def _look(
-    values: Values,
-    gaps: Floats,
-    starts: list[Left],
-    tile: tuple[slice, slice],
-    whole: Travel,
-) -> Rows:
-    """Lay one tile by guesses; the flat places where they were wrong."""
-    rows, columns = tile
-    is_first = columns.start == 0
-    before = columns if is_first else slice(columns.start - 1, columns.stop)
-    guess, latency = _guess(values, gaps[rows, before])
-    if is_first:
-        found = [
-            Left(
-                _shifted(start.stays[rows], each.stays),
-                _shifted(start.since[rows], each.since),
-            )
-            for start, each in zip(starts, guess, strict=True)
-        ]
-        latency = _shifted(np.zeros((len(latency), 1)), latency)
-    else:
-        found = [Left(each.stays[:, :-1], each.since[:, :-1]) for each in guess]
-        guess = [Left(each.stays[:, 1:], each.since[:, 1:]) for each in guess]
-        latency = latency[:, :-1]
-    sent = gaps[tile]
-    if values.arrivals == "gaps":
-        sent = sent + latency
-    part = _carried(values.shaped((slice(None), np.newaxis)), sent, found)
-    _lay(whole, tile, part, values.arrivals == "gaps")
-    wrong = np.zeros(sent.shape, dtype=bool)
-    for one, lane in zip(guess, part.lanes, strict=True):
-        wrong |= one.stays != lane.left.stays
-        wrong |= np.abs(one.since - lane.left.since) > _ROUNDING
-    here, there = np.divmod(np.flatnonzero(wrong), columns.stop - columns.start)
-    places: Rows = (here + rows.start) * gaps.shape[1] + there + columns.start
-    return places
-
-
-def _mend(values: Values, gaps: Floats, way: Travel, places: Rows) -> Rows:
-    """Carry out some requests again, by their flat places; those that leave another
-    thing than before."""
-    closed = values.arrivals == "gaps"
-    rows, columns = np.divmod(places, gaps.shape[1])
-    here, before = (rows, columns), (rows, columns - 1)
-    found = [
-        Left(lane.left.stays[before], lane.left.since[before]) for lane in way.lanes
-    ]
-    sent = gaps[here]
-    if closed:
-        sent = sent + way.latency[before]
-    part = _carried(values.of_rows(rows), sent, found)
-    differs = np.zeros(len(places), dtype=bool)
-    for old, new in zip(way.lanes, part.lanes, strict=True):
-        differs |= old.left.stays[here] != new.left.stays
-        differs |= old.left.since[here] != new.left.since
-    if closed:
-        differs |= way.latency[here] != part.latency
-    _lay(way, here, part, closed)
-    return places[differs]
-
-
-def _guess(values: Values, gaps: Floats) -> tuple[list[Left], Floats]:
-    """Each request leaves a connection, later by the SYNs that its gap asks for."""
-    wide = values.shaped((slice(None), np.newaxis))
-    quickest = wide.service + sum(2.0 * hop.delay for hop in wide.hops)
-    latency = np.zeros(gaps.shape)
-    base: Value = quickest
-    for hop in wide.hops:
-        idle = lifetime(hop)
-        if values.arrivals != "gaps":
-            idle = idle + quickest
-        latency += (gaps >= idle) * (2.0 * hop.delay)
-    stays = np.ones(gaps.shape, dtype=bool)
-    guess = []
-    for hop in wide.hops:
-        guess.append(Left(stays, latency + base))
-        base = base - hop.delay
-    return guess, guess[0].since
-
-
-def _shifted(first: Columns, column: Columns) -> Columns:
-    """What the request before left: the column, one place further on."""
-    shifted = np.empty_like(column)
-    shifted[:, 1:] = column[:, :-1]
-    shifted[:, :1] = first
-    return shifted
-
-
-def _carried(values: Values, sent: Floats, found: list[Left]) -> Travel:
-    """What becomes of requests, sent so long after the ones before, that find this."""
-    up: Any = 0.0
-    lanes: list[Lane] = []
-    lost_at: list[Floats] = []
-    reached: Bools | None = None
-    overlaps: Bools | None = None
-    for hop, here in zip(values.hops, found, strict=True):
-        idle = sent - here.since
-        if lanes:
-            idle += up
-        reuses = (idle < lifetime(hop)) & here.stays
-        if overlaps is None:
-            overlaps = idle < 0.0
-            reuses &= ~overlaps
-        if reached is not None:
-            reuses &= reached
-        lane = _lane(hop, idle, reuses, reached, here)
-        lost_at.append(idle)
-        lanes.append(lane)
-        if lane.fails.any():
-            lost_at[-1] = up + _closed(hop) - idle
-            reached = ~lane.fails if reached is None else reached & ~lane.fails
-        up = up + (3.0 * hop.delay - reuses * (2.0 * hop.delay))
-    done: Floats = np.asarray(up + values.service)
-    for hop, lane, lost in zip(
-        reversed(values.hops), reversed(lanes), reversed(lost_at), strict=True
-    ):
-        done = done + hop.delay
-        if lane.fails.any():
-            done = np.where(lane.fails, lost, done)
-        old = lane.left.since
-        lane.left.since = done
-        if lane.reached is not None:
-            lane.left.since = np.where(lane.reached, done, old - sent)
-    _hang_up(values, lanes)
-    return Travel(lanes, sent, done, sent < 0.0 if overlaps is None else overlaps)
-
-
-def _lane(
-    hop: HopValues, idle: Floats, reuses: Bools, reached: Bools | None, found: Left
-) -> Lane:
-    """Which are told that they were the last, and which are lost."""
-    trip = 2.0 * hop.delay
-    ends = reuses & (idle >= hop.idle - trip)
-    fails = ends
-    if not hop.resets and np.any(hop.drain):
-        fails = ends & (idle >= hop.idle + hop.drain - trip)
-    deaf = None
-    if hop.resets:
-        deaf = fails
-    elif np.any(hop.deaf):
-        deaf = fails & (idle < _closed(hop) - trip)
-    stays = ~ends
-    if reached is not None:
-        stays = np.where(reached, stays, found.stays)
-    return Lane(reached, reuses, fails, deaf, Left(stays, found.since))
-
-
-def _hang_up(values: Values, lanes: list[Lane]) -> None:
-    """A proxy that answers a failure with silence ends its client's connection."""
-    for number, fate in enumerate(fates(values)):
-        for outer in range(fate.outermost, number):
-            lanes[outer].left.stays = lanes[outer].left.stays & ~lanes[number].fails
+def _last_looks(looks: Sequence[tuple[Rows, Passage]]) -> tuple[Rows, Passage]:
+    """Each place once, in order, with what was seen there last."""
+    places = np.concatenate([places for places, _ in looks])
+    order = np.argsort(places, kind="stable")
+    ordered = places[order]
+    is_last = np.append(ordered[1:] != ordered[:-1], True)
+    return ordered[is_last], joined([part for _, part in looks]).some(order[is_last])
 
 
 # -- states and counts -----------------------------------------------------------------
 
 
-def state_of(hop: HopValues, stays: Bools, since: Floats) -> PoolState:
+def state_of(hop: HopValues, left: Left) -> PoolState:
     """A pool with the one connection, or none, that is left; ``hop`` by rows."""
-    rows = len(since)
-    free = np.where(stays, since, -np.inf)
+    rows, since = len(left.since), left.since
+    # One that does not stay is in the way until it goes.
+    free = np.where(left.stays, since, np.inf)
     drain = since - hop.delay + hop.idle
     deaf = drain if hop.resets else drain + hop.drain
     end = deaf if hop.resets else deaf + hop.deaf
-    until = np.where(stays, since + lifetime(hop), -np.inf)
+    until = np.where(left.stays, since + lifetime(hop), since)
     one = (1, rows)
     return PoolState(
         free.reshape(one),
@@ -417,7 +160,8 @@ def state_of(hop: HopValues, stays: Bools, since: Floats) -> PoolState:
         np.broadcast_to(drain, one).copy(),
         np.broadcast_to(deaf, one).copy(),
         np.broadcast_to(end, one).copy(),
-        (since - 1.0).reshape(one),
+        # Whose SYN it waited for has its start behind it, so nobody waits with it.
+        (np.minimum(since, 0.0) - 1.0).reshape(one),
         np.ones(one, dtype=np.int64),
         np.full((queue_kept(hop, 1), rows), -np.inf),
         np.zeros(rows, dtype=np.int64),
@@ -438,22 +182,37 @@ class Sums:
 
 
 def sums(way: Travel, left_out: Rows) -> Sums:
-    """The counts of all requests but some, given by their flat places."""
-    points, requests = way.overlaps.shape
-    point = left_out // requests
+    """The counts of all requests but some, given by their places, none twice."""
+    points, requests = way.gaps.shape
+    is_touchy = way.touchy.ravel()[left_out]
+    counted = np.ones(len(way.looked_at), dtype=bool)
+    counted[np.searchsorted(way.looked_at, left_out[is_touchy])] = False
+    not_easy = np.concatenate([way.looked_at, left_out[~is_touchy]])
+    easy = requests - np.bincount(not_easy // requests, minlength=points)
+    opened = way.opened - _long(way.values, way.zones, way.gaps, not_easy)
+    reused = easy - opened
+    point = way.looked_at // requests
+    told = [
+        [_by_point(mask & counted, point, points) for mask in _masks(lane)]
+        for lane in way.passage.lanes
+    ]
+    failed, reset, also_opened, also_reused = np.asarray(told).transpose(1, 0, 2)
+    return Sums(failed, reset, opened + also_opened, reused + also_reused)
 
-    def count(mask: Bools) -> Ints:
-        out = point[mask.ravel()[left_out]]
-        all_of_them = np.count_nonzero(mask, axis=1)
-        return np.asarray(all_of_them - np.bincount(out, minlength=points))
 
-    told: list[list[Ints]] = [[], [], [], []]
-    everybody = requests - np.bincount(point, minlength=points)
-    for lane in way.lanes:
-        came = everybody if lane.reached is None else count(lane.reached)
-        reused = count(lane.reuses)
-        deaf = 0 * reused if lane.deaf is None else count(lane.deaf)
-        columns = (count(lane.fails), deaf, came - reused, reused)
-        for into, column in zip(told, columns, strict=True):
-            into.append(column)
-    return Sums(*(np.asarray(column) for column in told))
+def _masks(lane: Lane) -> tuple[Bools, Bools, Bools, Bools]:
+    return lane.fails, lane.deaf, lane.reached & ~lane.reuses, lane.reuses
+
+
+def _by_point(mask: Bools, point: Rows, points: int) -> Ints:
+    return np.bincount(point[mask], minlength=points)
+
+
+def _long(values: Values, zones: Zones, gaps: Floats, places: Rows) -> Ints:
+    """How many of these gaps are long, at each hop for each point."""
+    point, there = places // gaps.shape[1], gaps.ravel()[places]
+    told = [
+        _by_point(zones.opens(hop, there, point), point, len(gaps))
+        for hop in range(len(values.hops))
+    ]
+    return np.asarray(told)

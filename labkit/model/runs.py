@@ -9,12 +9,12 @@ import numpy as np
 from labkit.model.arrivals import Arrivals
 from labkit.model.chance import STEPS, Chance
 from labkit.model.chunks import Block, Outcome, carry_out
-from labkit.model.highway import is_open_for
 from labkit.model.outcomes import CODES
 from labkit.model.pools import PoolState, select
 from labkit.model.totals import Totals
 from labkit.model.trips import drive
 from labkit.model.values import Floats, Rows, Values
+from labkit.model.zones import is_open_for
 
 # Requests of a chunk, and chunks carried out side by side: a block of so many
 # requests needs a few dozen megabytes.

@@ -12,13 +12,14 @@ import numpy as np
 from labkit.model.arrivals import Arrivals, is_closed_loop
 from labkit.model.chance import HIGHWAY, Chance
 from labkit.model.detours import Carried, Detours, take_detours
-from labkit.model.highway import SERVED, Left, Travel, fates, sums, travel
+from labkit.model.highway import Travel, sums, travel
+from labkit.model.passage import SERVED, Left, fates
 from labkit.model.totals import Totals
 from labkit.model.values import Floats, Rows, Values
 
 # Requests of a stretch, of all points together, and of one of them: a stretch needs
 # a few dozen megabytes.
-STRETCH = 1_048_576
+STRETCH = 2_097_152
 
 # Stretches side by side. More would not fit into the memory of small machines.
 AT_ONCE = min(4, os.cpu_count() or 1)
@@ -63,8 +64,8 @@ def _drive_group(
     values: Values, points: Rows, number: int, requests: int, totals: Totals
 ) -> Iterator[int]:
     arrivals = Arrivals(values, len(points))
-    never = np.zeros((len(points), 1), dtype=bool)
-    starts = [Left(never, np.zeros((len(points), 1))) for _ in values.hops]
+    never = np.zeros(len(points), dtype=bool)
+    starts = [Left(never, np.zeros(len(points))) for _ in values.hops]
     carried: Carried | None = None
     trailing: Floats = np.zeros(len(points))
     for stretch, first in enumerate(range(0, requests, STRETCH)):
@@ -72,51 +73,51 @@ def _drive_group(
         chance = Chance(values.seed, len(points), HIGHWAY, number, stretch)
         gaps = arrivals.take(chance, length)
         way = travel(values, gaps, starts)
-        detours = take_detours(values, gaps, starts, way, carried)
-        _add(totals, points, values, way, detours)
-        span = way.latency if is_closed_loop(values) else 0.0
-        totals.seconds[points] += (gaps + span).sum(axis=1)
+        detours = take_detours(way, starts, carried)
+        _add(totals, points, way, detours)
+        totals.seconds[points] += gaps.sum(axis=1)
+        if is_closed_loop(values):
+            totals.seconds[points] += way.latency
         carried = None if detours is None else detours.carried
-        starts = _ends(values, way, carried)
-        trailing = way.latency[:, -1]
+        starts = way.left(np.arange(1, len(points) + 1) * length - 1)
+        trailing = starts[0].since.copy()
+        if carried is not None:
+            trailing[carried.points] = carried.trailing
+        _go_on(starts, trailing if is_closed_loop(values) else None, carried)
         yield len(points) * length
     if not is_closed_loop(values):
         totals.seconds[points] += trailing
 
 
-def _ends(values: Values, way: Travel, carried: Carried | None) -> list[Left]:
-    """What the next stretch begins with, after the last request or its outcome."""
-    told = []
-    for number, lane in enumerate(way.lanes):
-        stays, since = lane.left.stays[:, -1:].copy(), lane.left.since[:, -1:].copy()
-        if is_closed_loop(values):
-            since -= way.latency[:, -1:]
+def _go_on(starts: list[Left], latency: Floats | None, carried: Carried | None) -> None:
+    """Make what is left the beginning of the next stretch: in a closed loop that
+    counts from the outcome; and some points have other pools from a detour."""
+    for number, start in enumerate(starts):
+        if latency is not None:
+            start.since = start.since - latency
         if carried is not None:
             pool = carried.pools[number]
             usable = (pool.until > 0.0) & np.isfinite(pool.free)
             newest = np.where(usable, pool.free, -np.inf).max(axis=0)
-            stays[carried.points, 0] = usable.any(axis=0)
-            since[carried.points, 0] = np.where(np.isfinite(newest), newest, 0.0)
-        told.append(Left(stays, since))
-    return told
+            start.stays[carried.points] = usable.any(axis=0)
+            start.since[carried.points] = np.where(np.isfinite(newest), newest, 0.0)
 
 
 def _add(
     totals: Totals,
     points: Rows,
-    values: Values,
     way: Travel,
     detours: Detours | None,
 ) -> None:
     taken = np.empty(0, dtype=np.intp) if detours is None else detours.taken
     counts = sums(way, taken)
-    length = way.sent.shape[1]
+    length = way.gaps.shape[1]
     served = length - np.bincount(taken // length, minlength=len(points))
     if detours is not None:
         totals.codes[points] += detours.codes
         for name in ("opened", "reused", "races", "retries"):
             getattr(totals, name)[:, points] += getattr(detours.counts, name)
-    for hop, fate in enumerate(fates(values)):
+    for hop, fate in enumerate(fates(way.values)):
         failed, reset = counts.failed[hop], counts.reset[hop]
         totals.codes[points, fate.reset] += reset
         totals.codes[points, fate.disconnected] += failed - reset

@@ -142,8 +142,8 @@ def values_of(scenario: Scenario, varied: Mapping[str, Floats] | None = None) ->
     for path, column in (varied or {}).items():
         owner, name = _place(values, path)
         kind = knob_at(path).kind
-        for value in np.unique(column):
-            checked(path, kind, float(value))
+        for value in sorted(set(column.tolist())):
+            checked(path, kind, value)
         setattr(owner, name, np.asarray(column, dtype=np.float64))
     return values
 
