@@ -35,6 +35,7 @@ EXPECTED = b"x-envoy-expected-rq-timeout-ms"
 _ENVOY_DROPS = HOP_BY_HOP | {EXPECTED, b"x-envoy-internal"}
 _ENVOY_DROPS |= {b"x-envoy-upstream-rq-timeout-ms", b"x-envoy-retry-on"}
 _ENVOY_DROPS |= {b"x-envoy-max-retries", b"x-envoy-upstream-rq-per-try-timeout-ms"}
+_ENVOY_KEEPS_BACK = HOP_BY_HOP - {b"te", b"http2-settings"}
 _ENVOY_LOOKS_AT = frozenset({b"connection", b"proxy-connection", b"te"})
 
 _SAYS_CONNECTION = frozenset({b"connection", b"proxy-connection"})
@@ -102,22 +103,21 @@ def envoy_request(
 
 def envoy_response(
     headers: Iterable[tuple[bytes, bytes]],
-) -> tuple[bytes, bool, set[bytes]]:
-    """A response as Envoy passes it on: lines, whether it came in chunks, names.
+) -> tuple[bytes, set[bytes]]:
+    """A response as Envoy passes it on: lines, names.
 
-    Its own name takes the place of the upstream's; what Connection nominates stays.
+    Its own name takes the place of the upstream's; what Connection nominates stays,
+    and so does what only a request should say (C45).
     """
     lines: list[bytes] = []
     names: set[bytes] = set()
-    chunked = False
     for name, value in headers:
         low = name.lower()
-        if low in HOP_BY_HOP:
-            chunked |= low == b"transfer-encoding"
+        if low in _ENVOY_KEEPS_BACK:
             continue
         names.add(low)
         lines.append(b"%s: %s\r\n" % (low, b"envoy" if low == b"server" else value))
-    return b"".join(lines), chunked, names
+    return b"".join(lines), names
 
 
 def nominated(headers: Iterable[tuple[bytes, bytes]]) -> frozenset[bytes]:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from labkit.ledger import Ledger
 from labkit.net import Listening, Network
 from labkit.personalities import HABITS, Habit
+from labkit.roles.by_envoy import BY_ENVOY
+from labkit.roles.by_h11 import BY_H11
 from labkit.roles.envoy_proxy import EnvoyProxy
 from labkit.roles.origin import Origin
 from labkit.roles.pool import ConnectionPool
@@ -61,7 +63,14 @@ class Chain:
         self._ledger = ledger
         self._seats = seats
         self.pools = {
-            hop: ConnectionPool(network, hop, settings.pool, ledger, self._habit(hop))
+            hop: ConnectionPool(
+                network,
+                hop,
+                settings.pool,
+                ledger,
+                self._habit(hop),
+                BY_ENVOY if self._owner(hop) == "envoy" else BY_H11,
+            )
             for hop, settings in enumerate(scenario.hops)
             if not self._is_real(hop - 1)
         }
@@ -112,12 +121,15 @@ class Chain:
 
     def _habit(self, hop: int) -> Habit | None:
         """That of the program that owns the pool of a hop, if it is a proxy."""
-        owner = self.scenario.hops[hop - 1].server if hop else None
-        return HABITS.get(owner.personality) if owner else None
+        return HABITS.get(self._owner(hop))
+
+    def _owner(self, hop: int) -> str:
+        """The personality of who owns the pool of a hop; the traffic has none."""
+        return self.scenario.hops[hop - 1].server.personality if hop else ""
 
     def _proxy(self, hop: int, router: Router) -> Proxy:
         hops = self.scenario.hops
-        personality = hops[hop - 1].server.personality
+        personality = self._owner(hop)
         failure = hops[hop].pool.failure
         if personality == "envoy":
             chance = self._chance(f"request ids of hop {hop}")

@@ -11,8 +11,12 @@ from typing import Protocol
 
 from labkit.roles.intake import MAX_HEAD, Unacceptable, codec_error
 
-_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(;[^\n]*)?\r")
-_PART_OF_A_SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}[ \t]*(;.*|\r)?", re.DOTALL)
+# A size, and an extension: anything after a blank or a semicolon.
+_SIZE = re.compile(rb"0*([0-9A-Fa-f]{1,16})(?:[ \t;][^\r\n]*)?")
+_PART_OF_A_SIZE = re.compile(_SIZE.pattern + rb"\r?")
+_EXTENDED = re.compile(rb"[0-9A-Fa-f]+[ \t;]")
+_END_OF_TRAILERS = re.compile(rb"(?:\A|\n)\r?\n")
+_FOLD = re.compile(rb"\r?\n(?=[ \t])")
 _TRAILER = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\x00-\x08\x0a-\x1f\x7f]*\r?")
 # An extension is longer than this only by intent; its beginning is enough to know it.
 _KEPT = 64
@@ -48,23 +52,32 @@ class Sized:
 
 
 class Chunked:
-    """A body in chunks, taken out of them."""
+    """A body in chunks, taken out of them; ``limit`` bytes of trailers at most."""
 
-    __slots__ = ("_buffer", "_left", "_read", "_trailers", "done")
+    __slots__ = ("_buffer", "_left", "_limit", "_read", "done")
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = MAX_HEAD) -> None:
         self.done = False
+        self._limit = limit
         self._buffer = b""
         self._left = 0
-        self._trailers = 0
         self._read = self._size
 
     def feed(self, data: bytes) -> tuple[bytes, bytes]:
-        """What of this is body, and what comes after the message."""
+        """What of this is body, and what comes after the message.
+
+        What stands in the way before the last chunk takes along the body that came
+        in the same piece, as Envoy hands it on only when it has looked at all of it.
+        """
         self._buffer += data
         pieces: list[bytes] = []
-        while not self.done and self._read(pieces):
-            pass
+        try:
+            while not self.done and self._read(pieces):
+                pass
+        except Unacceptable as problem:
+            if self._read == self._trailer:
+                problem.before = b"".join(pieces)
+            raise
         rest = b""
         if self.done:
             rest, self._buffer = self._buffer, b""
@@ -82,18 +95,20 @@ class Chunked:
         if line is None:
             self._check_beginning()
             return False
-        found = _SIZE.fullmatch(line)
-        if found is None or len(found[1].lstrip(b"0")) > 15:
+        found = _SIZE.fullmatch(line.removesuffix(b"\r"))
+        if found is None:
             raise Unacceptable(codec_error())
         self._left = int(found[1], 16)
         self._read = self._data if self._left else self._trailer
+        if not line.endswith(b"\r"):
+            raise Unacceptable(codec_error())
         return True
 
     def _check_beginning(self) -> None:
         buffer = self._buffer
         if buffer and not _PART_OF_A_SIZE.fullmatch(buffer):
             raise Unacceptable(codec_error())
-        if len(buffer) > _KEPT and b";" in buffer[:_KEPT]:
+        if len(buffer) > _KEPT and _EXTENDED.match(buffer, 0, _KEPT):
             # The rest of an extension is of no use, except for its line end.
             self._buffer = buffer[:_KEPT] + buffer[-1:]
 
@@ -115,19 +130,17 @@ class Chunked:
         return True
 
     def _trailer(self, pieces: list[bytes]) -> bool:
-        line = self._line()
-        if line is None:
-            self._trailers_are_too_long(len(self._buffer))
-            return False
-        if line in (b"", b"\r"):
-            self.done = True
-            return False
-        self._trailers += len(line)
-        self._trailers_are_too_long(0)
-        if not _TRAILER.fullmatch(line):
-            raise Unacceptable(codec_error())
-        return True
-
-    def _trailers_are_too_long(self, more: int) -> None:
-        if self._trailers + more > MAX_HEAD:
+        """Looked at when all trailers are here, as a head is."""
+        found = _END_OF_TRAILERS.search(self._buffer)
+        if (found.end() if found else len(self._buffer)) > self._limit:
             raise Unacceptable(codec_error("http1.headers_too_large", 431))
+        if found:
+            block, self._buffer = (
+                self._buffer[: found.start()],
+                found.string[found.end() :],
+            )
+            lines = _FOLD.sub(b"", block).split(b"\n") if block else []
+            if not all(map(_TRAILER.fullmatch, lines)):
+                raise Unacceptable(codec_error())
+            self.done = True
+        return False

@@ -4,37 +4,91 @@ from __future__ import annotations
 
 import h11
 
-from labkit.headers import Headers, keep_alive_hint, wants_close
-from labkit.roles.heads import MAX_HEAD, Head, framed
+from labkit.headers import Headers, is_ambiguous, keep_alive_hint, wants_close
+from labkit.roles.heads import MAX_HEAD, Head, framed, read_response
 from labkit.roles.message import Outgoing
+from labkit.roles.parser import Event, Malformed, Reading, Step
 
 _BODILESS = frozenset({204, 304})
 
 
-def write_request(request: Outgoing) -> tuple[h11.Connection, bytes]:
-    """The request, and the parser that will read its response.
+class Writer:
+    """Writes the body of a request whose head is out, piece by piece."""
 
-    Of a body in pieces only the head is written; the parser writes the pieces.
+    def __init__(self, connection: h11.Connection) -> None:
+        self._connection = connection
+
+    def piece(self, data: bytes) -> bytes:
+        """A piece of the body as it goes over the wire."""
+        return self._connection.send(h11.Data(data=data))
+
+    def end(self) -> bytes:
+        """What says that this was all."""
+        return self._connection.send(h11.EndOfMessage())
+
+
+def write_request(request: Outgoing) -> tuple[Writer, bytes]:
+    """The request; of a body in pieces only the head, and who writes the pieces.
+
     ValueError says why this is no request that may be sent.
     """
     try:
-        parser = _parser()
-        data = _start(parser, request)
+        connection = _connection()
+        data = _start(connection, request)
         if request.body is None or isinstance(request.body, bytes):
-            data += parser.send(h11.Data(data=request.body or b""))
-            data += parser.send(h11.EndOfMessage())
+            data += connection.send(h11.Data(data=request.body or b""))
+            data += connection.send(h11.EndOfMessage())
     except (h11.LocalProtocolError, ValueError) as error:
         raise ValueError(f"cannot send {request.method}: {error}") from None
-    return parser, data
+    return Writer(connection), data
 
 
-def parser_that_sent(request: Outgoing) -> h11.Connection:
-    """h11 must know what was asked to know how the answer ends."""
-    parser = _parser()
-    host = [(b"host", b"-")]
-    parser.send(h11.Request(method=request.method, target="/", headers=host))
-    parser.send(h11.EndOfMessage())
-    return parser
+class H11Parser:
+    """h11, told what was asked, for it must know that to know how the answer ends."""
+
+    takes_reset = False
+
+    def __init__(self, request: Outgoing) -> None:
+        self._method = request.method
+        self._connection = _connection()
+        host = [(b"host", b"-")]
+        asked = h11.Request(method=request.method, target="/", headers=host)
+        self._connection.send(asked)
+        self._connection.send(h11.EndOfMessage())
+
+    @property
+    def unread(self) -> bytes:
+        """Of what has arrived, what no event has told of."""
+        return self._connection.trailing_data[0]
+
+    def receive(self, data: bytes) -> None:
+        """Bytes have arrived, or the end of the connection (b"")."""
+        self._connection.receive_data(data)
+
+    def next_event(self) -> Event | None:
+        """What is next, None if that is yet to arrive; Malformed if it never will."""
+        try:
+            event = self._connection.next_event()
+        except h11.RemoteProtocolError as error:
+            raise Malformed(str(error)) from None
+        if isinstance(event, h11.Data):
+            return bytes(event.data)
+        if isinstance(event, h11.InformationalResponse):
+            return Step.INTERIM
+        if isinstance(event, h11.EndOfMessage):
+            return Step.END
+        if event is h11.PAUSED:
+            raise Malformed("switched protocols without being asked")
+        return self._head(event) if isinstance(event, h11.Response) else None
+
+    def _head(self, event: h11.Response) -> Head:
+        if is_ambiguous(event.headers.raw_items()):
+            raise Malformed("two fields say where the response ends")
+        return head_of(event, self._method)
+
+
+# As the lab's own client and the proxies but Envoy read responses.
+BY_H11 = Reading(read_response, H11Parser)
 
 
 def head_of(event: h11.Response, method: str) -> Head:
@@ -47,13 +101,13 @@ def head_of(event: h11.Response, method: str) -> Head:
     return Head(event.status_code, reason, headers, version, 0, 0, closes, hint)
 
 
-def _parser() -> h11.Connection:
+def _connection() -> h11.Connection:
     return h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
 
 
-def _start(parser: h11.Connection, request: Outgoing) -> bytes:
+def _start(connection: h11.Connection, request: Outgoing) -> bytes:
     headers = framed(request)
-    data = parser.send(
+    data = connection.send(
         h11.Request(method=request.method, target=request.target, headers=headers)
     )
     if request.http_version == "1.0":

@@ -191,6 +191,12 @@ class EnvoyGate(Gate):
         """Has the last byte of the request been read?"""
         return self._body is None
 
+    @property
+    def begun(self) -> web.StreamResponse | None:
+        """The present response, if its head is out (C51)."""
+        reply = self._reply
+        return reply if reply is not None and reply.started else None
+
     # -- what the server reports ---------------------------------------------------
 
     def request_started(self, client_stays: bool = True) -> None:

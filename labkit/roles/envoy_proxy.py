@@ -19,7 +19,7 @@ from labkit.roles.router import HopFailure, Incoming, Outgoing, Router
 from labkit.roles.server import Visit, text_fields
 
 _NUMBER = REQUEST_HEADER.encode()
-_BODILESS = frozenset({204, 304})
+_BODILESS = frozenset({101, 204, 304})
 
 
 class EnvoyProxy(Proxy):
@@ -99,20 +99,21 @@ class EnvoyProxy(Proxy):
     def _reply(
         self, request: web.BaseRequest, visit: Visit, incoming: Incoming
     ) -> Reply:
-        passed, framing, names = headers.envoy_response(incoming.headers)
+        passed, names = headers.envoy_response(incoming.headers)
         gate = cast(EnvoyGate, visit.gate)
         if gate.is_request_complete:
             # As Envoy counts it: from the end of the request, retries included.
             passed += b"x-envoy-upstream-service-time: %d\r\n" % visit.milliseconds()
         passed += _missing(names, visit.server.stamp())
         is_old = request.version < HttpVersion11
+        lacks_length = (
+            incoming.status not in _BODILESS and b"content-length" not in names
+        )
         bodiless = request.method == "HEAD" or incoming.status in _BODILESS
-        has_length = b"content-length" in names
-        chunked = not (bodiless or has_length or is_old)
-        tail = b"transfer-encoding: chunked\r\n" if chunked else b""
-        if framing and request.method == "HEAD" and not is_old:
-            tail = b"transfer-encoding: chunked\r\n"
-        ends_by_close = is_old and not (bodiless or has_length)
+        # The head of an answer to HEAD is that of the answer to GET.
+        tail = b"transfer-encoding: chunked\r\n" if lacks_length and not is_old else b""
+        chunked = bool(tail) and not bodiless
+        ends_by_close = is_old and lacks_length and not bodiless
         reply = Reply(
             gate,
             incoming.status,

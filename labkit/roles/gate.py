@@ -107,6 +107,11 @@ class Gate(asyncio.Protocol):
         self._why_deaf = ""
         self.transport: asyncio.Transport
 
+    @property
+    def begun(self) -> web.StreamResponse | None:
+        """The present response if it is one whose client may leave halfway (C51)."""
+        return None
+
     def __repr__(self) -> str:
         doing = "busy" if self._busy else "idle"
         return f"<Gate {self._phase.name} {doing} after {self._requests} requests>"

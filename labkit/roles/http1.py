@@ -2,7 +2,7 @@
 
 It decides nothing about reuse: it says what it is (``state``), and its owner, a
 pool or nobody, decides. Plain messages take the short cut of ``heads``; all
-others are written and read by h11.
+others are written by h11, and read by it or by whom ``reading`` names.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol, cast
 
-import h11
-
-from labkit.headers import is_ambiguous, wants_close
+from labkit.headers import wants_close
 from labkit.net import reset
 from labkit.roles import by_h11
+from labkit.roles.by_h11 import BY_H11
 from labkit.roles.caller import Caller
-from labkit.roles.heads import Head, read_response, write_request
+from labkit.roles.heads import Head, write_request
 from labkit.roles.message import Cause, HopFailure, Incoming, Outgoing
+from labkit.roles.parser import Event, Malformed, Parser, Reading, Step
 from labkit.roles.upload import Upload
 from labkit.states import TRANSITIONS, Signal, State, after
 
@@ -53,7 +53,7 @@ class Http1Connection(asyncio.Protocol):
 
     ``watch_fin=False`` makes it blind while no exchange is under way: it does
     not read, so it learns of a FIN only when the next request is out. ``resets``
-    are the reasons for which it ends with a RST.
+    are the reasons for which it ends with a RST. ``reading``: how it reads responses.
 
     Attributes for the owner: ``number`` on its hop, ``opened`` and
     ``idle_since`` (seconds of the loop's clock), ``served`` exchanges,
@@ -67,9 +67,11 @@ class Http1Connection(asyncio.Protocol):
         *,
         watch_fin: bool = True,
         resets: frozenset[str] = frozenset(),
+        reading: Reading = BY_H11,
     ) -> None:
         self.owner = owner
         self.watch_fin = watch_fin
+        self._reading = reading
         self._resets = resets
         self.state = State.CONNECTING
         self.number = 0
@@ -90,7 +92,8 @@ class Http1Connection(asyncio.Protocol):
         self._request: Outgoing | None = None
         self._upload: Upload | None = None
         self._incoming: Incoming | None = None
-        self._parser: h11.Connection | None = None
+        self._writer: by_h11.Writer | None = None
+        self._parser: Parser | None = None
         self._left = 0
         self._heard = False
         self._interim = False
@@ -140,14 +143,14 @@ class Http1Connection(asyncio.Protocol):
         before anything is sent, ValueError for a request that is not HTTP and
         ImpossibleTransition if the connection is closed or has an exchange.
         """
-        parser = None
+        writer = None
         data = write_request(request) if upload is None else None
         if data is None:
-            parser, data = by_h11.write_request(request)
+            writer, data = by_h11.write_request(request)
         if self.state is not State.BUSY or self._request is not None:
             self.tell(Signal.ASSIGNED)
         self._asker, self._request, self._upload = asker, request, upload
-        self._parser = parser
+        self._writer = writer
         if wants_close(request.headers, request.http_version):
             self._announce("announced by the client")
         self._transport.write(data)
@@ -158,14 +161,14 @@ class Http1Connection(asyncio.Protocol):
 
     def write_body(self, piece: bytes) -> None:
         """Send a piece of a body that comes in pieces."""
-        if self._parser is not None and piece:
-            self._transport.write(self._parser.send(h11.Data(data=piece)))
+        if self._writer is not None and piece:
+            self._transport.write(self._writer.piece(piece))
 
     def finish_body(self) -> None:
         """That was all of the body."""
         self._upload = None
-        if self._parser is not None:
-            end = self._parser.send(h11.EndOfMessage())
+        if self._writer is not None:
+            end = self._writer.end()
             if end:
                 self._transport.write(end)
 
@@ -197,13 +200,13 @@ class Http1Connection(asyncio.Protocol):
             self._read_body(data)
             return
         if self._parser is None:
-            head = read_response(data, request.method)
+            head = self._reading.plain(data, request.method)
             if head is not None:
                 self._read_plain(head, data)
                 return
-            self._parser = by_h11.parser_that_sent(request)
-        self._parser.receive_data(data)
-        self._read_with_h11(self._parser)
+            self._parser = self._reading.parser(request)
+        self._parser.receive(data)
+        self._read_with(self._parser)
 
     def _read_plain(self, head: Head, data: bytes) -> None:
         body = data[head.end :]
@@ -239,37 +242,24 @@ class Http1Connection(asyncio.Protocol):
 
     # -- receiving what is not plain -------------------------------------------
 
-    def _read_with_h11(self, parser: h11.Connection) -> None:
+    def _read_with(self, parser: Parser) -> None:
         try:
-            while self._parser is parser and self._handle(parser.next_event()):
-                pass
-        except h11.RemoteProtocolError as error:
+            while self._parser is parser and (event := parser.next_event()) is not None:
+                self._handle(event, parser)
+        except Malformed as error:
             failure = self._failure("ProtocolError", str(error))
             self.abandon("protocol error", failure)
 
-    def _handle(self, event: object) -> bool:
-        """Act on one event of h11; False when there is none for now."""
-        if isinstance(event, h11.InformationalResponse):
+    def _handle(self, event: Event, parser: Parser) -> None:
+        if isinstance(event, bytes):
+            cast(Incoming, self._incoming).feed(event)
+        elif isinstance(event, Head):
+            self.hint = event.hint
+            self._respond(self._incoming_of(event), event.closes)
+        elif event is Step.INTERIM:
             self._interim = True
-        elif isinstance(event, h11.Response):
-            self._respond_with_h11(event, cast(Outgoing, self._request).method)
-        elif isinstance(event, h11.Data):
-            cast(Incoming, self._incoming).feed(bytes(event.data))
-        elif isinstance(event, h11.EndOfMessage):
-            trailing = cast(h11.Connection, self._parser).trailing_data[0]
-            self._complete(trailing=bool(trailing))
-        elif event is h11.PAUSED:
-            raise h11.RemoteProtocolError("switched protocols without being asked")
         else:
-            return False
-        return True
-
-    def _respond_with_h11(self, event: h11.Response, method: str) -> None:
-        if is_ambiguous(event.headers.raw_items()):
-            raise h11.RemoteProtocolError("two fields say where the response ends")
-        head = by_h11.head_of(event, method)
-        self.hint = head.hint
-        self._respond(self._incoming_of(head), head.closes)
+            self._complete(trailing=bool(parser.unread))
 
     # -- ending ----------------------------------------------------------------
 
@@ -335,15 +325,19 @@ class Http1Connection(asyncio.Protocol):
 
     def eof_received(self) -> None:
         """A FIN: the end of a body without a length, or of everything."""
-        parser = self._parser
-        if parser is not None and self._has_begun:
-            parser.receive_data(b"")
-            self._read_with_h11(parser)
+        if self._parser is not None and self._has_begun:
+            self._read_the_end(self._parser)
         self._lose(self._cut_off(None))
+
+    def _read_the_end(self, parser: Parser) -> None:
+        parser.receive(b"")
+        self._read_with(parser)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The transport is gone, for whatever reason."""
         self._gone = True
+        if self._parser is not None and self._parser.takes_reset:
+            self._read_the_end(self._parser)
         if self.state is not State.CLOSED:
             self._lose(self._cut_off(exc))
         if self.owner is not None:
@@ -364,8 +358,8 @@ class Http1Connection(asyncio.Protocol):
     @property
     def _has_begun(self) -> bool:
         """Has any byte of the final response come? A 1xx is not part of it."""
-        if self._incoming is None and self._interim and self._parser is not None:
-            return bool(self._parser.trailing_data[0])
+        if self._incoming is None and self._parser is not None:
+            return bool(self._parser.unread)
         return self._heard
 
     # -- for the owner and the reader of the response --------------------------

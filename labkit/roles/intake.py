@@ -106,11 +106,12 @@ def codec_error(details: str = "http1.codec_error", status: int = 400) -> Refusa
 
 
 class Unacceptable(Exception):
-    """This head is refused."""
+    """This is refused; ``before`` is what came of a body and was good."""
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.details)
         self.refusal = refusal
+        self.before = b""
 
 
 def end_of_head(data: bytes | bytearray) -> int:

@@ -14,8 +14,10 @@ from functools import partial
 from labkit.ledger import Ledger
 from labkit.net import Network, after_delivery
 from labkit.personalities import Habit
+from labkit.roles.by_h11 import BY_H11
 from labkit.roles.http1 import Http1Connection
 from labkit.roles.message import Cause, HopFailure
+from labkit.roles.parser import Reading
 from labkit.roles.roster import Claim, Roster
 from labkit.roles.ticket import Ticket
 from labkit.settings import Pool
@@ -27,7 +29,8 @@ class ConnectionPool:
 
     ``settings`` may be replaced at any time: it holds from then on, for idle
     connections too; ``watch_fin`` and ``connect_timeout`` for new connections.
-    ``habit`` is its owner's, for how connections end.
+    ``habit`` is its owner's, for how connections end; ``reading`` its owner's way to
+    read responses.
     """
 
     def __init__(
@@ -37,9 +40,11 @@ class ConnectionPool:
         settings: Pool,
         ledger: Ledger,
         habit: Habit | None = None,
+        reading: Reading = BY_H11,
     ) -> None:
         self.hop = hop
         self.habit = habit
+        self._reading = reading
         self.roster = Roster(settings)
         self._network = network
         self._ledger = ledger
@@ -229,6 +234,7 @@ class ConnectionPool:
             self,
             watch_fin=self.settings.watch_fin,
             resets=self.habit.resets if self.habit else frozenset(),
+            reading=self._reading,
         )
         try:
             async with asyncio.timeout(None if limit == math.inf else limit):

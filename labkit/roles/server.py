@@ -189,7 +189,7 @@ class HopServer:
             if is_stranger:
                 self._log_stranger(number, response)
             if self.on_access is not None:
-                self.on_access(self._line_of(visit, request, response))
+                self.on_access(self._line_of(visit, request, response or gate.begun))
             gate.response_ended(_why_closing(request, response))
         return response
 

@@ -18,6 +18,7 @@ from labkit.net import reset
 from labkit.net.loopback import LoopbackNetwork
 from labkit.net.memory import MemoryNetwork
 from labkit.roles.access import Access
+from labkit.roles.by_envoy import BY_ENVOY
 from labkit.roles.envoy_proxy import EnvoyProxy
 from labkit.roles.pool import ConnectionPool
 from labkit.roles.router import Router
@@ -170,7 +171,9 @@ class Street:
         live = knobs.pop("live", False)
         self.network: Any = LoopbackNetwork(links) if live else MemoryNetwork(links)
         settings = Pool(**pool, retry=Retry(**retry))
-        self.pool = ConnectionPool(self.network, 1, settings, self.ledger)
+        self.pool = ConnectionPool(
+            self.network, 1, settings, self.ledger, reading=BY_ENVOY
+        )
         self.router = Router(self.pool, self.ledger, random.Random(1))
         self.proxy = EnvoyProxy(self.router, self.ledger, "503", random.Random(2))
         self._server = Server(**{"personality": "envoy", **knobs})
