@@ -151,13 +151,18 @@ LENIENT = [
     b"5;a=b\r\nhello\r\n0\r\n\r\n",
     b"5;" + b"a" * 100_000 + b"\r\nhello\r\n0\r\n\r\n",
     b"5 \r\nhello\r\n0\r\n\r\n",
+    b"5 a\r\nhello\r\n0 b\r\n\r\n",
+    b"0" * 40 + b"5\r\nhello\r\n0\r\n\r\n",
     b"5\r\nhelloX\r\n0\r\n\r\n",
     b"2\r\nhe\r\n3\r\nllo\r\n0\r\nFoo: bar\r\n\r\n",
+    b"5\r\nhello\r\n0\r\nFoo: bar\r\n baz\r\n\r\n",
 ]
 BROKEN = [
     b"xyz\r\nhello\r\n0\r\n\r\n",
     b"fffffffffffffffff\r\nhello\r\n0\r\n\r\n",
     b"5\nhello\n0\n\n",
+    b"5;\r;\r\nhello\r\n0\r\n\r\n",
+    b"\r\nhello\r\n0\r\n\r\n",
     b"5\r\nhello\r\n0\r\nFoo : bar\r\n\r\n",
 ]
 

@@ -117,7 +117,8 @@ def _end_of_head(data: bytes) -> int:
     the fields when all are.
     """
     found = _END_OF_HEAD.search(data)
-    if (found.end() if found else len(data)) > MAX_HEAD:
+    # What has not ended within the limit cannot end within it.
+    if (found.end() if found else len(data) + 1) > MAX_HEAD:
         raise Malformed("the head is too large")
     if found:
         return found.end()

@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from labkit.lab.chain import Chain
 from labkit.ledger import Ledger
@@ -25,6 +25,7 @@ from labkit.settings import Hop, Scenario, Server
 from labkit.wire import Direction, Kind, Trace, WireEvent
 from tests.fidelity.actors import Client, Message, Peer, Script, answers
 
+AnyClient = TypeVar("AnyClient", bound=Client)
 WORLDS = ("virtual", "live", "real")
 
 # How far an observed moment may be from the one it is called by, in seconds. The
@@ -170,10 +171,10 @@ class Stage:
 
     # -- what a story does ---------------------------------------------------------
 
-    async def client(self) -> Client:
+    async def client(self, kind: type[AnyClient] = Client) -> AnyClient:
         """A new connection to the program."""
-        transport, client = await self.network.connect(0, Client)
-        assert isinstance(client, Client)
+        transport, client = await self.network.connect(0, kind)
+        assert isinstance(client, kind)
         client.number = self.network.number(0, transport)
         self.clients.append(client)
         return client

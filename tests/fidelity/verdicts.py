@@ -8,10 +8,9 @@ haste or rest made does not come back.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-
-from shapes import ALL
+from typing import TypeVar
 
 from labkit.net.loopback import LoopbackNetwork
 from labkit.wire import Trace
@@ -28,6 +27,10 @@ ANSWERS = 0.3
 # Fields that differ from request to request, or that only our proxy needs.
 _OWN = frozenset({"x-request-id", "x-labkit-request", "date"})
 _OWN |= {"x-envoy-upstream-service-time"}
+
+
+AnyShape = TypeVar("AnyShape")
+AnyVerdict = TypeVar("AnyVerdict")
 
 
 @dataclass(frozen=True)
@@ -53,16 +56,18 @@ async def verdicts(world: str, shapes: Sequence[bytes]) -> Verdicts:
     return {raw: verdict for several in told for raw, verdict in several.items()}
 
 
-async def both() -> tuple[Verdicts, Verdicts]:
-    """Ours, and Envoy's, of every shape."""
-    ours: Verdicts = {}
-    theirs: Verdicts = {}
-    shapes = list(ALL)
+async def both(
+    ask: Callable[[str, Sequence[AnyShape]], Awaitable[dict[AnyShape, AnyVerdict]]],
+    shapes: Sequence[AnyShape],
+) -> tuple[dict[AnyShape, AnyVerdict], dict[AnyShape, AnyVerdict]]:
+    """What ``ask`` tells of every shape: ours, and Envoy's."""
+    ours: dict[AnyShape, AnyVerdict] = {}
+    theirs: dict[AnyShape, AnyVerdict] = {}
     for _ in range(TIMES):
-        told = await asyncio.gather(verdicts("live", shapes), verdicts("real", shapes))
+        told = await asyncio.gather(ask("live", shapes), ask("real", shapes))
         for into, seen in zip((ours, theirs), told, strict=True):
             into |= seen
-        shapes = [raw for raw in shapes if ours[raw] != theirs[raw]]
+        shapes = [shape for shape in shapes if ours[shape] != theirs[shape]]
     return ours, theirs
 
 
@@ -75,10 +80,10 @@ async def _lane(world: str, left: list[bytes]) -> Verdicts:
         stage.script = answers()
         other = await stage.client()
         while left:
+            raw = left.pop()
             # With a connection at hand no handshake decides how much the origin gets.
             await other.get()
             stage.clear()
-            raw = left.pop()
             told[raw] = await _verdict(stage, raw)
     return told
 

@@ -1,0 +1,128 @@
+"""What becomes of upstreams' responses of every shape, with our proxy and with Envoy.
+
+Each shape gets a client of its own and answers its first request; a second request
+shows what became of the two connections.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from responses import Shape
+
+from labkit.net.loopback import LoopbackNetwork
+from labkit.wire import Trace
+from tests.fidelity.actors import OK, Client, Message, Peer, Script
+from tests.fidelity.stage import Stage, base, staged
+
+LANES = 4
+# Seconds until a client's connection is closed, and for which an answer is awaited.
+CLOSES = 0.1
+ANSWERS = 0.3
+# In which a connection that the upstream has reset is out of a pool.
+SETTLES = 0.03
+# Fields that differ from request to request.
+_OWN = (b"date:", b"x-envoy-upstream-service-time:")
+
+
+@dataclass(frozen=True)
+class Fate:
+    """Of one response: what the client saw, how the next request fared, the log."""
+
+    heard: str
+    then: str
+    log: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "\n".join((self.heard, self.then, *self.log))
+
+
+Fates = dict[Shape, Fate]
+
+
+class Listener(Client):
+    """A client that takes down bytes and does not ask whether they are HTTP."""
+
+    def data_received(self, data: bytes) -> None:
+        self.raw += data
+        self._news.set()
+
+    def _ended(self, how: str) -> None:
+        self.end = self.end or how
+        self._news.set()
+
+    async def hears(self, more_than: int = 0) -> bytes:
+        """What it has heard once there is something, or the connection has ended."""
+        await self._until(lambda: bool(len(self.raw) > more_than or self.end), ANSWERS)
+        return self.raw[more_than:]
+
+
+async def fates(world: str, shapes: Sequence[Shape]) -> Fates:
+    """Of these shapes, in one world ("live" or "real")."""
+    left = list(reversed(shapes))
+    told = await asyncio.gather(*(_lane(world, left) for _ in range(LANES)))
+    return {shape: fate for several in told for shape, fate in several.items()}
+
+
+async def _lane(world: str, left: list[Shape]) -> Fates:
+    scenario = base("envoy").replace("hop.0.server.delayed_close_timeout", CLOSES)
+    trace = Trace()
+    network = LoopbackNetwork([hop.link for hop in scenario.hops], trace=trace)
+    told: Fates = {}
+    async with staged(world, scenario, network, trace) as stage:
+        while left:
+            shape = left.pop()
+            told[shape] = await _fate(stage, shape)
+    return told
+
+
+async def _fate(stage: Stage, shape: Shape) -> Fate:
+    stage.script = _script(stage, shape)
+    logged = len(stage.middle.log())
+    client = await stage.client(Listener)
+    client.ask(method=shape.method)
+    await client.hears()
+    await client.ending(2 * CLOSES + shape.takes)
+    first, end = _tidy(client.raw), client.end or "open"
+    second = await stage.client(Listener) if client.end or not first else client
+    before = len(second.raw)
+    second.ask()
+    answer = _tidy(await second.hears(before))
+    came = [message.connection for message in stage.seen]
+    for each in (client, second):
+        each.transport.abort()
+    entries = (await stage.log(logged + 2))[logged:]
+    for peer in stage.peers:
+        peer.transport.abort()
+    await stage.wait(SETTLES)
+    stage.clear()
+    where = "the same" if len(set(came)) == 1 else "another"
+    then = f"{answer!r} by {where} connection, {len(came)} requests"
+    return Fate(f"{first!r}, {end}", then, tuple(map(str, entries)))
+
+
+def _script(stage: Stage, shape: Shape) -> Script:
+    def script(peer: Peer, request: Message) -> None:
+        if len(stage.seen) > 1:
+            peer.say(OK)
+            return
+        when = 0.0
+        for word in shape.says:
+            if isinstance(word, float):
+                when += word
+            elif when:
+                peer.later(when, peer.say, word)
+            else:
+                peer.say(word)
+        if shape.then:
+            farewell = {"fin": peer.fin, "rst": peer.rst, "half": peer.half_close}
+            peer.later(when, farewell[shape.then])
+
+    return script
+
+
+def _tidy(heard: bytes) -> bytes:
+    lines = heard.split(b"\r\n")
+    return b"\r\n".join(line for line in lines if not line.startswith(_OWN))
