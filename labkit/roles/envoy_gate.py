@@ -119,6 +119,8 @@ class EnvoyGate(Gate):
                 else:
                     data = self._take_head(data, out)
         except Unacceptable as problem:
+            if problem.before:
+                out.append(b"%x\r\n%s\r\n" % (len(problem.before), problem.before))
             self._hand_over(out)
             self._refuse(problem.refusal)
         else:

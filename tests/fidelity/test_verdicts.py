@@ -1,25 +1,15 @@
-"""Requests of every shape: our proxy's verdict is Envoy's, side by side.
-
-What differs is in docs/rows-found.md.
-"""
+"""Requests of every shape: our proxy's verdict is Envoy's, side by side."""
 
 from __future__ import annotations
 
 import pytest
-from shapes import ALL, BROKEN, chunks
+from shapes import ALL
 
 from labkit.clock import run_nested
 from labkit.net.precise import precise_loop
 from tests.fidelity.verdicts import Verdicts, both, verdicts
 
 pytestmark = pytest.mark.fidelity
-
-
-# What is known to differ, and why.
-KNOWN = {
-    chunks(BROKEN[-1]): "the body before a bad trailer, all in one piece: Envoy has "
-    "sent it on when it sees the trailer, ours has sent the head",
-}
 
 
 @pytest.fixture(scope="module")
@@ -31,11 +21,7 @@ def told() -> tuple[Verdicts, Verdicts]:
 @pytest.mark.parametrize("raw", ALL, ids=lambda raw: ascii(raw[:40]))
 def test_the_verdict_is_envoys(raw: bytes, told: tuple[Verdicts, Verdicts]) -> None:
     ours, theirs = told
-    if raw in KNOWN:
-        assert ours[raw].client == theirs[raw].client
-        assert ours[raw].origin != theirs[raw].origin, "no longer: strike it off"
-    else:
-        assert str(ours[raw]) == str(theirs[raw])
+    assert str(ours[raw]) == str(theirs[raw])
 
 
 def test_the_shapes_meet_every_fate(told: tuple[Verdicts, Verdicts]) -> None:

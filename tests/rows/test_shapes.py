@@ -129,6 +129,21 @@ def test_chunks_that_cannot_be_read_end_the_exchange(body: bytes, pause: float) 
     assert all(text.endswith((b"<FIN>", b"<RST>")) for text in street.heard if text)
 
 
+def test_a_body_goes_on_before_a_trailer_that_cannot_be_read() -> None:
+    async def story(street: Street) -> list[bytes]:
+        client, other = await street.client(), await street.client()
+        # With a connection at hand the body need not wait for a handshake.
+        other.say(get())
+        await asyncio.sleep(0.1)
+        client.say(chunks(BROKEN[-1]))
+        await asyncio.sleep(0.1)
+        return street.heard
+
+    heard = tell(story)
+    assert heard[0].count(b"\r\n\r\n5\r\nhello\r\n") == 1
+    assert heard[0].endswith((b"hello\r\n<FIN>", b"hello\r\n<RST>"))
+
+
 def test_what_is_wrong_behind_a_good_request_is_refused_after_its_answer() -> None:
     bad = get("/2").replace(b"Host:", b"Host :")
     client, street = exchange(get("/1") + bad, behave=answers(after=0.1))
