@@ -2,7 +2,7 @@
 
 As ``intake`` for requests: it forgives bare line feeds, folded fields and odd
 chunk extensions, and counts as malformed what says twice where it ends. As
-measured on Envoy 1.40, rows C39 to C51 of ``docs/rows-found.md``.
+measured on Envoy 1.40, rows C39 to C49 of ``docs/rows-found.md``.
 """
 
 from __future__ import annotations

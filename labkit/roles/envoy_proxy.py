@@ -106,14 +106,15 @@ class EnvoyProxy(Proxy):
             passed += b"x-envoy-upstream-service-time: %d\r\n" % visit.milliseconds()
         passed += _missing(names, visit.server.stamp())
         is_old = request.version < HttpVersion11
-        lacks_length = (
-            incoming.status not in _BODILESS and b"content-length" not in names
-        )
-        bodiless = request.method == "HEAD" or incoming.status in _BODILESS
-        # The head of an answer to HEAD is that of the answer to GET.
-        tail = b"transfer-encoding: chunked\r\n" if lacks_length and not is_old else b""
-        chunked = bool(tail) and not bodiless
-        ends_by_close = is_old and lacks_length and not bodiless
+        is_bodiless = incoming.status in _BODILESS
+        bodiless = is_bodiless or request.method == "HEAD"
+        has_length = b"content-length" in names
+        # The head of an answer to HEAD is that of the answer to GET (C50).
+        says_chunked = not (is_bodiless or has_length or is_old)
+        tail = b"transfer-encoding: chunked\r\n" if says_chunked else b""
+        chunked = says_chunked and not bodiless
+        # Without a length there is no other end to HTTP/1.0, though nothing follow.
+        ends_by_close = is_old and not has_length
         reply = Reply(
             gate,
             incoming.status,

@@ -36,7 +36,7 @@ def covers_status(policy: Retry, status: int, method: str) -> bool:
     """Does a word of ``retry_on`` ask to retry a response of this status?"""
     words = policy.retry_on
     covered = (
-        ("5xx" in words and status >= 500)
+        ("5xx" in words and 500 <= status <= 599)
         or ("gateway-error" in words and 502 <= status <= 504)
         or ("retriable-4xx" in words and status == 409)
     )

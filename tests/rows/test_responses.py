@@ -1,4 +1,4 @@
-"""Rows C39 to C51: responses of every shape, and what Envoy 1.40 makes of them.
+"""Rows C39 to C53: responses of every shape, and what Envoy 1.40 makes of them.
 
 Each was said to the real binary first (docs/rows-found.md).
 """
@@ -34,7 +34,7 @@ from responses import (
     plain,
     say,
 )
-from street import OK, Behaviour, Street, Upstream, get, tell
+from street import OK, Behaviour, Street, Upstream, answers, exchange, get, tell
 
 BEFORE = "upstream_reset_before_response_started"
 AFTER = "upstream_reset_after_response_started"
@@ -182,3 +182,31 @@ def test_c51_a_client_that_leaves_halfway_leaves_the_status_in_the_log(
 def test_c48_what_came_before_a_bad_chunk_in_a_piece_of_its_own_is_passed_on() -> None:
     words = (head(b"transfer-encoding: chunked\r\n"), 0.01, b"2\r\nok\r\n", 0.01, b"z")
     assert fate(say(*words)).answer == IN_CHUNKS
+
+
+@pytest.mark.parametrize(
+    ("method", "raw", "stays"),
+    [
+        ("GET", head(status=b"204 No Content"), False),
+        ("GET", head(status=b"304 Not Modified"), False),
+        ("HEAD", head(), False),
+        ("GET", head(b"content-length: 5\r\n", b"304 Not Modified"), True),
+        ("HEAD", head(LENGTH), True),
+    ],
+)
+def test_c52_without_a_length_an_old_client_is_left(
+    method: str, raw: bytes, stays: bool
+) -> None:
+    asks = f"{method} / HTTP/1.0\r\nhost: x\r\nconnection: keep-alive\r\n\r\n".encode()
+    client, _ = exchange(asks, behave=answers(raw), wait=1.0, accept_http_10=True)
+    says = b"connection: keep-alive\r\n" if stays else b"connection: close\r\n"
+    assert client.text.endswith(says + b"\r\n")
+    assert client.end == (None if stays else (0.0, "FIN"))
+
+
+@pytest.mark.parametrize(("status", "tries"), [(500, 2), (599, 2), (600, 1), (1000, 1)])
+def test_c53_to_retry_on_5xx_is_to_retry_on_these(status: int, tries: int) -> None:
+    odd = head(b"content-length: 0\r\n", b"%d Odd" % status)
+    retry = {"retry_on": ("5xx",)}
+    _, street = exchange(get(), behave=answers(odd), wait=1.0, retry=retry)
+    assert [line[::3] for line in street.logged] == [(status, tries)]
