@@ -12,18 +12,15 @@ import re
 from labkit.headers import Headers, connection_options, keep_alive_hint
 from labkit.roles.body import Body, Chunked, Sized
 from labkit.roles.heads import Head, read_response
-from labkit.roles.intake import MAX_FIELDS, Unacceptable
+from labkit.roles.intake import MAX_FIELDS, Unacceptable, read_fields
 from labkit.roles.message import Outgoing
 from labkit.roles.parser import Event, Malformed, Parser, Reading, Step
 
 MAX_HEAD = 80 * 1024  # bytes, Envoy's default for responses; trailers too
 
 _END_OF_HEAD = re.compile(rb"\n\r?\n")
-_FOLD = re.compile(rb"\r?\n(?=[ \t])")
 _REASON = rb"[ \t][^\x00-\x08\x0a-\x0c\x0e-\x1f\x7f]*"
 _START = re.compile(rb"HTTP/(\d\.\d)[ \t]+\+?0*(\d{1,20})(?:" + _REASON + rb")?\r*")
-_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_VALUE = re.compile(rb"[^\x00-\x08\x0a-\x1f\x7f]*")
 _LENGTH = re.compile(rb"[0-9]{1,20}")
 _MOST = 2**64
 _SWITCHED = 101
@@ -143,30 +140,15 @@ def _read_head(data: bytes) -> Head:
     version, status = _start(line)
     if status < 100:
         raise Malformed("no status")
-    fields = _fields(block)
+    try:
+        fields = read_fields(block)
+    except Unacceptable as problem:
+        raise Malformed(f"head: {problem}") from None
     _check_framing(status, fields)
     if status == 204 or status < 200:
         fields = [field for field in fields if field[0].lower() != b"content-length"]
     closes = _closes(version, fields)
     return Head(status, "", fields, version, 0, 0, closes, keep_alive_hint(fields))
-
-
-def _fields(block: bytes) -> Headers:
-    """Names and values, folded lines joined."""
-    if block[:1] in (b" ", b"\t"):
-        raise Malformed("a fold without a field")
-    fields: Headers = []
-    for line in _FOLD.sub(b"", block).split(b"\n"):
-        if line in (b"", b"\r"):
-            break
-        name, colon, value = line.partition(b":")
-        value = value.replace(b"\r", b"").strip(b" \t")
-        if not (colon and _NAME.fullmatch(name) and _VALUE.fullmatch(value)):
-            raise Malformed("no field")
-        fields.append((name, value))
-    if len(fields) > MAX_FIELDS:
-        raise Malformed("too many fields")
-    return fields
 
 
 def _check_framing(status: int, fields: Headers) -> None:

@@ -26,6 +26,7 @@ METHODS = frozenset(
     b"UNSUBSCRIBE".split()
 )
 _END_OF_HEAD = re.compile(rb"\n\r?\n")
+_FOLD = re.compile(rb"\r?\n(?=[ \t])")
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _NAME = re.compile(_TOKEN)
 _VALUE = re.compile(rb"[^\x00-\x08\x0a-\x1f\x7f]*")
@@ -145,9 +146,9 @@ def read_request(head: bytes, accept_10: bool = False) -> Request:
 
 
 def _any_request(head: bytes, is_tidy: bool, accept_10: bool) -> Request:
-    lines = head.split(b"\n")
-    method, target, version = _request_line(lines[0])
-    fields = _fields(lines[1:])
+    line, _, block = head.partition(b"\n")
+    method, target, version = _request_line(line)
+    fields = read_fields(block)
     is_old = version != (1, 1)
     if is_old and not accept_10:
         raise Unacceptable(codec_error("low_version", 426))
@@ -250,32 +251,26 @@ def _target(method: bytes, target: bytes, length: int) -> tuple[bytes | None, by
 # -- the fields --------------------------------------------------------------------
 
 
-def _fields(lines: list[bytes]) -> Headers:
-    """Names and values, folded lines joined; Unacceptable for what is no field."""
+def read_fields(block: bytes) -> Headers:
+    """Names and values of a head behind its first line; Unacceptable for no field.
+
+    A folded line goes on where the one before it ended; a bare CR in a value goes.
+    """
+    if block[:1] in (b" ", b"\t"):
+        raise Unacceptable(codec_error())
     fields: Headers = []
-    for line in lines:
-        line = line.replace(b"\r", b"")
-        if not line:
+    for line in _FOLD.sub(b"", block).split(b"\n"):
+        if line in (b"", b"\r"):
             break
-        if line[:1] in (b" ", b"\t"):
-            _unfold(fields, line)
-            continue
         name, colon, value = line.partition(b":")
         if not colon or not _NAME.fullmatch(name):
             raise Unacceptable(codec_error())
-        fields.append((name, value.strip(b" \t")))
+        fields.append((name, value.replace(b"\r", b"").strip(b" \t")))
     if len(fields) > MAX_FIELDS:
         raise Unacceptable(codec_error("http1.too_many_headers", 431))
     if not all(_VALUE.fullmatch(value) for _, value in fields):
         raise Unacceptable(codec_error("http1.invalid_characters"))
     return fields
-
-
-def _unfold(fields: Headers, line: bytes) -> None:
-    if not fields:
-        raise Unacceptable(codec_error())
-    name, value = fields[-1]
-    fields[-1] = (name, value + b" " + line.strip(b" \t"))
 
 
 def _special(fields: Headers) -> Headers:
