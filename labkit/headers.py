@@ -31,10 +31,31 @@ HOP_BY_HOP = frozenset(
 NEVER_NOMINATED = frozenset({b"host", b"content-length", b"content-encoding"})
 
 EXPECTED = b"x-envoy-expected-rq-timeout-ms"
-# What Envoy takes away from a request that comes from outside.
-_ENVOY_DROPS = HOP_BY_HOP | {EXPECTED, b"x-envoy-internal"}
-_ENVOY_DROPS |= {b"x-envoy-upstream-rq-timeout-ms", b"x-envoy-retry-on"}
-_ENVOY_DROPS |= {b"x-envoy-max-retries", b"x-envoy-upstream-rq-per-try-timeout-ms"}
+# What Envoy takes away from a request that comes from outside (rows A18, A37); it
+# knows http2-settings only where Connection nominates it.
+_ENVOY_DROPS = HOP_BY_HOP - {b"http2-settings"}
+_ENVOY_DROPS |= {b"x-forwarded-client-cert"}
+_ENVOY_DROPS |= {
+    b"x-envoy-" + name
+    for name in (
+        b"expected-rq-timeout-ms",
+        b"force-trace",
+        b"hedge-on-per-try-timeout",
+        b"internal",
+        b"ip-tags",
+        b"max-retries",
+        b"original-url",
+        b"retriable-header-names",
+        b"retriable-status-codes",
+        b"retry-grpc-on",
+        b"retry-on",
+        b"upstream-alt-stat-name",
+        b"upstream-rq-per-try-timeout-ms",
+        b"upstream-rq-timeout-alt-response",
+        b"upstream-rq-timeout-ms",
+        b"upstream-stream-duration-ms",
+    )
+}
 _ENVOY_LOOKS_AT = frozenset({b"connection", b"proxy-connection", b"te"})
 
 _SAYS_CONNECTION = frozenset({b"connection", b"proxy-connection"})

@@ -187,6 +187,11 @@ class EnvoyGate(Gate):
         return rest
 
     @property
+    def under_way(self) -> web.StreamResponse | None:
+        reply = self._reply
+        return reply if reply is not None and reply.started else None
+
+    @property
     def is_request_complete(self) -> bool:
         """Has the last byte of the request been read?"""
         return self._body is None
@@ -233,11 +238,17 @@ class EnvoyGate(Gate):
         elif why := self._why_last():
             self._end_with(response, why)
         elif self._phase is not Phase.OPEN:
-            response.says_close = True
+            self._say_close(response)
         elif self.leaves is not None and self.leaves():
             # B15: as for a connection that is too old, the goodbye begins here.
-            response.says_close = True
+            self._say_close(response)
             self._say_goodbye("drained")
+
+    def _say_close(self, response: Reply) -> None:
+        """The goodbye's timers end the connection, not a client that asks for it."""
+        response.says_close = True
+        if not self._is_old:
+            response.closes = False
 
     # -- the client's side of a reply ----------------------------------------------
 

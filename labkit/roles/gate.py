@@ -150,6 +150,11 @@ class Gate(asyncio.Protocol):
     def resume_writing(self) -> None:
         self.inner.resume_writing()
 
+    @property
+    def under_way(self) -> web.StreamResponse | None:
+        """The response whose head is out, where the access log asks for it."""
+        return None
+
     # -- what the server reports ---------------------------------------------------
 
     def request_started(self, client_stays: bool = True) -> None:

@@ -179,9 +179,11 @@ class HopServer:
         self._ledger.reach(number, self._hop)
         visit = Visit(self, gate, number)
         response: web.StreamResponse | None = None
+        begun: web.StreamResponse | None = None
         try:
             response = await self._respond(request, visit)
         except asyncio.CancelledError:
+            begun = gate.under_way
             response = self._said_instead(visit)
             if response is None:
                 raise
@@ -189,7 +191,7 @@ class HopServer:
             if is_stranger:
                 self._log_stranger(number, response)
             if self.on_access is not None:
-                self.on_access(self._line_of(visit, request, response))
+                self.on_access(self._line_of(visit, request, response or begun))
             gate.response_ended(_why_closing(request, response))
         return response
 
