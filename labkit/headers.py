@@ -100,6 +100,7 @@ def envoy_request(
     passed: Headers = []
     names: set[bytes] = set()
     drops: frozenset[bytes] | None = None
+    asks_for_h2c = False
     lowered = [(name.lower(), value) for name, value in headers]
     for name, value in lowered:
         if name in _ENVOY_LOOKS_AT:
@@ -108,12 +109,15 @@ def envoy_request(
             if name == b"te" and _wants_trailers(value):
                 passed.append((b"te", b"trailers"))
         if name in _ENVOY_DROPS:
+            asks_for_h2c |= name == b"upgrade" and b"h2c" in value.lower()
             continue
         if name == b"expect" and value.lower() == b"100-continue":
             # The proxy itself says 100 when it begins to read the body.
             continue
         passed.append((name, value))
         names.add(name)
+    if asks_for_h2c:
+        drops = (drops or frozenset()) | {b"http2-settings"}
     if drops is not None and not drops.isdisjoint(names):
         drops -= {b"te"}
         passed = [field for field in passed if field[0] not in drops]

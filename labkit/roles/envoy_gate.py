@@ -246,9 +246,7 @@ class EnvoyGate(Gate):
 
     def _say_close(self, response: Reply) -> None:
         """The goodbye's timers end the connection, not a client that asks for it."""
-        response.says_close = True
-        if not self._is_old:
-            response.closes = False
+        response.says_close, response.closes = True, False
 
     # -- the client's side of a reply ----------------------------------------------
 
