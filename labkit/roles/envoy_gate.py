@@ -51,7 +51,7 @@ class EnvoyGate(Gate):
         self._held = bytearray()
         self._serving = False
         self._is_handed_over = False
-        self._label, self._is_old = b"", False
+        self._label, self._is_old, self._is_head = b"", False, False
         self.wants_close = False
         self.began = 0.0
         self._stirred = 0.0
@@ -150,7 +150,7 @@ class EnvoyGate(Gate):
         if not self._busy:
             self._busy = True
             self.began = self._loop.time()
-            self._label, self._is_old = b"", False
+            self._label, self._is_old, self._is_head = b"", False, False
             self.received = 0
             self.asked = None, None
             if self._stream_timer is None:
@@ -158,6 +158,7 @@ class EnvoyGate(Gate):
 
     def _admit(self, request: Request, out: list[bytes]) -> None:
         self._label, self._is_old = request.label, request.is_old
+        self._is_head = request.method == "HEAD"
         self.wants_close = request.closes
         if request.refusal is not None:
             path = None if request.method == "CONNECT" else request.target
@@ -315,7 +316,8 @@ class EnvoyGate(Gate):
 
     def _say(self, refusal: Refusal) -> None:
         if not self._is_over():
-            self.transport.write(self._keeper.refusal(refusal, self._is_old))
+            old, head = self._is_old, self._is_head
+            self.transport.write(self._keeper.refusal(refusal, old, head))
 
     def _log(self, refusal: Refusal) -> None:
         self._keeper.refused(self, refusal, self._label, self.began)

@@ -28,6 +28,7 @@ METHODS = frozenset(
 _END_OF_HEAD = re.compile(rb"\n\r?\n")
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _NAME = re.compile(_TOKEN)
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _VALUE = re.compile(rb"[^\x00-\x08\x0a-\x1f\x7f]*")
 # Written as every client of the lab writes: goes on to the server as it is.
 _TIDY = re.compile(
@@ -144,6 +145,8 @@ def read_request(head: bytes, accept_10: bool = False) -> Request:
 
 
 def _any_request(head: bytes, is_tidy: bool, accept_10: bool) -> Request:
+    if _NAME.match(head) and _CONTROL.search(head):
+        raise Unacceptable(codec_error("http1.invalid_characters"))
     lines = head.split(b"\n")
     method, target, version = _request_line(lines[0])
     fields = _fields(lines[1:])
