@@ -63,7 +63,9 @@ class Keeper(Protocol):
     def said_goodbye(self, gate: Gate, why: str) -> None:
         """The server side is the first to close, for this reason."""
 
-    def refusal(self, refusal: Refusal, is_old: bool = False) -> bytes:
+    def refusal(
+        self, refusal: Refusal, is_old: bool = False, is_head: bool = False
+    ) -> bytes:
         """An answer of the server's own as it goes over the wire."""
 
     def refused(self, gate: Gate, refusal: Refusal, label: bytes, began: float) -> None:

@@ -132,9 +132,19 @@ def _check_beginning(data: bytes | bytearray) -> None:
     """Envoy looks at the first byte at once, at the first line when it is there."""
     line, ended, _ = bytes(data).partition(b"\n")
     if ended:
-        _request_line(line)
+        try:
+            _request_line(line)
+        except Unacceptable:
+            _check_characters(line)
+            raise
     elif not _NAME.match(data):
         raise Unacceptable(codec_error())
+
+
+def _check_characters(text: bytes) -> None:
+    """Control characters go before all else that is wrong, but for the first letter."""
+    if _NAME.match(text) and _CONTROL.search(text):
+        raise Unacceptable(codec_error("http1.invalid_characters"))
 
 
 def read_request(head: bytes, accept_10: bool = False) -> Request:
@@ -145,8 +155,7 @@ def read_request(head: bytes, accept_10: bool = False) -> Request:
 
 
 def _any_request(head: bytes, is_tidy: bool, accept_10: bool) -> Request:
-    if _NAME.match(head) and _CONTROL.search(head):
-        raise Unacceptable(codec_error("http1.invalid_characters"))
+    _check_characters(head)
     lines = head.split(b"\n")
     method, target, version = _request_line(lines[0])
     fields = _fields(lines[1:])
@@ -167,6 +176,7 @@ def _any_request(head: bytes, is_tidy: bool, accept_10: bool) -> Request:
         head = _tidied(method, target, host, fields, is_old, length)
     names = dict(fields)
     label = next((v for n, v in names.items() if n.lower() == _LABEL), b"")
+    label = label if label.isdigit() else b""
     return Request(
         head,
         method.decode("ascii"),
