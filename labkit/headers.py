@@ -31,10 +31,31 @@ HOP_BY_HOP = frozenset(
 NEVER_NOMINATED = frozenset({b"host", b"content-length", b"content-encoding"})
 
 EXPECTED = b"x-envoy-expected-rq-timeout-ms"
-# What Envoy takes away from a request that comes from outside.
-_ENVOY_DROPS = HOP_BY_HOP | {EXPECTED, b"x-envoy-internal"}
-_ENVOY_DROPS |= {b"x-envoy-upstream-rq-timeout-ms", b"x-envoy-retry-on"}
-_ENVOY_DROPS |= {b"x-envoy-max-retries", b"x-envoy-upstream-rq-per-try-timeout-ms"}
+# What Envoy takes away from a request that comes from outside (rows A18, A37); it
+# knows http2-settings only where Connection nominates it.
+_ENVOY_DROPS = HOP_BY_HOP - {b"http2-settings"}
+_ENVOY_DROPS |= {b"x-forwarded-client-cert"}
+_ENVOY_DROPS |= {
+    b"x-envoy-" + name
+    for name in (
+        b"expected-rq-timeout-ms",
+        b"force-trace",
+        b"hedge-on-per-try-timeout",
+        b"internal",
+        b"ip-tags",
+        b"max-retries",
+        b"original-url",
+        b"retriable-header-names",
+        b"retriable-status-codes",
+        b"retry-grpc-on",
+        b"retry-on",
+        b"upstream-alt-stat-name",
+        b"upstream-rq-per-try-timeout-ms",
+        b"upstream-rq-timeout-alt-response",
+        b"upstream-rq-timeout-ms",
+        b"upstream-stream-duration-ms",
+    )
+}
 _ENVOY_KEEPS_BACK = HOP_BY_HOP - {b"te", b"http2-settings"}
 _ENVOY_LOOKS_AT = frozenset({b"connection", b"proxy-connection", b"te"})
 
@@ -80,6 +101,7 @@ def envoy_request(
     passed: Headers = []
     names: set[bytes] = set()
     drops: frozenset[bytes] | None = None
+    asks_for_h2c = False
     lowered = [(name.lower(), value) for name, value in headers]
     for name, value in lowered:
         if name in _ENVOY_LOOKS_AT:
@@ -88,12 +110,15 @@ def envoy_request(
             if name == b"te" and _wants_trailers(value):
                 passed.append((b"te", b"trailers"))
         if name in _ENVOY_DROPS:
+            asks_for_h2c |= name == b"upgrade" and b"h2c" in value.lower()
             continue
         if name == b"expect" and value.lower() == b"100-continue":
             # The proxy itself says 100 when it begins to read the body.
             continue
         passed.append((name, value))
         names.add(name)
+    if asks_for_h2c:
+        drops = (drops or frozenset()) | {b"http2-settings"}
     if drops is not None and not drops.isdisjoint(names):
         drops -= {b"te"}
         passed = [field for field in passed if field[0] not in drops]

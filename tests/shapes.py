@@ -60,6 +60,13 @@ BAD: dict[str, tuple[bytes, ...]] = {
         fields(b"Transfer-Encoding : chunked\r\n", NO_CHUNK),
     ),
     "http1.invalid_characters": (
+        line(b"GE\x00T / HTTP/1.1"),
+        line(b"GET /\x00 HTTP/1.1"),
+        line(b"GET /\x01 HTTP/1.1"),
+        line(b"GET /\x7f HTTP/1.1"),
+        line(b"GET / HTTP/1.1\x00"),
+        fields(b"Fo\x00o: bar\r\n"),
+        b"FOO\x00\r\n\r\n",
         fields(b"Foo: b\x00ar\r\n"),
         fields(b"Foo: b\x01ar\r\n"),
         fields(b"Transfer-Encoding: \x0bchunked\r\n", NO_CHUNK),
@@ -182,8 +189,16 @@ def _everything() -> Iterator[bytes]:
     for several in (MANAGER, MENDED, TARGETS):
         yield from (raw for raw, *_ in several)
     yield line(b"OPTIONS * HTTP/1.1")
+    yield from HEADS
     yield from map(chunks, [*LENIENT, *BROKEN])
 
+
+# Answers without a body, of the proxy's own and of others.
+HEADS = [
+    line(b"HEAD / HTTP/1.1"),
+    b"HEAD / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+    b"HEAD / HTTP/1.1\r\n\r\n",
+]
 
 # Each once, in this order.
 ALL = tuple(dict.fromkeys(_everything()))

@@ -180,9 +180,24 @@ def _curve(
 ) -> None:
     """The line of the theory; where it says zero it runs along the bottom."""
     pairs = sorted(zip(curve.xs, curve.ys, strict=True))
-    points = tuple(_place(frame, x, y) for x, y in pairs if math.isfinite(x))
-    if len(points) > 1:
-        sheet.lines.append(Line(points, *pen, layer=LINES))
+    pairs = [pair for pair in pairs if math.isfinite(pair[0])]
+    for run in _in_sight([share for _, share in pairs], frame.y.low):
+        points = tuple(_place(frame, *pair) for pair in pairs[run])
+        if len(points) > 1:
+            sheet.lines.append(Line(points, *pen, layer=LINES))
+
+
+def _in_sight(shares: Sequence[float], low: float) -> Iterator[slice]:
+    """Runs of what is zero, or not below the scale, or beside what is not.
+
+    A share that is not zero and yet below the scale would look like zero there.
+    """
+    seen = [share == 0.0 or share >= low for share in shares]
+    near = [any(seen[max(0, i - 1) : i + 2]) for i in range(len(seen))]
+    for is_near, run in itertools.groupby(range(len(near)), near.__getitem__):
+        if is_near:
+            places = list(run)
+            yield slice(places[0], places[-1] + 1)
 
 
 def _place(frame: Frame, x: float, share: float) -> Point:

@@ -51,7 +51,7 @@ class EnvoyGate(Gate):
         self._held = bytearray()
         self._serving = False
         self._is_handed_over = False
-        self._label, self._is_old = b"", False
+        self._label, self._is_old, self._is_head = b"", False, False
         self.wants_close = False
         self.began = 0.0
         self._stirred = 0.0
@@ -152,7 +152,7 @@ class EnvoyGate(Gate):
         if not self._busy:
             self._busy = True
             self.began = self._loop.time()
-            self._label, self._is_old = b"", False
+            self._label, self._is_old, self._is_head = b"", False, False
             self.received = 0
             self.asked = None, None
             if self._stream_timer is None:
@@ -160,6 +160,7 @@ class EnvoyGate(Gate):
 
     def _admit(self, request: Request, out: list[bytes]) -> None:
         self._label, self._is_old = request.label, request.is_old
+        self._is_head = request.method == "HEAD"
         self.wants_close = request.closes
         if request.refusal is not None:
             path = None if request.method == "CONNECT" else request.target
@@ -189,15 +190,14 @@ class EnvoyGate(Gate):
         return rest
 
     @property
+    def under_way(self) -> web.StreamResponse | None:
+        reply = self._reply
+        return reply if reply is not None and reply.started else None
+
+    @property
     def is_request_complete(self) -> bool:
         """Has the last byte of the request been read?"""
         return self._body is None
-
-    @property
-    def begun(self) -> web.StreamResponse | None:
-        """The present response, if its head is out (C51)."""
-        reply = self._reply
-        return reply if reply is not None and reply.started else None
 
     # -- what the server reports ---------------------------------------------------
 
@@ -241,11 +241,15 @@ class EnvoyGate(Gate):
         elif why := self._why_last():
             self._end_with(response, why)
         elif self._phase is not Phase.OPEN:
-            response.says_close = True
+            self._say_close(response)
         elif self.leaves is not None and self.leaves():
             # B15: as for a connection that is too old, the goodbye begins here.
-            response.says_close = True
+            self._say_close(response)
             self._say_goodbye("drained")
+
+    def _say_close(self, response: Reply) -> None:
+        """The goodbye's timers end the connection, not a client that asks for it."""
+        response.says_close, response.closes = True, False
 
     # -- the client's side of a reply ----------------------------------------------
 
@@ -314,7 +318,8 @@ class EnvoyGate(Gate):
 
     def _say(self, refusal: Refusal) -> None:
         if not self._is_over():
-            self.transport.write(self._keeper.refusal(refusal, self._is_old))
+            old, head = self._is_old, self._is_head
+            self.transport.write(self._keeper.refusal(refusal, old, head))
 
     def _log(self, refusal: Refusal) -> None:
         self._keeper.refused(self, refusal, self._label, self.began)

@@ -13,13 +13,15 @@ from labkit import headers
 from labkit.ledger import REQUEST_HEADER, Ledger
 from labkit.roles.envoy_gate import EnvoyGate
 from labkit.roles.intake import reason_of
-from labkit.roles.proxy import Proxy
+from labkit.roles.proxy import Proxy, say_continue
 from labkit.roles.reply import END, Reply
 from labkit.roles.router import HopFailure, Incoming, Outgoing, Router
 from labkit.roles.server import Visit, text_fields
 
 _NUMBER = REQUEST_HEADER.encode()
 _BODILESS = frozenset({101, 204, 304})
+# Methods whose requests say nothing of a body that they do not have.
+_WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE", "TRACE", "CONNECT"})
 
 
 class EnvoyProxy(Proxy):
@@ -38,6 +40,8 @@ class EnvoyProxy(Proxy):
     # -- the request ---------------------------------------------------------------
 
     def _outgoing(self, request: web.BaseRequest, number: int) -> Outgoing:
+        if "Expect" in request.headers:
+            say_continue(request)
         fields, names = headers.envoy_request(request.raw_headers)
         if b"x-forwarded-proto" not in names:
             fields.append((b"x-forwarded-proto", b"http"))
@@ -51,6 +55,9 @@ class EnvoyProxy(Proxy):
             fields.append((headers.EXPECTED, b"%d" % round(limit * 1000)))
         if _NUMBER not in names:
             fields.append((_NUMBER, b"%d" % number))
+        says_nothing = request.method in _WITHOUT_BODY
+        if body is None and not says_nothing and b"content-length" not in names:
+            fields.append((b"content-length", b"0"))
         return Outgoing(
             number=number,
             method=request.method,

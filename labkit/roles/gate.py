@@ -63,7 +63,9 @@ class Keeper(Protocol):
     def said_goodbye(self, gate: Gate, why: str) -> None:
         """The server side is the first to close, for this reason."""
 
-    def refusal(self, refusal: Refusal, is_old: bool = False) -> bytes:
+    def refusal(
+        self, refusal: Refusal, is_old: bool = False, is_head: bool = False
+    ) -> bytes:
         """An answer of the server's own as it goes over the wire."""
 
     def refused(self, gate: Gate, refusal: Refusal, label: bytes, began: float) -> None:
@@ -107,11 +109,6 @@ class Gate(asyncio.Protocol):
         self._why_deaf = ""
         self.transport: asyncio.Transport
 
-    @property
-    def begun(self) -> web.StreamResponse | None:
-        """The present response if it is one whose client may leave halfway (C51)."""
-        return None
-
     def __repr__(self) -> str:
         doing = "busy" if self._busy else "idle"
         return f"<Gate {self._phase.name} {doing} after {self._requests} requests>"
@@ -154,6 +151,11 @@ class Gate(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self.inner.resume_writing()
+
+    @property
+    def under_way(self) -> web.StreamResponse | None:
+        """The response whose head is out, where the access log asks for it."""
+        return None
 
     # -- what the server reports ---------------------------------------------------
 

@@ -156,10 +156,9 @@ def _framed(request: Outgoing, names: list[bytes]) -> Headers:
         if not needed and _FRAMING.isdisjoint(names):
             return request.headers
         value = b"%d" % len(body or b"")
-        if names.count(b"content-length") == 1 and _CODING.isdisjoint(names):
-            at = names.index(b"content-length")
-            if needed and request.headers[at][1] == value:
-                return request.headers
+        says_it_once = names.count(b"content-length") == 1 and _CODING.isdisjoint(names)
+        if says_it_once and request.headers[names.index(b"content-length")][1] == value:
+            return request.headers
         length = [(b"content-length", value)] if needed else []
         return _without(_FRAMING, request, names) + length
     if b"content-length" in names:

@@ -214,9 +214,11 @@ class Http1Connection(asyncio.Protocol):
         self.hint = head.hint
         incoming = self._incoming_of(head, body[: head.length] if whole else None)
         self._respond(incoming, head.closes)
+        if self._incoming is not incoming:
+            return  # who asked has thrown it away, and the connection with it
         if whole:
             self._complete(trailing=len(body) > head.length)
-        elif self._incoming is incoming:
+        else:
             self._left = head.length
             self._read_body(body)
 

@@ -29,6 +29,7 @@ _END_OF_HEAD = re.compile(rb"\n\r?\n")
 _FOLD = re.compile(rb"\r?\n(?=[ \t])")
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _NAME = re.compile(_TOKEN)
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _VALUE = re.compile(rb"[^\x00-\x08\x0a-\x1f\x7f]*")
 # Written as every client of the lab writes: goes on to the server as it is.
 _TIDY = re.compile(
@@ -133,9 +134,19 @@ def _check_beginning(data: bytes | bytearray) -> None:
     """Envoy looks at the first byte at once, at the first line when it is there."""
     line, ended, _ = bytes(data).partition(b"\n")
     if ended:
-        _request_line(line)
+        try:
+            _request_line(line)
+        except Unacceptable:
+            _check_characters(line)
+            raise
     elif not _NAME.match(data):
         raise Unacceptable(codec_error())
+
+
+def _check_characters(text: bytes) -> None:
+    """Control characters go before all else that is wrong, but for the first letter."""
+    if _NAME.match(text) and _CONTROL.search(text):
+        raise Unacceptable(codec_error("http1.invalid_characters"))
 
 
 def read_request(head: bytes, accept_10: bool = False) -> Request:
@@ -146,6 +157,7 @@ def read_request(head: bytes, accept_10: bool = False) -> Request:
 
 
 def _any_request(head: bytes, is_tidy: bool, accept_10: bool) -> Request:
+    _check_characters(head)
     line, _, block = head.partition(b"\n")
     method, target, version = _request_line(line)
     fields = read_fields(block)
@@ -166,6 +178,7 @@ def _any_request(head: bytes, is_tidy: bool, accept_10: bool) -> Request:
         head = _tidied(method, target, host, fields, is_old, length)
     names = dict(fields)
     label = next((v for n, v in names.items() if n.lower() == _LABEL), b"")
+    label = label if label.isdigit() else b""
     return Request(
         head,
         method.decode("ascii"),

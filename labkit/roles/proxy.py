@@ -39,6 +39,8 @@ class Proxy:
         self.failure = failure
         self.upstream: str | None = None
         self._keeps_nominated = personality == "envoy"
+        # Else when it begins to read the body.
+        self._says_continue_at_once = personality == "envoy"
         self._habit = HABITS.get(personality)
         self._usual_failure = FAILURES[personality]
         self._collects = self._habit is not None and self._habit.collects_body
@@ -91,9 +93,8 @@ class Proxy:
         return self._stream(request)
 
     async def _stream(self, request: web.BaseRequest) -> AsyncIterator[bytes]:
-        expects = request.headers.get("Expect", "").lower() == "100-continue"
-        if expects and request.version >= HttpVersion11 and request.transport:
-            request.transport.write(CONTINUE)
+        if not self._says_continue_at_once:
+            say_continue(request)
         async for chunk in request.content.iter_any():
             yield chunk
 
@@ -161,6 +162,13 @@ class Proxy:
         if self.failure in ("silent", "none"):
             return 0
         return failure.status if self.failure == "503" else int(self.failure)
+
+
+def say_continue(request: web.BaseRequest) -> None:
+    """Ask for the body of a request whose client waits to be asked."""
+    expects = request.headers.get("Expect", "").lower() == "100-continue"
+    if expects and request.version >= HttpVersion11 and request.transport:
+        request.transport.write(CONTINUE)
 
 
 class ProxiedResponse(web.StreamResponse):

@@ -109,7 +109,7 @@ class Errand:
         if body is None or isinstance(body, bytes):
             return None
         limit = self._router.settings.retry.buffer_limit
-        return Upload(body, limit, self._source_failed)
+        return Upload(body, limit, self._source_failed, self._arm)
 
     def __repr__(self) -> str:
         request = self.request
@@ -117,9 +117,7 @@ class Errand:
 
     def start(self) -> None:
         """Ask the pool for a connection."""
-        timeout = self._router.settings.timeout
-        if timeout < math.inf:
-            self._deadline = self._loop.call_later(timeout, self._time_is_up)
+        self._arm()
         self._router.pool.enlist(self)
 
     # -- what the pool says ----------------------------------------------------
@@ -138,9 +136,7 @@ class Errand:
             router.pool.release(connection)
             self._end_with(error)
             return
-        limit = router.settings.per_try_timeout
-        if limit < math.inf:
-            self._try_deadline = self._loop.call_later(limit, self._try_is_up)
+        self._arm_try()
 
     def fail(self, failure: HopFailure) -> None:
         """There is no connection to be had."""
@@ -153,12 +149,19 @@ class Errand:
         self._end_try()
         incoming.attempts = self.tries
         if incoming.status >= 400 and self._is_to_retry(incoming):
-            self._connection = None
-            incoming.abandon()
+            self._throw_away(incoming)
             self._try_again()
         elif not self.outcome.done():
             self._incoming = incoming
             self.outcome.set_result(incoming)
+
+    def _throw_away(self, incoming: Incoming) -> None:
+        """Nobody reads its body, be it here or not: its connection ends with it."""
+        connection, self._connection = self._connection, None
+        if incoming.complete and connection is not None:
+            connection.abandon("abandoned")
+        else:
+            incoming.abandon()
 
     def on_end(self, error: BaseException | None) -> None:
         """The exchange is over; an error after the head is no matter for a retry."""
@@ -252,7 +255,7 @@ class Errand:
     def _count_down(self, wait: float) -> None:
         """Tell the upstream how long the next try may take, as Envoy does."""
         settings, deadline = self._router.settings, self._deadline
-        left = math.inf
+        left = settings.timeout
         if deadline is not None:
             left = deadline.when() - self._loop.time() - wait
         left = min(settings.per_try_timeout, left)
@@ -264,6 +267,23 @@ class Errand:
             ]
 
     # -- limits of time --------------------------------------------------------
+
+    def _arm(self) -> None:
+        """The clocks run from the end of the request, as Envoy's do."""
+        timeout = self._router.settings.timeout
+        if timeout < math.inf and self._is_complete and not self.outcome.cancelled():
+            self._deadline = self._loop.call_later(timeout, self._time_is_up)
+        if self._upload is not None and self._connection is not None:
+            self._arm_try()
+
+    def _arm_try(self) -> None:
+        limit = self._router.settings.per_try_timeout
+        if limit < math.inf and self._is_complete and self._incoming is None:
+            self._try_deadline = self._loop.call_later(limit, self._try_is_up)
+
+    @property
+    def _is_complete(self) -> bool:
+        return self._upload is None or self._upload.is_complete
 
     def _time_is_up(self) -> None:
         """All tries together took too long, the response included."""

@@ -179,9 +179,11 @@ class HopServer:
         self._ledger.reach(number, self._hop)
         visit = Visit(self, gate, number)
         response: web.StreamResponse | None = None
+        begun: web.StreamResponse | None = None
         try:
             response = await self._respond(request, visit)
         except asyncio.CancelledError:
+            begun = gate.under_way
             response = self._said_instead(visit)
             if response is None:
                 raise
@@ -189,7 +191,7 @@ class HopServer:
             if is_stranger:
                 self._log_stranger(number, response)
             if self.on_access is not None:
-                self.on_access(self._line_of(visit, request, response or gate.begun))
+                self.on_access(self._line_of(visit, request, response or begun))
             gate.response_ended(_why_closing(request, response))
         return response
 
@@ -234,19 +236,26 @@ class HopServer:
             return int(label), False
         return self._ledger.send(request.method, self._loop.time()), True
 
-    def refusal(self, refusal: Refusal, is_old: bool = False) -> bytes:
-        """An answer of the server's own as it goes over the wire, in Envoy's order."""
+    def refusal(
+        self, refusal: Refusal, is_old: bool = False, is_head: bool = False
+    ) -> bytes:
+        """An answer of the server's own as it goes over the wire, in Envoy's order.
+
+        ``is_head``: it is one to a HEAD, so that the text only has a length.
+        """
         version = "1.0" if is_old else "1.1"
         start = f"HTTP/{version} {refusal.status} {refusal.reason}\r\n".encode()
         close = b"connection: close\r\n" if refusal.closes else b""
         if not refusal.text:
-            return b"%s%s%scontent-length: 0\r\n\r\n" % (start, self.stamp(), close)
+            chunked = is_head and not is_old
+            size = b"transfer-encoding: chunked" if chunked else b"content-length: 0"
+            return b"%s%s%s%s\r\n\r\n" % (start, self.stamp(), close, size)
         return b"%s%s%s%s\r\n%s" % (
             start,
             text_fields(len(refusal.text)),
             self.stamp(),
             close,
-            refusal.text.encode(),
+            b"" if is_head else refusal.text.encode(),
         )
 
     def refused(self, gate: Gate, refusal: Refusal, label: bytes, began: float) -> None:

@@ -28,8 +28,8 @@ class Sink(Protocol):
 class Upload:
     """The body of one request on its way from ``source`` to one sink after another.
 
-    ``limit`` is how many bytes are kept for replay. ``on_error`` is told when the
-    source raises, which ends the upload.
+    ``limit`` is how many bytes are kept for replay. ``on_end`` is told when all has
+    been read, ``on_error`` when the source raises, which ends the upload.
     """
 
     def __init__(
@@ -37,10 +37,12 @@ class Upload:
         source: AsyncIterator[bytes],
         limit: int,
         on_error: Callable[[Exception], None],
+        on_end: Callable[[], None] = lambda: None,
     ) -> None:
         self._source = source
         self._limit = limit
         self._on_error = on_error
+        self._on_end = on_end
         self._kept: list[bytes] = []
         self._size = 0
         self._ended = False
@@ -51,6 +53,11 @@ class Upload:
     def __repr__(self) -> str:
         state = "ended" if self._ended else "under way"
         return f"<Upload {state}, {self._size} bytes>"
+
+    @property
+    def is_complete(self) -> bool:
+        """Has all of it been read?"""
+        return self._ended
 
     @property
     def is_replayable(self) -> bool:
@@ -102,6 +109,7 @@ class Upload:
         self._ended = True
         if self._sink is not None:
             self._sink.finish_body()
+        self._on_end()
 
     async def _close_source(self) -> None:
         """A generator that is not read to its end would be closed who knows when."""

@@ -246,3 +246,74 @@ async def added_fields(stage: Stage) -> list[str]:
         f"client: {', '.join(sorted(answer.names - {'content-length'}))}",
         f"server: {answer.get('server')}",
     ]
+
+
+STEERING = (
+    *("x-envoy-retry-on", "x-envoy-max-retries", "x-envoy-retry-grpc-on"),
+    *("x-envoy-retriable-status-codes", "x-envoy-retriable-header-names"),
+    *("x-envoy-upstream-rq-timeout-ms", "x-envoy-upstream-rq-per-try-timeout-ms"),
+    *("x-envoy-upstream-rq-timeout-alt-response", "x-envoy-upstream-alt-stat-name"),
+    *("x-envoy-upstream-stream-duration-ms", "x-envoy-hedge-on-per-try-timeout"),
+    *("x-envoy-force-trace", "x-envoy-internal", "x-envoy-ip-tags"),
+    *("x-envoy-original-url", "x-envoy-original-path", "x-envoy-attempt-count"),
+    *("x-envoy-decorator-operation", "x-envoy-external-address"),
+    *("x-envoy-downstream-service-cluster", "x-forwarded-client-cert"),
+    *("x-forwarded-for", "x-forwarded-host", "via", "traceparent"),
+    *("proxy-authorization", "http2-settings"),
+)
+METHODS = ("GET", "DELETE", "TRACE", "OPTIONS", "PROPFIND", "POST", "PUT", "PATCH")
+
+
+@row("A37", "fields that a client could steer the proxy with")
+async def steering(stage: Stage) -> list[str]:
+    client = await stage.client()
+    cases = []
+    for name in STEERING:
+        await client.get(f"{name}: 1")
+        value = stage.seen[-1].get(name)
+        fate = {None: "dropped", "1": "passed on"}.get(value, f"turned into {value}")
+        cases.append((name, fate))
+    return merged(cases)
+
+
+@row("A38", "requests without a body, by method")
+async def without_a_body(stage: Stage) -> list[str]:
+    client = await stage.client()
+    cases = []
+    for method in [
+        "GET",
+        "DELETE",
+        "TRACE",
+        "OPTIONS",
+        "PROPFIND",
+        "POST",
+        "PUT",
+        "PATCH",
+    ]:
+        for line in ((), ("content-length: 0",)):
+            await client.get(*line, method=method)
+            length = stage.seen[-1].get("content-length")
+            said = f"{method} with a length of 0" if line else method
+            cases.append((said, f"upstream sees content-length {length}"))
+    return merged(cases)
+
+
+@row("A39", "client expects a `100 Continue`", {"hop.1.link.delay": 0.05})
+async def expects(stage: Stage) -> list[str]:
+    """The upstream is far, so that what comes at once comes from the proxy."""
+    cases = []
+    for method in ("POST", "GET"):
+        client = await stage.client()
+        length = ["content-length: 5"] if method == "POST" else []
+        client.send(request("expect: 100-continue", *length, method=method))
+        await stage.wait(0.03)
+        first = client.raw.split(b"\r\n")[0].decode()
+        if method == "POST":
+            client.send(b"hello")
+        await client.answer()
+        final = await client.answer()
+        expected = "sees" if "expect" in stage.seen[-1].names else "does not see"
+        cases.append(
+            (method, f"{first} at once, then {status(final)}; upstream {expected} it")
+        )
+    return merged(cases)

@@ -6,9 +6,18 @@ longest life of a connection. All are short, and no two sums of them are alike.
 
 from __future__ import annotations
 
+from labkit.net import reset
 from labkit.wire import Direction, Kind
-from tests.fidelity.actors import OK, Client, Message, Peer, Script, request
-from tests.fidelity.row import row
+from tests.fidelity.actors import (
+    OK,
+    Client,
+    Message,
+    Peer,
+    Script,
+    answers,
+    request,
+)
+from tests.fidelity.row import merged, row
 from tests.fidelity.rows_a import says, status
 from tests.fidelity.stage import QUIET, Stage, told
 
@@ -302,3 +311,71 @@ async def stands_still(stage: Stage) -> list[str]:
         told(await stage.log()),
         stage.goodbye(0, C=C),
     ]
+
+
+@row(
+    "B28",
+    "client says `Connection: close` during the goodbye",
+    {"hop.0.server.accept_http_10": True},
+    {"idle": IDLE, "end of its life": LIFE},
+)
+async def says_close_too(stage: Stage) -> list[str]:
+    """It is told what it said, and the connection ends when it would have anyway."""
+    cases = []
+    for version, line in (("1.1", ["connection: close"]), ("1.0", [])):
+        client = await stage.client()
+        await client.get()
+        is_old_age = stage.case != "idle"
+        number = client.number
+        since = stage.opened(0, number) if is_old_age else stage.response(number)
+        start = M if is_old_age else I
+        await stage.wait(since + start + D / 3 - stage.clock)
+        client.send(request(*line, version=version))
+        answer = await client.answer()
+        await client.ending()
+        names = END_OF_LIFE if is_old_age else GOODBYE
+        end = stage.goodbye(0, number, since, **names)
+        cases.append((f"HTTP/{version}", f"{says(answer)}, {end}"))
+    return merged(cases)
+
+
+@row("B29", "a response that outlives the drain of an idle connection", IDLE)
+async def outlives_the_drain(stage: Stage) -> list[str]:
+    stage.script = answers_after(0.0, D + C)
+    client = await stage.client()
+    await client.get()
+    await stage.wait(I + D / 3)
+    answer = await client.get()
+    await client.ending()
+    return [says(answer), f"{stage.goodbye(0, C=C)} after it"]
+
+
+@row(
+    "B30",
+    "client leaves, with a FIN or a RST",
+    {},
+    {"waiting": {}, "during the response": {}, "during its request": {}},
+)
+async def client_leaves(stage: Stage) -> list[str]:
+    part = b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\npart"
+    stage.script = answers(part) if "response" in stage.case else lambda *_: None
+    cases = []
+    for number, how in enumerate(("FIN", "RST"), 1):
+        client = await stage.client()
+        if "request" in stage.case:
+            client.send(
+                b"POST / HTTP/1.1\r\nhost: lab\r\ncontent-length: 9\r\n\r\npart"
+            )
+        else:
+            client.ask()
+        await stage.wait(0.08)
+        if how == "FIN":
+            client.transport.close()
+        else:
+            reset(client.transport)
+        left = stage.clock
+        log = await stage.log(number)
+        await stage.wait(0.05)
+        end = stage.goodbye(1, number, since=left)
+        cases.append((how, f"{log[-1]}; upstream connection: {end}"))
+    return merged(cases)

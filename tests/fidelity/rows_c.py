@@ -628,3 +628,71 @@ async def early_response(stage: Stage) -> list[str]:
         f"upstream connection: {stage.goodbye(1)} from the proxy",
         f"client connection: {stage.goodbye(0, C=LINGER)}",
     ]
+
+
+STATUSES = {
+    "no body": b"HTTP/1.1 503 -\r\ncontent-length: 0\r\n\r\n",
+    "a body": b"HTTP/1.1 503 -\r\ncontent-length: 2\r\n\r\nno",
+    "an empty body in chunks": b"HTTP/1.1 503 -\r\ntransfer-encoding: chunked\r\n\r\n"
+    b"0\r\n\r\n",
+}
+
+
+@row(
+    "C60",
+    "a response that is retried",
+    {RETRY: ["5xx"]},
+    {name: {} for name in STATUSES},
+)
+async def retried_status(stage: Stage) -> list[str]:
+    def script(peer: Peer, message: Message) -> None:
+        peer.say(STATUSES[stage.case] if len(stage.seen) == 1 else OK)
+
+    stage.script = script
+    client = await stage.client()
+    answer = await client.get()
+    (entry,) = await stage.log()
+    used = [seen.connection for seen in stage.seen]
+    end = "stays open" if stage.end(1) is None else "is closed"
+    return [
+        f"{status(answer)}, attempts {entry.attempts}",
+        f"upstream connections {used}, the first {end}",
+    ]
+
+
+@row(
+    "C61",
+    "timeouts of a request that is long in coming",
+    {"hop.0.server.delayed_close_timeout": LINGER},
+    {
+        "route": {"hop.1.pool.timeout": 0.15},
+        "per try": {"hop.1.pool.per_try_timeout": 0.15},
+    },
+)
+async def slow_request(stage: Stage) -> list[str]:
+    stage.script = lambda *_: None
+    client = await stage.client()
+    client.send(request("content-length: 9", method="POST") + b"half")
+    early = await client.answer(0.25)
+    sent = stage.clock
+    client.send(b"later")
+    answer = await client.answer()
+    (entry,) = await stage.log()
+    when = stage.moment(stage.response() - sent, {"at the timeout": 0.15})
+    return [
+        f"before the request is whole: {status(early)}",
+        f"{says(answer)} {when} after its end; {entry}",
+    ]
+
+
+@row("C62", "one connection and a queue", {"hop.1.pool.max_connections": 1})
+async def one_and_a_queue(stage: Stage) -> list[str]:
+    stage.script = answers_after(*[0.03] * 4)
+    clients = [await stage.client() for _ in range(4)]
+    for number, each in enumerate(clients):
+        each.ask(f"x-number: {number}")
+        await stage.wait(0.005)
+    got = [status(await each.answer()) for each in clients]
+    order = [seen.get("x-number") for seen in stage.seen]
+    used = [seen.connection for seen in stage.seen]
+    return [f"{', '.join(got)}; order {order}, upstream connections {used}"]

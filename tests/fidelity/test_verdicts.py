@@ -27,4 +27,4 @@ def test_the_verdict_is_envoys(raw: bytes, told: tuple[Verdicts, Verdicts]) -> N
 def test_the_shapes_meet_every_fate(told: tuple[Verdicts, Verdicts]) -> None:
     """A comparison of nothing with nothing would agree as well."""
     fates = {verdict.client.split(" ")[1] for verdict in told[1].values()}
-    assert fates == {"200", "400", "404", "426", "431", "501"}
+    assert fates == {"200", "400", "403", "404", "426", "431", "501"}

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 from counts import FIVE, TIMERS, line, series
+from matplotlib.collections import LineCollection
 from stories import overlaps, texts
 
 from labkit import figures
@@ -60,6 +61,23 @@ def test_rates_that_span_decades_are_drawn_on_a_logarithmic_scale() -> None:
     narrow = RateSeries("model", (RatePoint(1, 10**4, 2000), RatePoint(2, 10**4, 5000)))
     assert {"0.001 %", "0.01 %", "0.1 %", "1 %"} <= set(texts(rates([wide])))
     assert {"0 %", "20 %", "40 %", "60 %"} <= set(texts(rates([narrow])))
+
+
+@pytest.mark.parametrize(("least", "drawn"), [(1e-9, 4), (0.0, 6)])
+def test_a_curve_below_the_scale_ends_there_and_only_zero_runs_along_it(
+    least: float, drawn: int
+) -> None:
+    wide = RateSeries("model", (RatePoint(1, 10**6, 10), RatePoint(2, 10**6, 10**4)))
+    shares = (0.0001, 0.001, 0.0005, least, least, least)
+    ax = rates([wide], theory=[Curve("theory", (0.5, 1, 2, 4, 6, 8), shares)])
+    paths = [
+        path
+        for lines in ax.collections
+        if isinstance(lines, LineCollection)
+        for path in lines.get_segments()
+        if len(path) > 2
+    ]
+    assert max(map(len, paths)) == drawn
 
 
 def test_the_title_says_what_was_found() -> None:
