@@ -103,10 +103,11 @@ def _state(hops: list[_Hop], now: float) -> tuple[object, ...]:
     """All that the future depends on, but for rounding."""
     told: list[object] = []
     for hop in hops:
-        if not hop.served:
-            told.append(None)
-            continue
+        # The clock of a server's timer goes on where there is no connection.
         phase = now % hop.tick if hop.tick else 0.0
+        if not hop.served:
+            told.append((0, round(phase / _ALIKE)))
+            continue
         ages = [now - hop.heard, phase]
         if hop.lifetime < math.inf:
             ages.append(now - hop.opened)

@@ -204,6 +204,19 @@ def test_gaps_are_counted_as_the_virtual_engine_counts_them(
     assert walk_share(asked) * 50 == pytest.approx(run.failed)
 
 
+def test_a_ticking_timer_ticks_on_while_there_is_no_connection() -> None:
+    """What the walk takes for the same state again is the same at any tick."""
+    hop = Hop(
+        pool=Pool(max_requests_per_connection=2),
+        link=Link(delay=0.03),
+        server=Server(idle_timeout=0.2, tick=0.4),
+    )
+    traffic = Traffic(arrivals="gaps", gaps=(0.33037,), requests=60)
+    asked = Scenario(traffic=traffic, hops=(hop,))
+    run = labkit.run(asked, progress=False)
+    assert 0 < run.failed == round(walk_share(asked) * 60)
+
+
 def test_the_walk_of_ten_million_requests_ends_where_it_repeats_itself() -> None:
     hop = Hop(link=Link(delay=0.01), server=Server(idle_timeout=2.0))
     traffic = Traffic(
