@@ -639,7 +639,7 @@ STATUSES = {
 
 
 @row(
-    "C60",
+    "C54",
     "a response that is retried",
     {RETRY: ["5xx"]},
     {name: {} for name in STATUSES},
@@ -661,7 +661,7 @@ async def retried_status(stage: Stage) -> list[str]:
 
 
 @row(
-    "C61",
+    "C55",
     "timeouts of a request that is long in coming",
     {"hop.0.server.delayed_close_timeout": LINGER},
     {
@@ -685,7 +685,7 @@ async def slow_request(stage: Stage) -> list[str]:
     ]
 
 
-@row("C62", "one connection and a queue", {"hop.1.pool.max_connections": 1})
+@row("C56", "one connection and a queue", {"hop.1.pool.max_connections": 1})
 async def one_and_a_queue(stage: Stage) -> list[str]:
     stage.script = answers_after(*[0.03] * 4)
     clients = [await stage.client() for _ in range(4)]
