@@ -104,7 +104,15 @@ def parser(request: Outgoing) -> Parser:
     return EnvoyParser(request)
 
 
-BY_ENVOY = Reading(read_plain, parser)
+def overlooks(early: bytes) -> bool:
+    """What may become a head says nothing before it ends (C57)."""
+    try:
+        return early.startswith(b"H") and _end_of_head(early) < 0
+    except Malformed:
+        return False
+
+
+BY_ENVOY = Reading(read_plain, parser, overlooks)
 
 
 def _end_of_head(data: bytes) -> int:

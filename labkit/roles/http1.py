@@ -72,6 +72,7 @@ class Http1Connection(asyncio.Protocol):
         self.owner = owner
         self.watch_fin = watch_fin
         self._reading = reading
+        self._early = b""
         self._resets = resets
         self.state = State.CONNECTING
         self.number = 0
@@ -150,6 +151,7 @@ class Http1Connection(asyncio.Protocol):
         if self.state is not State.BUSY or self._request is not None:
             self.tell(Signal.ASSIGNED)
         self._asker, self._request, self._upload = asker, request, upload
+        self._heard = bool(self._early)
         self._writer = writer
         if wants_close(request.headers, request.http_version):
             self._announce("announced by the client")
@@ -192,8 +194,10 @@ class Http1Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Part of a response, or bytes that nobody asked for."""
         request = self._request
+        if self._early:
+            data, self._early = self._early + data, b""
         if request is None:
-            self.abandon("unsolicited bytes")
+            self._take_unasked(data)
             return
         self._heard = True
         if self._incoming is not None and self._parser is None:
@@ -207,6 +211,12 @@ class Http1Connection(asyncio.Protocol):
             self._parser = self._reading.parser(request)
         self._parser.receive(data)
         self._read_with(self._parser)
+
+    def _take_unasked(self, data: bytes) -> None:
+        if self.is_idle and self._reading.overlooks(data):
+            self._early = data
+        else:
+            self.abandon("unsolicited bytes")
 
     def _read_plain(self, head: Head, data: bytes) -> None:
         body = data[head.end :]

@@ -40,11 +40,17 @@ class Parser(Protocol):
         """What is next, None if that is yet to arrive; Malformed if it never will."""
 
 
+def _nothing(early: bytes) -> bool:
+    return False
+
+
 class Reading(NamedTuple):
     """How responses are read: the plain ones in one go, all others piece by piece.
 
     ``plain`` takes bytes and the request's method, and says None to all others.
+    ``overlooks`` are bytes that nobody asked for and that say nothing yet.
     """
 
     plain: Callable[[bytes, str], Head | None]
     parser: Callable[[Outgoing], Parser]
+    overlooks: Callable[[bytes], bool] = _nothing

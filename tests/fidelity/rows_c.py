@@ -696,3 +696,33 @@ async def one_and_a_queue(stage: Stage) -> list[str]:
     order = [seen.get("x-number") for seen in stage.seen]
     used = [seen.connection for seen in stage.seen]
     return [f"{', '.join(got)}; order {order}, upstream connections {used}"]
+
+
+EARLY = {
+    "half a status line": b"HTTP/1.1 40",
+    "a status line": b"HTTP/1.1 408 Request Timeout\r\n",
+    "a whole response": OK,
+    "no HTTP": b"x",
+    "an empty line": b"\r\n",
+}
+
+
+@row(
+    "C57",
+    "bytes on an idle connection that nobody asked for",
+    {},
+    {name: {} for name in EARLY},
+)
+async def unasked(stage: Stage) -> list[str]:
+    def script(peer: Peer, message: Message) -> None:
+        peer.say(OK)
+        if len(stage.seen) == 1:
+            peer.later(0.05, peer.say, EARLY[stage.case])
+
+    stage.script = script
+    client = await stage.client()
+    await client.get()
+    await stage.wait(0.1)
+    answer = await client.get()
+    log = await stage.log(2)
+    return [f"{status(answer)} on connection {stage.seen[-1].connection}, {log[-1]}"]
