@@ -6,11 +6,18 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["held_up"]
 
-settings.register_profile("labkit", deadline=None)
+# CI tries the same examples every time, so that a change is judged by what it changes;
+# everybody else tries new ones. No machine is too slow.
+settings.register_profile(
+    "labkit",
+    deadline=None,
+    derandomize="LABKIT_CI" in os.environ,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("labkit")
 
 # A shell starts what it puts into the background with Ctrl-C ignored, and children
