@@ -85,6 +85,8 @@ class Http1Connection(asyncio.Protocol):
         self.can_write = True
         self._transport: asyncio.Transport = cast(asyncio.Transport, None)
         self._gone = False
+        # A head that waits for what its body has at hand, for a turn of the loop.
+        self._held = b""
         self._clear()
 
     def _clear(self) -> None:
@@ -138,9 +140,10 @@ class Http1Connection(asyncio.Protocol):
     def ask(
         self, request: Outgoing, asker: Asker, upload: Upload | None = None
     ) -> None:
-        """Send a request; head and body leave in one write unless ``upload`` is given.
+        """Send a request; head and body leave in one write.
 
-        ``upload`` must be given iff the request's body is an iterator. Raises,
+        ``upload`` must be given iff the request's body is an iterator; what it has at
+        hand leaves with the head. Raises,
         before anything is sent, ValueError for a request that is not HTTP and
         ImpossibleTransition if the connection is closed or has an exchange.
         """
@@ -155,16 +158,28 @@ class Http1Connection(asyncio.Protocol):
         self._writer = writer
         if wants_close(request.headers, request.http_version):
             self._announce("announced by the client")
-        self._transport.write(data)
         if not self.watch_fin:
             self._transport.resume_reading()
-        if upload is not None:
+        if upload is None:
+            self._transport.write(data)
+        else:
+            self._held = data
             upload.attach(self)
+            # The upload's task has been woken by now, and reads before this comes.
+            asyncio.get_running_loop().call_soon(self._send_held)
+
+    def _send_held(self) -> None:
+        if self._held and self.state is not State.CLOSED:
+            self._send(b"")
+
+    def _send(self, data: bytes) -> None:
+        held, self._held = self._held, b""
+        self._transport.write(held + data)
 
     def write_body(self, piece: bytes) -> None:
         """Send a piece of a body that comes in pieces."""
         if self._writer is not None and piece:
-            self._transport.write(self._writer.piece(piece))
+            self._send(self._writer.piece(piece))
 
     def finish_body(self) -> None:
         """That was all of the body."""
@@ -172,7 +187,7 @@ class Http1Connection(asyncio.Protocol):
         if self._writer is not None:
             end = self._writer.end()
             if end:
-                self._transport.write(end)
+                self._send(end)
 
     def pause_writing(self) -> None:
         """The transport's buffer is full."""
@@ -378,6 +393,7 @@ class Http1Connection(asyncio.Protocol):
 
     def close(self, why: str) -> None:
         """End it politely: what was written still goes out."""
+        self._send_held()
         self._end(why)
         self._transport.close()
 
