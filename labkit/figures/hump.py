@@ -77,7 +77,7 @@ def _name(sheet: Sheet, frame: Frame, summit: float) -> None:
     """The formula of the peak beside its line, on the side with more room."""
     x, box = frame.x.at(summit), frame.box
     left = x - box.left > box.right - x
-    at = x - 2.0 if left else x + 2.0
+    at = x - 3.0 if left else x + 3.0
     told = f"{FORMULA} = {rate(summit)}"
     word = Word(told, at, box.top + 1.8, "right" if left else "left")
     plot.on_ground(sheet, word, PAPER)

@@ -182,9 +182,24 @@ def _curve(
     pairs = sorted(zip(curve.xs, curve.ys, strict=True))
     pairs = [pair for pair in pairs if math.isfinite(pair[0])]
     for run in _in_sight([share for _, share in pairs], frame.y.low):
-        points = tuple(_place(frame, *pair) for pair in pairs[run])
+        points = tuple(_places(frame, pairs[run]))
         if len(points) > 1:
             sheet.lines.append(Line(points, *pen, layer=LINES))
+
+
+def _places(frame: Frame, pairs: Sequence[tuple[float, float]]) -> Iterator[Point]:
+    """Where a run lies; it leaves the scale where it meets its lower end."""
+    low = frame.y.low
+    for number, (x, share) in enumerate(pairs):
+        beside = [pairs[i] for i in (number - 1, number + 1) if 0 <= i < len(pairs)]
+        inside = [pair for pair in beside if pair[1] >= low]
+        if 0.0 < share < low and inside:
+            other, above = inside[0]
+            part = math.log(above / low) / math.log(above / share)
+            here, there = frame.x.at(x), frame.x.at(other)
+            yield there + part * (here - there), frame.y.at(low)
+        else:
+            yield _place(frame, x, share)
 
 
 def _in_sight(shares: Sequence[float], low: float) -> Iterator[slice]:
