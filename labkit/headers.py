@@ -34,11 +34,10 @@ EXPECTED = b"x-envoy-expected-rq-timeout-ms"
 # What Envoy takes away from a request that comes from outside (rows A18, A37); it
 # knows http2-settings only where Connection nominates it.
 _ENVOY_DROPS = HOP_BY_HOP - {b"http2-settings"}
-_ENVOY_DROPS |= {b"x-forwarded-client-cert"}
+_ENVOY_DROPS |= {EXPECTED, b"x-forwarded-client-cert"}
 _ENVOY_DROPS |= {
     b"x-envoy-" + name
     for name in (
-        b"expected-rq-timeout-ms",
         b"force-trace",
         b"hedge-on-per-try-timeout",
         b"internal",
@@ -113,7 +112,7 @@ def envoy_request(
             asks_for_h2c |= name == b"upgrade" and b"h2c" in value.lower()
             continue
         if name == b"expect" and value.lower() == b"100-continue":
-            # The proxy itself says 100 when it begins to read the body.
+            # The proxy itself has said 100 (row A39).
             continue
         passed.append((name, value))
         names.add(name)

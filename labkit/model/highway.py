@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from labkit.model.arrivals import is_closed_loop
 from labkit.model.passage import Lane, Left, Passage, joined, passage
 from labkit.model.pools import PoolState, queue_kept
 from labkit.model.values import Bools, Floats, HopValues, Ints, Rows, Values, at
@@ -47,7 +48,7 @@ class Travel:
     @property
     def latency(self) -> Floats:
         """Seconds from the sending of its requests to their outcomes, by point."""
-        trips = self.opened - _long(self.values, self.zones, self.gaps, self.looked_at)
+        trips = self.opened - _long(self.zones, self.gaps, self.looked_at)
         points, requests = self.gaps.shape
         rows = self.looked_at // requests
         easy = requests - np.bincount(rows, minlength=points)
@@ -60,7 +61,7 @@ class Travel:
 
     def left(self, places: Rows) -> list[Left]:
         """What these requests leave at each hop."""
-        told = _easy(self.values, self.zones, self.gaps, places)
+        told = _easy(self.zones, self.gaps, places)
         some = np.flatnonzero(self.touchy.ravel()[places])
         if len(some):
             found = np.searchsorted(self.looked_at, places[some])
@@ -79,18 +80,17 @@ def travel(values: Values, gaps: Floats, starts: Sequence[Left]) -> Travel:
     """
     zones = zones_of(values)
     touchy, opened = survey(zones, gaps)
-    is_closed = values.arrivals == "gaps"
     known = touchy.ravel()
     places = np.flatnonzero(known)
     is_first = places % gaps.shape[1] == 0
     # Of these the one before is easy, as far as is known.
     places = places[is_first | ~known[places - 1]]
-    found, before = _first_found(values, zones, gaps, starts, places)
+    found, before = _first_found(zones, gaps, starts, places)
     looks: list[tuple[Rows, Passage]] = []
     while len(places):
         rows = places // gaps.shape[1]
         sent = gaps.ravel()[places]
-        if is_closed:
+        if is_closed_loop(values):
             sent = sent + before
         part = passage(values.of_rows(rows), sent, found)
         looks.append((places, part))
@@ -104,11 +104,11 @@ def travel(values: Values, gaps: Floats, starts: Sequence[Left]) -> Travel:
 
 
 def _first_found(
-    values: Values, zones: Zones, gaps: Floats, starts: Sequence[Left], places: Rows
+    zones: Zones, gaps: Floats, starts: Sequence[Left], places: Rows
 ) -> tuple[list[Left], Floats]:
     """What is left by easy requests before these, or by what was before the first,
     and the latency of those."""
-    found = _easy(values, zones, gaps, np.maximum(places - 1, 0))
+    found = _easy(zones, gaps, np.maximum(places - 1, 0))
     before = found[0].since.copy()
     first = np.flatnonzero(places % gaps.shape[1] == 0)
     rows = places[first] // gaps.shape[1]
@@ -118,7 +118,7 @@ def _first_found(
     return found, before
 
 
-def _easy(values: Values, zones: Zones, gaps: Floats, places: Rows) -> list[Left]:
+def _easy(zones: Zones, gaps: Floats, places: Rows) -> list[Left]:
     """What requests leave whose gaps decide: a connection everywhere, later by the
     SYNs that they sent."""
     rows, there = places // gaps.shape[1], gaps.ravel()[places]
@@ -126,9 +126,9 @@ def _easy(values: Values, zones: Zones, gaps: Floats, places: Rows) -> list[Left
     for number, handshake in enumerate(zones.handshakes):
         since += zones.opens(number, there, rows) * at(handshake, rows)
     left = []
-    for hop in values.hops:
+    for handshake in zones.handshakes:
         left.append(Left(np.ones(len(places), dtype=bool), since))
-        since = since - at(hop.delay, rows)
+        since = since - at(handshake, rows) / 2.0
     return left
 
 
@@ -189,7 +189,7 @@ def sums(way: Travel, left_out: Rows) -> Sums:
     counted[np.searchsorted(way.looked_at, left_out[is_touchy])] = False
     not_easy = np.concatenate([way.looked_at, left_out[~is_touchy]])
     easy = requests - np.bincount(not_easy // requests, minlength=points)
-    opened = way.opened - _long(way.values, way.zones, way.gaps, not_easy)
+    opened = way.opened - _long(way.zones, way.gaps, not_easy)
     reused = easy - opened
     point = way.looked_at // requests
     told = [
@@ -208,11 +208,11 @@ def _by_point(mask: Bools, point: Rows, points: int) -> Ints:
     return np.bincount(point[mask], minlength=points)
 
 
-def _long(values: Values, zones: Zones, gaps: Floats, places: Rows) -> Ints:
+def _long(zones: Zones, gaps: Floats, places: Rows) -> Ints:
     """How many of these gaps are long, at each hop for each point."""
     point, there = places // gaps.shape[1], gaps.ravel()[places]
     told = [
         _by_point(zones.opens(hop, there, point), point, len(gaps))
-        for hop in range(len(values.hops))
+        for hop in range(len(zones.long))
     ]
     return np.asarray(told)

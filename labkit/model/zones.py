@@ -9,11 +9,12 @@ goodbye. So is a gap so short that the request before may be under way.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from labkit.model.arrivals import is_closed_loop
 from labkit.model.pools import HINT_BUFFER
 from labkit.model.values import Bools, Floats, HopValues, Ints, Rows, Value, Values, at
 
@@ -80,7 +81,7 @@ def zones_of(values: Values) -> Zones:
     """The zones of each point."""
     handshakes: list[Value] = [2.0 * hop.delay for hop in values.hops]
     all_of_them: Value = sum(handshakes)
-    is_closed = values.arrivals == "gaps"
+    is_closed = is_closed_loop(values)
     quickest = values.service + all_of_them
     short: list[Value] = []
     long: list[Value] = []
@@ -144,7 +145,7 @@ def is_open_for(values: Values, points: int) -> Bools:
         )
         longest = np.maximum(longest, lifetime(hop))
     zones = zones_of(values)
-    if values.arrivals != "gaps":
+    if not is_closed_loop(values):
         lasts = 2.0 + np.minimum(values.rate * longest, 1e6)
         fits &= np.asarray(values.rate * zones.apart * lasts < _BUSY)
     touchy: Value = 0.0
@@ -169,17 +170,12 @@ def _is_plain_hop(hop: HopValues) -> bool:
 
 def _share_below(values: Values, gap: Value) -> Value:
     """Which share of all gaps is shorter."""
-    if values.arrivals == "gaps":
-        return _share_of(values.gaps.tolist(), gap)
+    if is_closed_loop(values):
+        return np.searchsorted(np.sort(values.gaps), gap) / len(values.gaps)
     if values.arrivals == "poisson":
         return -np.expm1(-values.rate * np.maximum(gap, 0.0))
     # Two neighbours are late by up to the jitter each, so their gap is off by it.
     period, jitter = 1.0 / values.rate, np.maximum(values.jitter, _ROUNDING)
     off = np.clip((gap - period) / jitter, -1.0, 1.0)
     share: Value = np.where(off < 0.0, (1.0 + off) ** 2, 2.0 - (1.0 - off) ** 2) / 2.0
-    return share
-
-
-def _share_of(gaps: Sequence[float], gap: Value) -> Value:
-    share: Value = np.searchsorted(sorted(gaps), gap) / len(gaps)
     return share

@@ -9,14 +9,13 @@ from __future__ import annotations
 import re
 from typing import Protocol
 
-from labkit.roles.intake import MAX_HEAD, Unacceptable, codec_error
+from labkit.roles.intake import MAX_HEAD, Unacceptable, codec_error, unfolded
 
 # A size, and an extension: anything after a blank or a semicolon.
 _SIZE = re.compile(rb"0*([0-9A-Fa-f]{1,16})(?:[ \t;][^\r\n]*)?")
 _PART_OF_A_SIZE = re.compile(_SIZE.pattern + rb"\r?")
 _EXTENDED = re.compile(rb"[0-9A-Fa-f]+[ \t;]")
 _END_OF_TRAILERS = re.compile(rb"(?:\A|\n)\r?\n")
-_FOLD = re.compile(rb"\r?\n(?=[ \t])")
 _TRAILER = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\x00-\x08\x0a-\x1f\x7f]*\r?")
 # An extension is longer than this only by intent; its beginning is enough to know it.
 _KEPT = 64
@@ -139,7 +138,7 @@ class Chunked:
                 self._buffer[: found.start()],
                 found.string[found.end() :],
             )
-            lines = _FOLD.sub(b"", block).split(b"\n") if block else []
+            lines = unfolded(block) if block else []
             if not all(map(_TRAILER.fullmatch, lines)):
                 raise Unacceptable(codec_error())
             self.done = True

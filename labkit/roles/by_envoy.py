@@ -12,13 +12,12 @@ import re
 from labkit.headers import Headers, connection_options, keep_alive_hint
 from labkit.roles.body import Body, Chunked, Sized
 from labkit.roles.heads import Head, read_response
-from labkit.roles.intake import MAX_FIELDS, Unacceptable, read_fields
+from labkit.roles.intake import END_OF_HEAD, MAX_FIELDS, Unacceptable, read_fields
 from labkit.roles.message import Outgoing
 from labkit.roles.parser import Event, Malformed, Parser, Reading, Step
 
 MAX_HEAD = 80 * 1024  # bytes, Envoy's default for responses; trailers too
 
-_END_OF_HEAD = re.compile(rb"\n\r?\n")
 _REASON = rb"[ \t][^\x00-\x08\x0a-\x0c\x0e-\x1f\x7f]*"
 _START = re.compile(rb"HTTP/(\d\.\d)[ \t]+\+?0*(\d{1,20})(?:" + _REASON + rb")?\r*")
 _LENGTH = re.compile(rb"[0-9]{1,20}")
@@ -121,7 +120,7 @@ def _end_of_head(data: bytes) -> int:
     Envoy looks at the first byte at once, at the first line when it is there, and at
     the fields when all are.
     """
-    found = _END_OF_HEAD.search(data)
+    found = END_OF_HEAD.search(data)
     # What has not ended within the limit cannot end within it.
     if (found.end() if found else len(data) + 1) > MAX_HEAD:
         raise Malformed("the head is too large")

@@ -27,6 +27,8 @@ _WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE", "TRACE", "CONNECT"})
 class EnvoyProxy(Proxy):
     """A :class:`Proxy` with Envoy's manners; ``chance`` makes its request ids."""
 
+    _says_continue_at_once = True
+
     def __init__(
         self,
         router: Router,
@@ -40,8 +42,7 @@ class EnvoyProxy(Proxy):
     # -- the request ---------------------------------------------------------------
 
     def _outgoing(self, request: web.BaseRequest, number: int) -> Outgoing:
-        if "Expect" in request.headers:
-            say_continue(request)
+        say_continue(request)
         fields, names = headers.envoy_request(request.raw_headers)
         if b"x-forwarded-proto" not in names:
             fields.append((b"x-forwarded-proto", b"http"))

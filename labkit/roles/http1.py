@@ -143,9 +143,9 @@ class Http1Connection(asyncio.Protocol):
         """Send a request; head and body leave in one write.
 
         ``upload`` must be given iff the request's body is an iterator; what it has at
-        hand leaves with the head. Raises,
-        before anything is sent, ValueError for a request that is not HTTP and
-        ImpossibleTransition if the connection is closed or has an exchange.
+        hand leaves with the head. Raises, before anything is sent, ValueError for a
+        request that is not HTTP and ImpossibleTransition if the connection is closed
+        or has an exchange.
         """
         writer = None
         data = write_request(request) if upload is None else None

@@ -25,7 +25,7 @@ METHODS = frozenset(
     b"PURGE PUT REBIND REPORT SEARCH SOURCE SUBSCRIBE TRACE UNBIND UNLINK UNLOCK "
     b"UNSUBSCRIBE".split()
 )
-_END_OF_HEAD = re.compile(rb"\n\r?\n")
+END_OF_HEAD = re.compile(rb"\n\r?\n")
 _FOLD = re.compile(rb"\r?\n(?=[ \t])")
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _NAME = re.compile(_TOKEN)
@@ -121,7 +121,7 @@ def end_of_head(data: bytes | bytearray) -> int:
 
     Raises Unacceptable for what can no longer become a head.
     """
-    found = _END_OF_HEAD.search(data)
+    found = END_OF_HEAD.search(data)
     end = found.end() if found else -1
     if (end if found else len(data)) > MAX_HEAD:
         raise Unacceptable(codec_error("http1.headers_too_large", 431))
@@ -272,7 +272,7 @@ def read_fields(block: bytes) -> Headers:
     if block[:1] in (b" ", b"\t"):
         raise Unacceptable(codec_error())
     fields: Headers = []
-    for line in _FOLD.sub(b"", block).split(b"\n"):
+    for line in unfolded(block):
         if line in (b"", b"\r"):
             break
         name, colon, value = line.partition(b":")
@@ -284,6 +284,11 @@ def read_fields(block: bytes) -> Headers:
     if not all(_VALUE.fullmatch(value) for _, value in fields):
         raise Unacceptable(codec_error("http1.invalid_characters"))
     return fields
+
+
+def unfolded(block: bytes) -> list[bytes]:
+    """The lines of fields, without their line feeds, folded ones in one piece."""
+    return _FOLD.sub(b"", block).split(b"\n")
 
 
 def _special(fields: Headers) -> Headers:

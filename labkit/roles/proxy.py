@@ -31,6 +31,9 @@ class Proxy:
     no status to give). ``upstream`` is the address that its access log shows.
     """
 
+    # Else when it begins to read the body.
+    _says_continue_at_once = False
+
     def __init__(
         self, router: Router, ledger: Ledger, failure: str, personality: str = "plain"
     ) -> None:
@@ -39,8 +42,6 @@ class Proxy:
         self.failure = failure
         self.upstream: str | None = None
         self._keeps_nominated = personality == "envoy"
-        # Else when it begins to read the body.
-        self._says_continue_at_once = personality == "envoy"
         self._habit = HABITS.get(personality)
         self._usual_failure = FAILURES[personality]
         self._collects = self._habit is not None and self._habit.collects_body

@@ -158,10 +158,8 @@ class Errand:
     def _throw_away(self, incoming: Incoming) -> None:
         """Nobody reads its body, be it here or not: its connection ends with it."""
         connection, self._connection = self._connection, None
-        if incoming.complete and connection is not None:
+        if connection is not None and incoming.complete != b"":
             connection.abandon("abandoned")
-        else:
-            incoming.abandon()
 
     def on_end(self, error: BaseException | None) -> None:
         """The exchange is over; an error after the head is no matter for a retry."""

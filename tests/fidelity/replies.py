@@ -6,21 +6,14 @@ shows what became of the two connections.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from responses import Shape
 
-from labkit.net.loopback import LoopbackNetwork
-from labkit.wire import Trace
 from tests.fidelity.actors import OK, Client, Message, Peer, Script
-from tests.fidelity.stage import Stage, base, staged
+from tests.fidelity.lanes import ANSWERS, CLOSES
+from tests.fidelity.stage import Stage
 
-LANES = 4
-# Seconds until a client's connection is closed, and for which an answer is awaited.
-CLOSES = 0.1
-ANSWERS = 0.3
 # In which a connection that the upstream has reset is out of a pool.
 SETTLES = 0.03
 # Fields that differ from request to request.
@@ -59,26 +52,8 @@ class Listener(Client):
         return self.raw[more_than:]
 
 
-async def fates(world: str, shapes: Sequence[Shape]) -> Fates:
-    """Of these shapes, in one world ("live" or "real")."""
-    left = list(reversed(shapes))
-    told = await asyncio.gather(*(_lane(world, left) for _ in range(LANES)))
-    return {shape: fate for several in told for shape, fate in several.items()}
-
-
-async def _lane(world: str, left: list[Shape]) -> Fates:
-    scenario = base("envoy").replace("hop.0.server.delayed_close_timeout", CLOSES)
-    trace = Trace()
-    network = LoopbackNetwork([hop.link for hop in scenario.hops], trace=trace)
-    told: Fates = {}
-    async with staged(world, scenario, network, trace) as stage:
-        while left:
-            shape = left.pop()
-            told[shape] = await _fate(stage, shape)
-    return told
-
-
-async def _fate(stage: Stage, shape: Shape) -> Fate:
+async def fate(stage: Stage, shape: Shape) -> Fate:
+    """Of one shape."""
     stage.script = _script(stage, shape)
     logged = len(stage.middle.log())
     client = await stage.client(Listener)

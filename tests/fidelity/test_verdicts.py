@@ -7,7 +7,8 @@ from shapes import ALL
 
 from labkit.clock import run_nested
 from labkit.net.precise import precise_loop
-from tests.fidelity.verdicts import Verdicts, both, verdicts
+from tests.fidelity.lanes import both
+from tests.fidelity.verdicts import Verdicts, verdict
 
 pytestmark = pytest.mark.fidelity
 
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.fidelity
 @pytest.fixture(scope="module")
 def told() -> tuple[Verdicts, Verdicts]:
     """Ours and Envoy's, of every shape."""
-    return run_nested(both(verdicts, ALL), precise_loop)
+    return run_nested(both(verdict, ALL), precise_loop)
 
 
 @pytest.mark.parametrize("raw", ALL, ids=lambda raw: ascii(raw[:40]))
@@ -26,5 +27,5 @@ def test_the_verdict_is_envoys(raw: bytes, told: tuple[Verdicts, Verdicts]) -> N
 
 def test_the_shapes_meet_every_fate(told: tuple[Verdicts, Verdicts]) -> None:
     """A comparison of nothing with nothing would agree as well."""
-    fates = {verdict.client.split(" ")[1] for verdict in told[1].values()}
+    fates = {each.client.split(" ")[1] for each in told[1].values()}
     assert fates == {"200", "400", "403", "404", "426", "431", "501"}
