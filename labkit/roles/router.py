@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
+from typing import Protocol
 
 from labkit.headers import EXPECTED
 from labkit.ledger import Ledger
@@ -61,17 +62,42 @@ class Router:
         body; ValueError for a request that is not HTTP; whatever the iterator of
         the body raises. Cancelling it closes the connection in use.
         """
-        errand = Errand(self, request)
-        errand.start()
+        outcome: asyncio.Future[Incoming] = asyncio.get_running_loop().create_future()
+        errand = self.dispatch(request, outcome)
         try:
-            return await errand.outcome
+            return await outcome
         except asyncio.CancelledError:
             errand.cancel()
             raise
 
+    def dispatch(self, request: Outgoing, outcome: Outcome) -> Errand:
+        """Send a request for who does not wait; ``outcome`` is told, perhaps at once.
+
+        Whoever loses interest cancels the errand.
+        """
+        errand = Errand(self, request, outcome)
+        errand.start()
+        return errand
+
+
+class Outcome(Protocol):
+    """Who is told what became of a request: a future, or what behaves like one."""
+
+    def done(self) -> bool:
+        """Has it been told, or does it not want to know?"""
+
+    def cancelled(self) -> bool:
+        """Does it not want to know?"""
+
+    def set_result(self, incoming: Incoming, /) -> None:
+        """The head of the response has arrived."""
+
+    def set_exception(self, error: BaseException, /) -> None:
+        """There will be no response."""
+
 
 class Errand:
-    """A request on its way: one future, no task, callbacks from pool and connection."""
+    """A request on its way: no task, callbacks from pool and connection."""
 
     __slots__ = (
         "_backoff",
@@ -89,12 +115,12 @@ class Errand:
         "tries",
     )
 
-    def __init__(self, router: Router, request: Outgoing) -> None:
+    def __init__(self, router: Router, request: Outgoing, outcome: Outcome) -> None:
         self.request = request
+        self.outcome = outcome
         self.tries = 1
         self._router = router
         self._loop = asyncio.get_running_loop()
-        self.outcome: asyncio.Future[Incoming] = self._loop.create_future()
         self._connection: Http1Connection | None = None
         self._reused = False
         self._incoming: Incoming | None = None

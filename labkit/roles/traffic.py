@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from labkit.ledger import REQUEST_HEADER, Ledger
 from labkit.roles.http1 import HopFailure
 from labkit.roles.origin import IDEMPOTENCY_KEY
-from labkit.roles.router import Outgoing, Router
+from labkit.roles.router import Errand, Incoming, Outgoing, Router
 from labkit.settings import Traffic as TrafficSettings
 
 HOST = b"labkit.test"
@@ -44,45 +44,99 @@ class Traffic:
         self._on_done = on_done
         self._methods = list(settings.methods)
         self._weights = list(settings.methods.values())
+        self._under_way: dict[Sent, None] = {}
+        self._outstanding = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop
+        self._over: asyncio.Future[None]
+        self._left: Iterator[int]
+        self._times: Iterator[float]
+        self._start = 0.0
 
     async def run(self) -> None:
-        """Send all requests and wait for every outcome."""
-        if self.settings.arrivals == "gaps":
-            await self._closed_loop()
-        else:
-            await self._open_loop()
+        """Send all requests and wait for every outcome.
 
-    async def _open_loop(self) -> None:
-        """Arrivals come by the clock, whether or not earlier ones are answered."""
-        loop = asyncio.get_running_loop()
-        start = loop.time()
-        async with asyncio.TaskGroup() as group:
-            for at, burst in zip(self._arrivals(), self._bursts(), strict=False):
-                await _until(loop, start + at)
-                for _ in range(burst):
-                    group.create_task(self.one())
+        ValueError for a request that is not HTTP. Cancelling it ends what is under
+        way.
+        """
+        self._loop = asyncio.get_running_loop()
+        over = self._over = self._loop.create_future()
+        self._times = self._gaps() if self._waits else self._arrivals()
+        self._left = self._bursts()
+        self._start = self._loop.time()
+        self._schedule()
+        try:
+            await over
+        finally:
+            self._call_off()
 
-    async def _closed_loop(self) -> None:
-        """One after the other; a gap runs from an outcome to the next request."""
-        loop = asyncio.get_running_loop()
-        gaps = itertools.chain([0.0], itertools.cycle(self.settings.gaps))
-        for gap, burst in zip(gaps, self._bursts(), strict=False):
-            await _until(loop, loop.time() + gap)
-            await self._together(burst)
+    @property
+    def _waits(self) -> bool:
+        """Does a gap run from an outcome, or do arrivals come by the clock?"""
+        return self.settings.arrivals == "gaps"
 
-    async def _together(self, burst: int) -> None:
-        if burst == 1:
-            await self.one()
-            return
-        async with asyncio.TaskGroup() as group:
+    def _schedule(self) -> None:
+        """Have the next requests sent in their time, if there are any left."""
+        self._timer = None
+        after, burst = next(self._times), next(self._left, 0)
+        if burst:
+            since = self._loop.time() if self._waits else self._start
+            self._timer = self._loop.call_at(since + after, self._send, burst)
+
+    def _send(self, burst: int) -> None:
+        self._outstanding += burst
+        try:
+            if not self._waits:
+                self._schedule()
             for _ in range(burst):
-                group.create_task(self.one())
+                self._send_one()
+        except Exception as error:
+            self.fail(error)
+
+    def book(self, sent: Sent, status: int | None) -> None:
+        """Write down how a request went; after the last one the run is over."""
+        del self._under_way[sent]
+        self._ledger.finish(sent.number, self._loop.time(), status)
+        self._on_done()
+        self._outstanding -= 1
+        if self._outstanding:
+            return
+        if self._waits:
+            self._schedule()
+        if self._timer is None and not self._over.done():
+            self._over.set_result(None)
+
+    def broke_off(self, sent: Sent, failure: HopFailure) -> None:
+        """The body of a response ended before its time."""
+        self._ledger.give_up(sent.number, 0, failure.cause)
+
+    @property
+    def own_status(self) -> int | None:
+        """What the owner of the first pool answers when the hop fails."""
+        return int(self.failure) if self.failure.isdigit() else None
+
+    def fail(self, error: BaseException) -> None:
+        """The run cannot go on."""
+        if not self._over.done():
+            self._over.set_exception(error)
+
+    def _call_off(self) -> None:
+        """Nobody waits for an outcome any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for sent in list(self._under_way):
+            sent.cancel()
+
+    # -- when ----------------------------------------------------------------------
 
     def _bursts(self) -> Iterator[int]:
         left = self.settings.requests
         while left > 0:
             yield min(left, self.settings.burst)
             left -= self.settings.burst
+
+    def _gaps(self) -> Iterator[float]:
+        return itertools.chain([0.0], itertools.cycle(self.settings.gaps))
 
     def _arrivals(self) -> Iterator[float]:
         """Seconds from the start, to the nanosecond: the same on every machine."""
@@ -103,28 +157,13 @@ class Traffic:
 
     # -- one request ---------------------------------------------------------------
 
-    async def one(self) -> None:
-        """Send one request and book its outcome."""
-        loop = asyncio.get_running_loop()
+    def _send_one(self) -> None:
+        """Send one request; its outcome will be booked."""
         method = self._method()
-        number = self._ledger.send(method, loop.time())
-        status = await self._status(self._request(number, method))
-        self._ledger.finish(number, loop.time(), status)
-        self._on_done()
-
-    async def _status(self, request: Outgoing) -> int | None:
-        try:
-            incoming = await self._router.send(request)
-        except HopFailure:
-            return int(self.failure) if self.failure.isdigit() else None
-        if incoming.complete is None:
-            try:
-                async for _ in incoming.chunks():
-                    pass
-            except HopFailure as failure:
-                # The status came, the body did not: that is no answer.
-                self._ledger.give_up(request.number, 0, failure.cause)
-        return incoming.status
+        number = self._ledger.send(method, self._loop.time())
+        sent = Sent(self, number)
+        self._under_way[sent] = None
+        sent.errand = self._router.dispatch(self._request(number, method), sent)
 
     def _method(self) -> str:
         if len(self._methods) == 1:
@@ -133,7 +172,7 @@ class Traffic:
 
     def _request(self, number: int, method: str) -> Outgoing:
         settings = self.settings
-        headers = [(b"host", HOST), (_NUMBER, str(number).encode())]
+        headers = [(b"host", HOST), (_NUMBER, b"%d" % number)]
         for name, value in settings.headers.items():
             headers.append((name.encode(), value.encode()))
         if self.with_keys:
@@ -141,24 +180,66 @@ class Traffic:
         body = b"x" * settings.body_bytes if method in _WITH_BODY else None
         if body is not None:
             headers.append((b"content-length", str(len(body)).encode()))
-        return Outgoing(
-            number=number,
-            method=method,
-            target="/",
-            headers=headers,
-            body=body,
-            http_version=settings.http_version,
-        )
+        return Outgoing(number, method, "/", headers, body, settings.http_version)
 
 
-async def _until(loop: asyncio.AbstractEventLoop, when: float) -> None:
-    """Sleep to an exact moment of the loop's clock."""
-    if when <= loop.time():
-        await asyncio.sleep(0)
-        return
-    woken = loop.create_future()
-    timer = loop.call_at(when, woken.set_result, None)
-    try:
-        await woken
-    finally:
-        timer.cancel()
+class Sent:
+    """A request under way, and what its errand takes for the future it resolves.
+
+    A coroutine for each request would do the same for a task, two turns of the loop
+    and their bookkeeping more; nothing here has to wait but for a body in pieces.
+    """
+
+    __slots__ = ("_is_over", "_reading", "_traffic", "errand", "number")
+
+    def __init__(self, traffic: Traffic, number: int) -> None:
+        self._traffic = traffic
+        self.number = number
+        self.errand: Errand | None = None
+        self._is_over = False
+        self._reading: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Sent {self.number}>"
+
+    def done(self) -> bool:
+        """Is it known what became of it?"""
+        return self._is_over
+
+    def cancelled(self) -> bool:
+        """Does nobody want to know?"""
+        return False
+
+    def set_result(self, incoming: Incoming) -> None:
+        """The head of the response is here."""
+        self._is_over = True
+        if incoming.complete is not None:
+            self._traffic.book(self, incoming.status)
+        else:
+            loop = asyncio.get_running_loop()
+            self._reading = loop.create_task(self._read(incoming))
+
+    def set_exception(self, error: BaseException) -> None:
+        """There will be none."""
+        self._is_over = True
+        if isinstance(error, HopFailure):
+            self._traffic.book(self, self._traffic.own_status)
+        else:
+            self._traffic.fail(error)
+
+    async def _read(self, incoming: Incoming) -> None:
+        try:
+            async for _ in incoming.chunks():
+                pass
+        except HopFailure as failure:
+            # The status came, the body did not: that is no answer.
+            self._traffic.broke_off(self, failure)
+        self._traffic.book(self, incoming.status)
+
+    def cancel(self) -> None:
+        """Break it off."""
+        self._is_over = True
+        if self._reading is not None:
+            self._reading.cancel()
+        elif self.errand is not None:
+            self.errand.cancel()
