@@ -71,6 +71,7 @@ class Exchanges(Sequence[Exchange]):
 
     def append(self, method: str, sent: float) -> int:
         """Start a row for a request sent now; returns its number, from 0."""
+        number = len(self.sent)
         self.method.append(self.methods.number(method))
         self.sent.append(sent)
         self.done.append(math.nan)
@@ -84,7 +85,7 @@ class Exchanges(Sequence[Exchange]):
         self.reached.append(0)
         for per_hop in self.connections:
             per_hop.append(0)
-        return len(self) - 1
+        return number
 
     def is_failed(self, number: int) -> bool:
         """No response, or one that a pool's owner made because its hop failed."""
@@ -158,16 +159,19 @@ class Ledger:
         """A request goes out on a connection of a hop: what failed before is past."""
         book = self.exchanges
         book.connections[hop][number] = connection
-        book.reached[number] = min(book.reached[number], hop)
+        if book.reached[number] > hop:
+            book.reached[number] = hop
         if book.cause_hop[number] >= hop:
             book.cause[number], book.cause_hop[number] = 0, _NOWHERE
         self.hops[hop].reused += reused
-        self._used(hop, connection)
+        if self._keep_lives:
+            self._used(hop, connection)
 
     def reach(self, number: int, hop: int) -> None:
         """The program at the server end of this hop has read the request."""
-        if 0 <= number < len(self.exchanges):
-            self.exchanges.reached[number] = hop + 1
+        reached = self.exchanges.reached
+        if 0 <= number < len(reached):
+            reached[number] = hop + 1
 
     def race(self, number: int, hop: int) -> None:
         """An attempt on a reused connection was cut; a race if nobody read it."""
@@ -207,10 +211,11 @@ class Ledger:
 
     def execute(self, number: int) -> int:
         """The origin does what was asked; returns how often it has done so by now."""
-        if not 0 <= number < len(self.exchanges):
+        executed = self.exchanges.executed
+        if not 0 <= number < len(executed):
             return 1
-        self.exchanges.executed[number] += 1
-        return self.exchanges.executed[number]
+        executed[number] += 1
+        return executed[number]
 
     def finish(self, number: int, now: float, status: int | None) -> None:
         """The outcome has reached the client: a status, or None for no answer."""

@@ -89,8 +89,15 @@ class ConnectionPool:
             return
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
-        self.roster.queue[claim] = None
-        self._act()
+        roster = self.roster
+        first = None if roster.queue else roster.at_hand(self._loop.time())
+        if first is None:
+            roster.queue[claim] = None
+            self._act()
+        else:  # as nearly always: nobody waits, and the first in line will do
+            del roster.idle[first]
+            first.tell(Signal.ASSIGNED)
+            claim.begin(first)
 
     def withdraw(self, claim: Claim) -> None:
         """The claim is void, if it still waits."""
@@ -199,12 +206,13 @@ class ConnectionPool:
         """
         deadline = self.roster.deadline(connection)
         timer = connection.timer
-        if deadline == math.inf or (timer is not None and timer.when() <= deadline):
-            return
         if timer is not None:
+            if timer.when() <= deadline:
+                return
             timer.cancel()
-        loop = asyncio.get_running_loop()
-        connection.timer = loop.call_at(deadline, self._ring, connection)
+        if deadline < math.inf:
+            loop = asyncio.get_running_loop()
+            connection.timer = loop.call_at(deadline, self._ring, connection)
 
     def _ring(self, connection: Http1Connection) -> None:
         connection.timer = None

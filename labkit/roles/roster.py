@@ -71,6 +71,12 @@ class Roster:
         coming = self.connecting + len(self.resting)
         return max(0, len(self.queue) - coming)
 
+    def at_hand(self, now: float) -> Http1Connection | None:
+        """Who serves a claim that nobody is ahead of, where that needs no plan."""
+        for connection in self._in_order_of_reuse():
+            return None if self.why_expired(connection, now) else connection
+        return None
+
     def plan(self, now: float) -> Plan:
         """Serve the queue, oldest request first."""
         waiting = len(self.queue)
@@ -131,7 +137,8 @@ class Roster:
         if settings.honours_hint and connection.hint is not None:
             patience = min(patience, max(0.0, connection.hint - HINT_BUFFER))
         end_of_life = connection.opened + settings.max_connection_duration
-        return min(connection.idle_since + patience, end_of_life)
+        end_of_patience = connection.idle_since + patience
+        return end_of_patience if end_of_patience < end_of_life else end_of_life
 
     def why_expired(self, connection: Http1Connection, now: float) -> str:
         """The knob that ends this idle connection now, or nothing."""

@@ -354,10 +354,12 @@ class Errand:
         if self._holds_retry:
             self._holds_retry = False
             self._router.retrying -= 1
-        for timer in (self._try_deadline, self._backoff):
-            if timer is not None:
-                timer.cancel()
-        self._try_deadline = self._backoff = None
+        if self._try_deadline is not None:
+            self._try_deadline.cancel()
+            self._try_deadline = None
+        if self._backoff is not None:
+            self._backoff.cancel()
+            self._backoff = None
 
     def _settle(self) -> None:
         """Leave nothing behind: no timer, no task."""
