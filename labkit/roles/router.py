@@ -135,7 +135,7 @@ class Errand:
         if body is None or isinstance(body, bytes):
             return None
         limit = self._router.settings.retry.buffer_limit
-        return Upload(body, limit, self._source_failed, self._arm)
+        return Upload(body, limit, self._source_failed, self._uploaded)
 
     def __repr__(self) -> str:
         request = self.request
@@ -143,7 +143,8 @@ class Errand:
 
     def start(self) -> None:
         """Ask the pool for a connection."""
-        self._arm()
+        if self._upload is None or self._upload.is_complete:
+            self._arm()
         self._router.pool.enlist(self)
 
     # -- what the pool says ----------------------------------------------------
@@ -295,19 +296,20 @@ class Errand:
     def _arm(self) -> None:
         """The clocks run from the end of the request, as Envoy's do."""
         timeout = self._router.settings.timeout
-        if timeout < math.inf and self._is_complete and not self.outcome.cancelled():
+        if timeout < math.inf:
             self._deadline = self._loop.call_later(timeout, self._time_is_up)
-        if self._upload is not None and self._connection is not None:
+
+    def _uploaded(self) -> None:
+        if not self.outcome.cancelled():
+            self._arm()
+        if self._connection is not None:
             self._arm_try()
 
     def _arm_try(self) -> None:
         limit = self._router.settings.per_try_timeout
-        if limit < math.inf and self._is_complete and self._incoming is None:
+        uploading = self._upload is not None and not self._upload.is_complete
+        if limit < math.inf and not uploading and self._incoming is None:
             self._try_deadline = self._loop.call_later(limit, self._try_is_up)
-
-    @property
-    def _is_complete(self) -> bool:
-        return self._upload is None or self._upload.is_complete
 
     def _time_is_up(self) -> None:
         """All tries together took too long, the response included."""
