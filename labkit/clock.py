@@ -214,10 +214,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self, coro: Coroutine[Any, Any, T], **options: Any
     ) -> asyncio.Task[T]:
         """Schedule a coroutine; the plain case without asyncio's detours."""
-        special = self._closed or self._debug or self._task_factory  # type: ignore[attr-defined]
-        if options or special:
+        if self._closed or self._debug or self._task_factory:  # type: ignore[attr-defined]
             return super().create_task(coro, **options)
-        return asyncio.Task(coro, loop=self)
+        return asyncio.Task(coro, loop=self, **options)
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
         """Forget cancelled timers once they are the larger part of the heap."""
@@ -294,23 +293,20 @@ class VirtualLoop(asyncio.BaseEventLoop):
             )
         ticks = now > self._now
         self._now = now
-        due: list[Any] = []
-        while timers and timers[0][0] == now:
+        # A timer that one of these sets for this very moment is for the next turn.
+        end_of_turn = self._next_order()
+        while timers and timers[0][0] == now and timers[0][1] < end_of_turn:
             timer: Any = heappop(timers)[2]
-            timer._scheduled = False
-            due.append(timer)
-        rest = iter(due)
-        for timer in rest:
             if timer._cancelled:
+                self._timer_cancelled_count -= 1
                 continue
+            timer._scheduled = False
             try:
                 if args := timer._args:
                     timer._context.run(timer._callback, *args)
                 else:
                     timer._context.run(timer._callback)
             except (SystemExit, KeyboardInterrupt):
-                left = reversed(list(rest))
-                self._ready.extendleft(left)  # type: ignore[attr-defined]
                 raise
             except BaseException as error:
                 self._report(timer, error)
