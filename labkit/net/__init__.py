@@ -11,7 +11,9 @@ import asyncio
 import socket
 import struct
 from collections.abc import Callable
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVarTuple, Unpack
+
+Ts = TypeVarTuple("Ts")
 
 Address = tuple[str, int]
 Answer = Literal["accept", "refuse", "drop"]
@@ -67,7 +69,10 @@ def reset(transport: asyncio.Transport) -> None:
 
 
 def after_delivery(
-    loop: asyncio.AbstractEventLoop, callback: Callable[[], object], passes: int = 1
+    loop: asyncio.AbstractEventLoop,
+    passes: int,
+    callback: Callable[[Unpack[Ts]], object],
+    *args: Unpack[Ts],
 ) -> None:
     """Call back once everything that has already arrived has been delivered.
 
@@ -75,9 +80,9 @@ def after_delivery(
     (real loop) and after all that is ready at this instant (virtual loop); a
     plain ``call_soon`` would come before them. No pass at all calls at once.
     """
-    if passes == 0:
-        callback()
-    elif passes == 1:
-        loop.call_at(loop.time(), callback)
+    if passes == 1:
+        loop.call_at(loop.time(), callback, *args)
+    elif passes == 0:
+        callback(*args)
     else:
-        loop.call_at(loop.time(), after_delivery, loop, callback, passes - 1)
+        loop.call_at(loop.time(), after_delivery, loop, passes - 1, callback, *args)

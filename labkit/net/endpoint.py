@@ -24,6 +24,9 @@ WINDOW = 256 * 1024
 SEGMENT = 64 * 1024
 HIGH_WATER = 64 * 1024
 
+# CPython 3.11 looks a member of an enum up through its metaclass, every time.
+DATA, FIN, RST = Kind.DATA, Kind.FIN, Kind.RST
+
 
 class VirtualSocket:
     """Just enough of a socket for servers that set options and ask for names."""
@@ -62,6 +65,10 @@ class VirtualSocket:
         return -1
 
 
+# What an end holds on to that holds on to nothing; replaced before it is filled.
+_EMPTY: deque[Any] = deque()
+
+
 class Endpoint(asyncio.Transport):
     """The transport of one end; ``lane`` carries what it sends."""
 
@@ -72,35 +79,30 @@ class Endpoint(asyncio.Transport):
         wire: Wire,
         name: Address,
         peer: Address,
+        on_close: Callable[[Endpoint], None],
     ) -> None:
-        self._socket = VirtualSocket(name, peer)
-        super().__init__(
-            {
-                "socket": self._socket,
-                "sockname": name,
-                "peername": peer,
-                "labkit.connection": wire.connection,
-            }
-        )
+        super().__init__()
         self._loop = loop
         self._lane = lane
         self._wire = wire
+        self._names = (name, peer)
+        self._on_close = on_close
         self._other: Endpoint | None = None
         self._protocol: Any = None
         self._fills_buffers = False
         self._own_socket: Any = None
-        self.on_close: Callable[[Endpoint], None] = _ignore
         # upper half: asyncio's transport
         self._reading = False
         self._closing = False
         self._lost = False
         self._eof_written = False
-        self._buffer: deque[bytes] = deque()
+        self._buffer: deque[bytes] = _EMPTY
         self._buffered = 0
         self._writing_paused = False
         self._high, self._low = HIGH_WATER, HIGH_WATER // 4
         # lower half: the kernel's socket
-        self._inbox: deque[tuple[Kind, bytes]] = deque()
+        self._handle: VirtualSocket | None = None
+        self._inbox: deque[tuple[Kind, bytes]] = _EMPTY
         self._outstanding = 0
         self._wake_scheduled = False
         self._socket_closed = False
@@ -111,7 +113,24 @@ class Endpoint(asyncio.Transport):
     def __repr__(self) -> str:
         state = "closing" if self._closing else "open"
         number = self._wire.connection
-        return f"<Endpoint {self._socket.getsockname()[1]} wire {number} {state}>"
+        return f"<Endpoint {self._names[0][1]} wire {number} {state}>"
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """What asyncio tells of a socket, and the connection's number on its hop."""
+        if name == "labkit.connection":
+            return self._wire.connection
+        if name == "socket":
+            return self._socket
+        if name == "sockname":
+            return self._names[0]
+        return self._names[1] if name == "peername" else default
+
+    @property
+    def _socket(self) -> VirtualSocket:
+        """Made for the first who asks: most connections live without."""
+        if self._handle is None:
+            self._handle = VirtualSocket(*self._names)
+        return self._handle
 
     def start(self, protocol: asyncio.BaseProtocol) -> None:
         """Give the connection to its program: connection_made, then what waits."""
@@ -148,11 +167,11 @@ class Endpoint(asyncio.Transport):
     def receive(self, kind: Kind, payload: bytes) -> None:
         """The kernel gets a segment from the wire."""
         if self._socket_closed:
-            if kind is Kind.DATA and not self._reset_received:
-                self._lane.send(Kind.RST)
-            self._reset_received |= kind is Kind.RST
+            if kind is DATA and not self._reset_received:
+                self._lane.send(RST)
+            self._reset_received |= kind is RST
             return
-        if kind is Kind.RST:
+        if kind is RST:
             self._kernel_reset()
             if self._buffer:
                 # A writer that waits for the window is woken by the error.
@@ -161,6 +180,8 @@ class Endpoint(asyncio.Transport):
         if self._reading and not self._inbox and not self._closing:
             self._read(kind, payload)
         else:
+            if self._inbox is _EMPTY:
+                self._inbox = deque()
             self._inbox.append((kind, payload))
 
     def _drain_inbox(self) -> None:
@@ -168,7 +189,7 @@ class Endpoint(asyncio.Transport):
             self._read(*self._inbox.popleft())
 
     def _read(self, kind: Kind, payload: bytes) -> None:
-        if kind is Kind.DATA:
+        if kind is DATA:
             other = self._other
             if other is not None:
                 other._outstanding -= len(payload)
@@ -183,7 +204,7 @@ class Endpoint(asyncio.Transport):
                 raise
             except BaseException as error:
                 self._protocol_raised(error)
-        elif kind is Kind.FIN:
+        elif kind is FIN:
             self._fin_received = True
             self._read_eof()
         elif not self._fin_received:
@@ -245,8 +266,10 @@ class Endpoint(asyncio.Transport):
         if size <= SEGMENT and not self._buffer and self._outstanding + size <= WINDOW:
             # Nearly always: nothing waits, and there is room for all of it.
             self._outstanding += size
-            self._lane.send(Kind.DATA, piece)
+            self._lane.send(DATA, piece)
             return
+        if self._buffer is _EMPTY:
+            self._buffer = deque()
         self._buffer.append(piece)
         self._buffered += size
         self._flush()
@@ -280,7 +303,7 @@ class Endpoint(asyncio.Transport):
                 piece = piece[:room]
             self._buffered -= len(piece)
             self._outstanding += len(piece)
-            self._lane.send(Kind.DATA, piece)
+            self._lane.send(DATA, piece)
 
     def _window_opens(self) -> None:
         self._wake_scheduled = False
@@ -303,7 +326,7 @@ class Endpoint(asyncio.Transport):
     def _send_fin(self) -> None:
         if not self._fin_sent and not self._reset_received:
             self._fin_sent = True
-            self._lane.send(Kind.FIN)
+            self._lane.send(FIN)
 
     def get_write_buffer_size(self) -> int:
         """Bytes written and not yet on the wire."""
@@ -353,7 +376,7 @@ class Endpoint(asyncio.Transport):
         self._fills_buffers = isinstance(protocol, asyncio.BufferedProtocol)
 
     def _force_close(self, error: BaseException | None) -> None:
-        self._buffer.clear()
+        self._buffer = _EMPTY
         self._buffered = 0
         self._closing = True
         self._lose(error)
@@ -378,27 +401,31 @@ class Endpoint(asyncio.Transport):
         self._outstanding = 0
 
     def _write_error(self) -> OSError:
-        had_fin = self._fin_received or any(k is Kind.FIN for k, _ in self._inbox)
+        had_fin = self._fin_received or any(k is FIN for k, _ in self._inbox)
         if had_fin:
             return BrokenPipeError(32, "Broken pipe")
         return ConnectionResetError(104, "Connection reset by peer")
+
+    @property
+    def _has_unread_data(self) -> bool:
+        inbox = self._inbox
+        return bool(inbox) and any(kind is DATA for kind, _ in inbox)
+
+    @property
+    def _resets_on_close(self) -> bool:
+        return self._handle is not None and self._handle.resets_on_close
 
     def _close_socket(self) -> None:
         if self._socket_closed:
             return
         self._socket_closed = True
-        unread = any(kind is Kind.DATA for kind, _ in self._inbox)
         if not self._reset_received:
-            if unread or self._socket.resets_on_close:
+            if self._has_unread_data or self._resets_on_close:
                 self._reset_received = True
-                self._lane.send(Kind.RST)
+                self._lane.send(RST)
             else:
                 self._send_fin()
-        self._inbox.clear()
+        self._inbox = _EMPTY
         if self._own_socket is not None:
             self._own_socket.close()
-        self.on_close(self)
-
-
-def _ignore(endpoint: Endpoint) -> None:
-    """Nobody wants to know."""
+        self._on_close(self)

@@ -14,6 +14,7 @@ import re
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 from labkit.settings import Link
 from labkit.wire import Direction, Kind, Trace
@@ -42,7 +43,11 @@ class LinkState:
 
 
 class Wire:
-    """One connection over a link: an upstream and a downstream lane."""
+    """One connection over a link: an upstream and a downstream lane.
+
+    ``forgotten``: a middlebox has dropped this flow, which was idle for too long;
+    ``last_seen`` is when it last saw a segment, in seconds of the loop's clock.
+    """
 
     __slots__ = (
         "connection",
@@ -68,13 +73,6 @@ class Wire:
     def is_empty(self) -> bool:
         """Is nothing on its way, in either direction?"""
         return self.upstream.is_empty and self.downstream.is_empty
-
-    def is_forgotten(self, now: float) -> bool:
-        """Has a middlebox dropped this flow, which was idle for too long?"""
-        if now - self.last_seen > self.link.settings.forget_after:
-            self.forgotten = True
-        self.last_seen = now
-        return self.forgotten
 
 
 class Lane:
@@ -102,12 +100,16 @@ class Lane:
         row = -1
         if link.trace is not None:
             row = self._record(link, link.trace, kind, payload, now)
-        if wire.is_forgotten(now):
+        settings = link.settings
+        idle, wire.last_seen = now - wire.last_seen, now
+        if idle > settings.forget_after:
+            wire.forgotten = True
+        if wire.forgotten:
             return
         self._in_flight.append((kind, payload, row))
-        arrival = now + link.settings.delay
-        if link.settings.jitter:
-            arrival += link.random.uniform(0.0, link.settings.jitter)
+        arrival = now + settings.delay
+        if settings.jitter:
+            arrival += link.random.uniform(0.0, settings.jitter)
         if arrival < self._last_arrival:
             arrival = self._last_arrival
         self._last_arrival = arrival
@@ -132,10 +134,11 @@ class Lane:
     def _arrive(self) -> None:
         # Each call takes the oldest segment, so equal deadlines cannot reorder.
         kind, payload, row = self._in_flight.popleft()
-        link = self._wire.link
-        if row >= 0 and link.trace is not None:
-            link.trace.arrive(row, link.loop.time() - link.epoch)
-        self.deliver(kind, payload)
+        if row >= 0:
+            link = self._wire.link
+            cast(Trace, link.trace).arrive(row, link.loop.time() - link.epoch)
+        deliver = self.deliver
+        deliver(kind, payload)
 
 
 def _nobody(kind: Kind, payload: bytes) -> None:

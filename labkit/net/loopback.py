@@ -502,5 +502,5 @@ def _waits(longest: float) -> Iterator[float]:
 
 async def _passes(loop: asyncio.AbstractEventLoop, passes: int) -> None:
     done = asyncio.Event()
-    after_delivery(loop, done.set, passes)
+    after_delivery(loop, passes, done.set)
     await done.wait()

@@ -166,8 +166,10 @@ class MemoryNetwork:
     ) -> tuple[asyncio.Transport, asyncio.Protocol]:
         """Dial the server end of a hop; see :class:`labkit.net.Network`."""
         loop = _virtual(asyncio.get_running_loop())
-        host, port = self._hop_address[hop]
-        return await self.create_connection(loop, factory, host, port)
+        endpoint = await self._dial(loop, self._hop_address[hop])
+        protocol = factory()
+        endpoint.start(protocol)
+        return endpoint, protocol
 
     def number(self, hop: int, transport: asyncio.BaseTransport) -> int:
         """The connection's number on its hop, from 1; the same at both ends."""
@@ -290,9 +292,9 @@ class MemoryNetwork:
     def adopt(self, endpoint: Endpoint, server: MemoryServer) -> None:
         """Remember an open end until its socket is closed."""
         self._endpoints[endpoint] = server
-        endpoint.on_close = self._release
 
-    def _release(self, endpoint: Endpoint) -> None:
+    def release(self, endpoint: Endpoint) -> None:
+        """Its socket is closed."""
         self._endpoints.pop(endpoint, None)
 
     def server_at(self, address: Address) -> MemoryServer | None:
@@ -319,7 +321,9 @@ class Handshake:
         self._wire = wire
         self._addresses = (client, server)
         self._answered = answered
-        self._near = Endpoint(wire.link.loop, wire.upstream, wire, client, server)
+        self._near = Endpoint(
+            wire.link.loop, wire.upstream, wire, client, server, network.release
+        )
         wire.upstream.deliver = self._syn_arrives
         wire.downstream.deliver = self._answer_arrives
         wire.upstream.send(Kind.SYN)
@@ -334,11 +338,14 @@ class Handshake:
             return
         wire = self._wire
         wire.downstream.send(Kind.SYN)
-        far = Endpoint(wire.link.loop, wire.downstream, wire, address, client)
+        network = self._network
+        far = Endpoint(
+            wire.link.loop, wire.downstream, wire, address, client, network.release
+        )
         far.face(self._near)
         wire.upstream.deliver = far.receive
-        self._network.adopt(far, server)
-        self._network.adopt(self._near, server)
+        network.adopt(far, server)
+        network.adopt(self._near, server)
         far.start(server.factory())
 
     def _answer_arrives(self, kind: Kind, payload: bytes) -> None:

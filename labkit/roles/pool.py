@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-from functools import partial
 
 from labkit.ledger import Ledger
 from labkit.net import Network, after_delivery
@@ -135,13 +134,9 @@ class ConnectionPool:
 
     def _rest(self, connection: Http1Connection) -> None:
         """Wait until what came with the response has been seen: a FIN, perhaps."""
-        passes = self.roster.settings.reuse_delay
         self.roster.resting[connection] = None
-        if passes == 0:
-            self._rested(connection)
-        else:
-            loop = asyncio.get_running_loop()
-            after_delivery(loop, partial(self._rested, connection), passes)
+        loop, passes = asyncio.get_running_loop(), self.roster.settings.reuse_delay
+        after_delivery(loop, passes, self._rested, connection)
 
     def _rested(self, connection: Http1Connection) -> None:
         if connection.state is not State.RESTING:
