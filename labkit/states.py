@@ -41,6 +41,10 @@ class Signal(Enum):
     __hash__ = object.__hash__
 
 
+# By names of their own: CPython 3.11 looks State.IDLE up through the metaclass.
+CONNECTING, IDLE, BUSY, DRAINING, RESTING, CLOSED = State
+CONNECTED, REFUSED, ASSIGNED, ANNOUNCED, COMPLETED, RESTED, LOST, CLOSE = Signal
+
 MEANING: Mapping[State | Signal, str] = {
     State.CONNECTING: "a SYN is out; no answer yet",
     State.IDLE: "may be handed out",

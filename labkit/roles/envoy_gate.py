@@ -16,7 +16,7 @@ from aiohttp import web
 
 from labkit.net import reset
 from labkit.roles.body import Body, Chunked, Sized
-from labkit.roles.gate import Gate, Phase
+from labkit.roles.gate import DEAF, OPEN, Gate
 from labkit.roles.intake import (
     CHUNKED,
     Refusal,
@@ -69,7 +69,7 @@ class EnvoyGate(Gate):
         return Leash(self, transport)
 
     def data_received(self, data: bytes) -> None:
-        if self._phase is Phase.DEAF:
+        if self._phase is DEAF:
             self._unread = True
             return
         self._stirred = self._loop.time()
@@ -91,7 +91,7 @@ class EnvoyGate(Gate):
         super().connection_lost(exc)
 
     def _leave_to_the_client(self) -> None:
-        if self._phase is Phase.DEAF or self.peer_left or self.said is not None:
+        if self._phase is DEAF or self.peer_left or self.said is not None:
             if self._unread and not self._is_over():
                 reset(self.transport)
             return
@@ -146,7 +146,7 @@ class EnvoyGate(Gate):
         self._head = b""
         head, rest = data[:end], data[end:]
         self._admit(read_request(head, self._settings.accept_http_10), out)
-        return b"" if self._phase is Phase.DEAF else rest
+        return b"" if self._phase is DEAF else rest
 
     def _begin_stream(self) -> None:
         if not self._busy:
@@ -219,7 +219,7 @@ class EnvoyGate(Gate):
 
     @property
     def _may_go_on(self) -> bool:
-        return self._phase is not Phase.DEAF and not self._is_over()
+        return self._phase is not DEAF and not self._is_over()
 
     def _next_request(self) -> None:
         held, self._held = bytes(self._held), bytearray()
@@ -240,7 +240,7 @@ class EnvoyGate(Gate):
             response.force_close()
         elif why := self._why_last():
             self._end_with(response, why)
-        elif self._phase is not Phase.OPEN:
+        elif self._phase is not OPEN:
             self._say_close(response)
         elif self.leaves is not None and self.leaves():
             # B15: as for a connection that is too old, the goodbye begins here.
@@ -298,7 +298,7 @@ class EnvoyGate(Gate):
             self._linger(refusal.details)
         elif self._lingering:
             self._go_deaf_after_late_response()
-        elif self._phase is Phase.OPEN and self._idle_timer is None:
+        elif self._phase is OPEN and self._idle_timer is None:
             self._arm_idle()
 
     def _interrupt(self, refusal: Refusal) -> None:
@@ -353,7 +353,7 @@ class EnvoyGate(Gate):
 
     def _stream_is_idle(self) -> None:
         self._stream_timer = None
-        if not self._busy or self._phase is Phase.DEAF or self._is_over():
+        if not self._busy or self._phase is DEAF or self._is_over():
             return
         limit = self._settings.stream_idle_timeout
         if self._loop.time() < max(self._stirred, self.began) + limit - 1e-9:
@@ -374,7 +374,7 @@ class EnvoyGate(Gate):
         An unfinished request has to be lingered over, or the RST that its rest
         provokes would take the answer away.
         """
-        if self._phase is Phase.DEAF or self._is_over():
+        if self._phase is DEAF or self._is_over():
             return
         if self._body is None:
             self._close("closed by the server")
@@ -386,7 +386,7 @@ class EnvoyGate(Gate):
         self._linger(why)
 
     def _linger(self, why: str) -> None:
-        if self._phase is Phase.DEAF or self._is_over():
+        if self._phase is DEAF or self._is_over():
             return
         if self._phase_timer is not None:
             self._phase_timer.cancel()
@@ -394,7 +394,7 @@ class EnvoyGate(Gate):
 
     def _enter_deafness(self, why: str) -> None:
         """Read on without listening: a client that leaves now frees the connection."""
-        self._phase = Phase.DEAF
+        self._phase = DEAF
         self.set_reading("gate", True)
         self.set_reading("inner", True)
         delay = self._settings.delayed_close_timeout

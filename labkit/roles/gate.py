@@ -47,6 +47,10 @@ class Phase(Enum):
     GONE = auto()
 
 
+# By names of their own: CPython 3.11 looks Phase.OPEN up through the metaclass.
+OPEN, DRAINING, DEAF, GONE = Phase
+
+
 class Keeper(Protocol):
     """The server that a gate belongs to."""
 
@@ -81,18 +85,18 @@ class Gate(asyncio.Protocol):
     ``leaves``: is this response to be the last one, as the server is drained?
     """
 
-    said: tuple[Refusal, web.StreamResponse] | None = None
-    peer_left = False
-    received = 0
-    asked: tuple[str | None, str | None] = (None, None)
-    began = 0.0
-    leaves: Callable[[], bool] | None = None
-
     def __init__(self, keeper: Keeper, inner: RequestHandler) -> None:
-        self._keeper = keeper
         self.inner = inner
+        self.said: tuple[Refusal, web.StreamResponse] | None = None
+        self.peer_left = False
+        self.received = 0
+        self.asked: tuple[str | None, str | None] = (None, None)
+        self.began = 0.0
+        self.leaves: Callable[[], bool] | None = None
+        self._keeper = keeper
+        self._settings = keeper.settings
         self._loop = asyncio.get_running_loop()
-        self._phase = Phase.OPEN
+        self._phase = OPEN
         self._requests = 0
         self._busy = False
         self._client_stays = True
@@ -140,7 +144,7 @@ class Gate(asyncio.Protocol):
         return self._half_closed
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._phase = Phase.GONE
+        self._phase = GONE
         for timer in self._timers():
             timer.cancel()
         self.inner.connection_lost(exc)
@@ -186,7 +190,7 @@ class Gate(asyncio.Protocol):
             self._close(self._why_last_response)
         elif self._lingering:
             self._go_deaf_after_late_response()
-        elif self._phase is Phase.OPEN and self._idle_timer is None:
+        elif self._phase is OPEN and self._idle_timer is None:
             self._arm_idle()
 
     def dress(self, response: web.StreamResponse) -> None:
@@ -196,7 +200,7 @@ class Gate(asyncio.Protocol):
         why = self._why_last()
         if why:
             self._end_with(response, why)
-        elif self._phase is not Phase.OPEN:
+        elif self._phase is not OPEN:
             # By hand: aiohttp then leaves the connection open, as Envoy does.
             response.headers["Connection"] = "close"
         elif self.leaves is not None and self.leaves():
@@ -232,25 +236,22 @@ class Gate(asyncio.Protocol):
 
     def leave(self, why: str) -> None:
         """The server goes: an idle connection ends now, a busy one with its answer."""
-        if not self._busy and self._phase is Phase.OPEN:
+        if not self._busy and self._phase is OPEN:
             self._close(why)
 
     def rearm(self) -> None:
         """Set the timers anew, after a knob was turned or at the start."""
+        self._settings = self._keeper.settings
         for timer in (self._idle_timer, self._life_timer):
             if timer is not None:
                 timer.cancel()
         self._idle_timer = self._life_timer = None
-        if self._phase is Phase.OPEN:
+        if self._phase is OPEN:
             self._arm_life()
             if not self._busy:
                 self._arm_idle()
 
     # -- timers --------------------------------------------------------------------
-
-    @property
-    def _settings(self) -> Server:
-        return self._keeper.settings
 
     def _timers(self) -> list[asyncio.TimerHandle]:
         timers = (
@@ -283,7 +284,7 @@ class Gate(asyncio.Protocol):
     def _idle_is_up(self) -> None:
         """The lazy timer fired: act, or wait for what is left of the idle time."""
         self._idle_timer = None
-        if self._busy or self._head_timer is not None or self._phase is not Phase.OPEN:
+        if self._busy or self._head_timer is not None or self._phase is not OPEN:
             return
         if self._loop.time() < self._idle_deadline():
             self._arm_idle()
@@ -298,7 +299,7 @@ class Gate(asyncio.Protocol):
             self._next_is_too_old = True
             self._is_too_old = not self._busy
             return
-        if self._phase is Phase.OPEN and not self._is_plain_and_busy():
+        if self._phase is OPEN and not self._is_plain_and_busy():
             self._say_goodbye("max connection duration")
 
     def _is_plain_and_busy(self) -> bool:
@@ -335,7 +336,7 @@ class Gate(asyncio.Protocol):
         elif not self._requests or not self._drains():
             self._close(why)
         else:
-            self._phase = Phase.DRAINING
+            self._phase = DRAINING
             self._phase_timer = self._loop.call_later(
                 self._settings.drain_timeout, self._go_deaf, why
             )
@@ -348,7 +349,7 @@ class Gate(asyncio.Protocol):
         self._enter_deafness(why)
 
     def _enter_deafness(self, why: str) -> None:
-        self._phase = Phase.DEAF
+        self._phase = DEAF
         if not self.transport.is_closing():
             self.transport.pause_reading()
         self._phase_timer = self._loop.call_later(
@@ -372,7 +373,7 @@ class Gate(asyncio.Protocol):
             self.transport.close()
 
     def _is_over(self) -> bool:
-        return self._phase is Phase.GONE or self.transport.is_closing()
+        return self._phase is GONE or self.transport.is_closing()
 
     # -- the last response ---------------------------------------------------------
 

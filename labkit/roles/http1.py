@@ -20,7 +20,23 @@ from labkit.roles.heads import Head, write_request
 from labkit.roles.message import Cause, HopFailure, Incoming, Outgoing
 from labkit.roles.parser import Event, Malformed, Parser, Reading, Step
 from labkit.roles.upload import Upload
-from labkit.states import TRANSITIONS, Signal, State, after
+from labkit.states import (
+    ANNOUNCED,
+    ASSIGNED,
+    BUSY,
+    CLOSE,
+    CLOSED,
+    COMPLETED,
+    CONNECTED,
+    CONNECTING,
+    IDLE,
+    LOST,
+    RESTED,
+    RESTING,
+    TRANSITIONS,
+    Signal,
+    after,
+)
 
 __all__ = ["Asker", "HopFailure", "Http1Connection", "Incoming", "Outgoing", "Owner"]
 
@@ -74,7 +90,7 @@ class Http1Connection(asyncio.Protocol):
         self._reading = reading
         self._early = b""
         self._resets = resets
-        self.state = State.CONNECTING
+        self.state = CONNECTING
         self.number = 0
         self.opened = 0.0
         self.idle_since = 0.0
@@ -108,12 +124,12 @@ class Http1Connection(asyncio.Protocol):
     @property
     def is_idle(self) -> bool:
         """May it be handed out?"""
-        return self.state is State.IDLE
+        return self.state is IDLE
 
     @property
     def is_closed(self) -> bool:
         """Is it over?"""
-        return self.state is State.CLOSED
+        return self.state is CLOSED
 
     @property
     def transport(self) -> asyncio.Transport:
@@ -151,8 +167,8 @@ class Http1Connection(asyncio.Protocol):
         data = write_request(request) if upload is None else None
         if data is None:
             writer, data = by_h11.write_request(request)
-        if self.state is not State.BUSY or self._request is not None:
-            self.tell(Signal.ASSIGNED)
+        if self.state is not BUSY or self._request is not None:
+            self.tell(ASSIGNED)
         self._asker, self._request, self._upload = asker, request, upload
         self._heard = bool(self._early)
         self._writer = writer
@@ -169,7 +185,7 @@ class Http1Connection(asyncio.Protocol):
             asyncio.get_running_loop().call_soon(self._send_held)
 
     def _send_held(self) -> None:
-        if self._held and self.state is not State.CLOSED:
+        if self._held and self.state is not CLOSED:
             self._send(b"")
 
     def _send(self, data: bytes) -> None:
@@ -204,7 +220,7 @@ class Http1Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The SYN was answered."""
         self._transport = cast(asyncio.Transport, transport)
-        self.tell(Signal.CONNECTED)
+        self.tell(CONNECTED)
 
     def data_received(self, data: bytes) -> None:
         """Part of a response, or bytes that nobody asked for."""
@@ -234,22 +250,20 @@ class Http1Connection(asyncio.Protocol):
             self.abandon("unsolicited bytes")
 
     def _read_plain(self, head: Head, data: bytes) -> None:
-        body = data[head.end :]
-        whole = len(body) >= head.length
-        self.hint = head.hint
-        incoming = self._incoming_of(head, body[: head.length] if whole else None)
-        self._respond(incoming, head.closes)
+        # A tuple's parts by their places, all at once: the names cost a call each.
+        status, reason, headers, version, length, end, closes, self.hint = head
+        body = data[end:]
+        arrived = len(body)
+        complete = body[:length] if arrived >= length else None
+        incoming = Incoming(self, status, reason, headers, version, complete)
+        self._respond(incoming, closes)
         if self._incoming is not incoming:
             return  # who asked has thrown it away, and the connection with it
-        if whole:
-            self._complete(trailing=len(body) > head.length)
+        if complete is not None:
+            self._complete(trailing=arrived > length)
         else:
-            self._left = head.length
+            self._left = length
             self._read_body(body)
-
-    def _incoming_of(self, head: Head, complete: bytes | None = None) -> Incoming:
-        status, reason, headers, version = head[:4]
-        return Incoming(self, status, reason, headers, version, complete)
 
     def _read_body(self, data: bytes) -> None:
         left = self._left - len(data)
@@ -282,7 +296,7 @@ class Http1Connection(asyncio.Protocol):
             cast(Incoming, self._incoming).feed(event)
         elif isinstance(event, Head):
             self.hint = event.hint
-            self._respond(self._incoming_of(event), event.closes)
+            self._respond(Incoming(self, *event[:4]), event.closes)
         elif event is Step.INTERIM:
             self._interim = True
         else:
@@ -292,7 +306,7 @@ class Http1Connection(asyncio.Protocol):
 
     def _announce(self, why: str) -> None:
         """This exchange is the last one."""
-        self.tell(Signal.ANNOUNCED)
+        self.tell(ANNOUNCED)
         self.why = self.why or why
 
     def _complete(self, trailing: bool = False) -> None:
@@ -305,8 +319,8 @@ class Http1Connection(asyncio.Protocol):
         asker, incoming = self._asker, self._incoming
         self._clear()
         self.served += 1
-        self.tell(Signal.COMPLETED)
-        if self.state is State.CLOSED:
+        self.tell(COMPLETED)
+        if self.state is CLOSED:
             self._let_go(self._transport.close)
         elif not self.watch_fin:
             self._transport.pause_reading()
@@ -319,8 +333,8 @@ class Http1Connection(asyncio.Protocol):
     def _hand_back(self) -> None:
         if self.owner is not None:
             self.owner.release(self)
-        elif self.state is State.RESTING:
-            self.tell(Signal.RESTED)
+        elif self.state is RESTING:
+            self.tell(RESTED)
 
     def _failure(self, cause: Cause, note: str = "") -> HopFailure:
         return HopFailure(
@@ -332,9 +346,9 @@ class Http1Connection(asyncio.Protocol):
 
     def _lose(self, failure: BaseException | None) -> None:
         """The connection is over, and the exchange, if there is one, has failed."""
-        if self.state is State.CLOSED:
+        if self.state is CLOSED:
             return
-        self.tell(Signal.LOST)
+        self.tell(LOST)
         self._fail(failure)
         if self.owner is not None:
             self.owner.lost(self)
@@ -354,7 +368,7 @@ class Http1Connection(asyncio.Protocol):
         """A FIN: the end of a body without a length, or of everything."""
         if self._parser is not None and self._has_begun:
             self._read_the_end(self._parser)
-        self._lose(self._cut_off(None))
+        self._lose(self._cut_off(None) if self._request is not None else None)
 
     def _read_the_end(self, parser: Parser) -> None:
         parser.receive(b"")
@@ -365,7 +379,7 @@ class Http1Connection(asyncio.Protocol):
         self._gone = True
         if self._parser is not None and self._parser.takes_reset:
             self._read_the_end(self._parser)
-        if self.state is not State.CLOSED:
+        if self.state is not CLOSED:
             self._lose(self._cut_off(exc))
         if self.owner is not None:
             self.owner.gone(self)
@@ -402,7 +416,7 @@ class Http1Connection(asyncio.Protocol):
 
         Without one nobody is to blame: who asked has lost interest.
         """
-        if self.state is State.CLOSED:
+        if self.state is CLOSED:
             return
         self._end(why)
         self._let_go(self._transport.abort)
@@ -417,7 +431,7 @@ class Http1Connection(asyncio.Protocol):
             politely()
 
     def _end(self, why: str) -> None:
-        self.tell(Signal.CLOSE)
+        self.tell(CLOSE)
         self.why = self.why or why
 
     def pause(self) -> None:

@@ -20,7 +20,16 @@ from labkit.roles.parser import Reading
 from labkit.roles.roster import Claim, Roster
 from labkit.roles.ticket import Ticket
 from labkit.settings import Pool
-from labkit.states import Signal, State
+from labkit.states import (
+    ASSIGNED,
+    BUSY,
+    CLOSED,
+    COMPLETED,
+    DRAINING,
+    IDLE,
+    RESTED,
+    RESTING,
+)
 
 
 class ConnectionPool:
@@ -95,7 +104,7 @@ class ConnectionPool:
             self._act()
         else:  # as nearly always: nobody waits, and the first in line will do
             del roster.idle[first]
-            first.tell(Signal.ASSIGNED)
+            first.tell(ASSIGNED)
             claim.begin(first)
 
     def withdraw(self, claim: Claim) -> None:
@@ -106,10 +115,10 @@ class ConnectionPool:
 
     def release(self, connection: Http1Connection) -> None:
         """An exchange is over, or was never begun: rest, or close."""
-        if connection.state is State.BUSY:
-            connection.tell(Signal.COMPLETED)
+        if connection.state is BUSY:
+            connection.tell(COMPLETED)
         now = connection.idle_since = self._now()
-        if connection.is_closed:
+        if connection.state is CLOSED:
             self._forget(connection, connection.why)
         elif why := self.roster.why_retired(connection, now):
             self._close(connection, why)
@@ -139,9 +148,9 @@ class ConnectionPool:
         after_delivery(loop, passes, self._rested, connection)
 
     def _rested(self, connection: Http1Connection) -> None:
-        if connection.state is not State.RESTING:
+        if connection.state is not RESTING:
             return
-        connection.tell(Signal.RESTED)
+        connection.tell(RESTED)
         self._make_idle(connection)
 
     def _make_idle(self, connection: Http1Connection) -> None:
@@ -150,7 +159,7 @@ class ConnectionPool:
         roster.idle[connection] = None
         if roster.queue:
             self._act()
-        if connection.state is State.IDLE:
+        if connection.state is IDLE:
             self._arm(connection)
 
     # -- acting ----------------------------------------------------------------
@@ -168,7 +177,7 @@ class ConnectionPool:
             del roster.queue[claim]
         for claim, connection in hand_out:
             del roster.queue[claim], roster.idle[connection]
-            connection.tell(Signal.ASSIGNED)
+            connection.tell(ASSIGNED)
         for _ in range(to_open):
             self._open()
         for claim, connection in hand_out:
@@ -288,7 +297,7 @@ class ConnectionPool:
         self._fail_waiting()
         await self._stop_connecting()
         for connection in list(self.roster.members):
-            if connection.state is State.BUSY or connection.state is State.DRAINING:
+            if connection.state is BUSY or connection.state is DRAINING:
                 failure = HopFailure("ServerDisconnected", "the pool was closed")
                 connection.abandon("pool closed", failure)
             else:

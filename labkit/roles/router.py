@@ -41,6 +41,7 @@ class Router:
         habit: Habit | None = None,
     ) -> None:
         self.pool = pool
+        self.roster = pool.roster
         self.habit = habit
         self.hop = pool.hop
         self.ledger = ledger
@@ -53,7 +54,7 @@ class Router:
     @property
     def settings(self) -> Pool:
         """The knobs of the pool."""
-        return self.pool.roster.settings
+        return self.roster.settings
 
     async def send(self, request: Outgoing) -> Incoming:
         """Send a request and wait for the head of its response.
@@ -295,7 +296,7 @@ class Errand:
 
     def _arm(self) -> None:
         """The clocks run from the end of the request, as Envoy's do."""
-        timeout = self._router.settings.timeout
+        timeout = self._router.roster.settings.timeout
         if timeout < math.inf:
             self._deadline = self._loop.call_later(timeout, self._time_is_up)
 
@@ -306,9 +307,10 @@ class Errand:
             self._arm_try()
 
     def _arm_try(self) -> None:
-        limit = self._router.settings.per_try_timeout
-        uploading = self._upload is not None and not self._upload.is_complete
-        if limit < math.inf and not uploading and self._incoming is None:
+        limit = self._router.roster.settings.per_try_timeout
+        if limit == math.inf or self._incoming is not None:
+            return
+        if self._upload is None or self._upload.is_complete:
             self._try_deadline = self._loop.call_later(limit, self._try_is_up)
 
     def _time_is_up(self) -> None:

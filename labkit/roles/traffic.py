@@ -52,6 +52,7 @@ class Traffic:
         self._left: Iterator[int]
         self._times: Iterator[float]
         self._start = 0.0
+        self._waits = False
 
     async def run(self) -> None:
         """Send all requests and wait for every outcome.
@@ -61,6 +62,8 @@ class Traffic:
         """
         self._loop = asyncio.get_running_loop()
         over = self._over = self._loop.create_future()
+        # Does a gap run from an outcome, or do arrivals come by the clock?
+        self._waits = self.settings.arrivals == "gaps"
         self._times = self._gaps() if self._waits else self._arrivals()
         self._left = self._bursts()
         self._start = self._loop.time()
@@ -69,11 +72,6 @@ class Traffic:
             await over
         finally:
             self._call_off()
-
-    @property
-    def _waits(self) -> bool:
-        """Does a gap run from an outcome, or do arrivals come by the clock?"""
-        return self.settings.arrivals == "gaps"
 
     def _schedule(self) -> None:
         """Have the next requests sent in their time, if there are any left."""
