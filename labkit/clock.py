@@ -14,7 +14,6 @@ bring their own socket. Everything else that would touch the machine raises
 from __future__ import annotations
 
 import asyncio
-import itertools
 import math
 from asyncio import events, tasks
 from collections.abc import Callable, Coroutine, Iterator
@@ -67,13 +66,15 @@ class VirtualNetwork(Protocol):
     async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> Any: ...
 
 
-_new = object.__new__
-
-
 class _Soon(asyncio.Handle):
-    """asyncio's handle for the next turn; :meth:`VirtualLoop.call_soon` fills it."""
+    """asyncio's handle for the next turn; :meth:`VirtualLoop.call_soon` fills it.
+
+    A run makes a dozen of them for every request, and an initializer in Python would
+    cost as much as all the rest of that method.
+    """
 
     __slots__ = ()
+    __init__ = object.__init__
     _context: Context
     _loop: Any
     _callback: Any
@@ -84,6 +85,7 @@ class _Timer(asyncio.TimerHandle):
     """The same for a later moment, filled by :meth:`VirtualLoop.call_at`."""
 
     __slots__ = ()
+    __init__ = object.__init__
     _context: Context
     _loop: Any
     _callback: Any
@@ -120,7 +122,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self.horizon = horizon
         self._now = 0.0
         self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
-        self._next_order = itertools.count().__next__
+        self._order = 0
         self._slice = math.inf
         self._inline = 0  # executor calls under way, one inside the other
 
@@ -172,19 +174,18 @@ class VirtualLoop(asyncio.BaseEventLoop):
             timer = asyncio.TimerHandle(when, callback, args, self, context)
             _leave_out_the_loop(timer)
         else:
-            # Filled here, for a run makes a dozen of them for every request and
-            # to call a class costs as much as all the rest of this.
-            timer = _new(_Timer)
-            timer._context = copy_context() if context is None else context
-            timer._loop = self
-            timer._callback = callback
-            timer._args = args
-            timer._cancelled = False
-            timer._when = when
+            at = _Timer()
+            at._context = copy_context() if context is None else context
+            at._loop = self
+            at._callback = callback
+            at._args = args
+            at._cancelled = False
+            at._when = when
+            timer = at
         # A timer never fires in the past: a deadline that is due is due now.
         due = when if when > self._now else self._now
-        next_order = self._next_order  # by a name of its own, CPython calls it faster
-        heappush(self._timers, (due, next_order(), timer))
+        self._order = order = self._order + 1
+        heappush(self._timers, (due, order, timer))
         timer._scheduled = True  # type: ignore[attr-defined]
         return timer
 
@@ -202,12 +203,13 @@ class VirtualLoop(asyncio.BaseEventLoop):
             handle = asyncio.Handle(callback, args, self, context)
             _leave_out_the_loop(handle)
         else:
-            handle = _new(_Soon)  # as in call_at
-            handle._context = copy_context() if context is None else context
-            handle._loop = self
-            handle._callback = callback
-            handle._args = args
-            handle._cancelled = False
+            soon = _Soon()
+            soon._context = copy_context() if context is None else context
+            soon._loop = self
+            soon._callback = callback
+            soon._args = args
+            soon._cancelled = False
+            handle = soon
         self._ready.append(handle)  # type: ignore[attr-defined]
         return handle
 
@@ -242,7 +244,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         turns, left = 0, self._slice
         while True:
             if ready:
-                for _ in range(len(ready)):
+                handle, last = None, ready[-1]
+                while handle is not last:
                     handle = next_ready()
                     if handle._cancelled:
                         continue
@@ -298,9 +301,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         ticks = now > self._now
         self._now = now
         # A timer that one of these sets for this very moment is for the next turn.
-        next_order = self._next_order
-        end_of_turn = next_order()
-        while timers and timers[0][0] == now and timers[0][1] < end_of_turn:
+        end_of_turn = self._order
+        while timers and timers[0][0] == now and timers[0][1] <= end_of_turn:
             timer: Any = heappop(timers)[2]
             if timer._cancelled:
                 self._timer_cancelled_count -= 1

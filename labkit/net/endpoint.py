@@ -251,7 +251,8 @@ class Endpoint(asyncio.Transport):
 
     def write(self, data: Any) -> None:
         """Send, or keep until the window opens; silent once the peer is gone."""
-        if not isinstance(data, (bytes, bytearray, memoryview)):
+        is_bytes = data.__class__ is bytes
+        if not is_bytes and not isinstance(data, (bytes, bytearray, memoryview)):
             kind = type(data).__name__
             raise TypeError(f"data argument must be a bytes-like object, not {kind!r}")
         if self._eof_written:
@@ -261,7 +262,7 @@ class Endpoint(asyncio.Transport):
         if self._reset_received:
             self._force_close(self._write_error())
             return
-        piece = bytes(data)
+        piece: bytes = data if is_bytes else bytes(data)
         size = len(piece)
         if size <= SEGMENT and not self._buffer and self._outstanding + size <= WINDOW:
             # Nearly always: nothing waits, and there is room for all of it.
