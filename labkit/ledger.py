@@ -285,7 +285,7 @@ class Ledger:
     @property
     def requests(self) -> int:
         """How many requests were sent."""
-        return len(self.exchanges)
+        return len(self.exchanges.sent)
 
     @property
     def failed(self) -> int:

@@ -6,6 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from labkit.headers import keep_alive_hint, wants_close
+from labkit.headers import wants_close
 from labkit.roles.heads import MAX_HEAD, Head, framed, read_response, write_request
 from labkit.roles.message import Outgoing
 
@@ -152,10 +153,12 @@ def test_what_is_written_is_one_request_with_its_body_and_nothing_else(
         body=body,
         http_version=version,
     )
-    written = write_request(request)
-    if written is None:
+    plain = write_request(request)
+    if plain is None:
         return
+    written, closes = plain
     event, read = read_by_h11(written)
+    assert closes == wants_close(event.headers, version)
     assert (event.method.decode(), event.target.decode()) == (method, target)
     assert event.http_version.decode() == version
     assert read == (body or b"")

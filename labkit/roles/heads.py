@@ -10,6 +10,7 @@ is h11's opinion, which a property test holds it to.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -25,12 +26,15 @@ _FIELDS = rb"(?:" + _TOKEN + rb":" + _TEXT + rb"\r\n)*"
 _RESPONSE = re.compile(
     rb"HTTP/1\.([01]) ([2-9][0-9][0-9]) (" + _TEXT + rb")\r\n(" + _FIELDS + rb")\r\n"
 )
+_FIELD = re.compile(rb"([^:]+):[ \t]*([^\r]*)\r\n")
 _REQUEST = re.compile(_TOKEN + rb" [!-~]+ HTTP/1\.[01]\r\n" + _FIELDS + rb"\r\n")
 
 # Fields that say how a message is framed or what follows it.
 _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 _CODING = frozenset({b"transfer-encoding"})
 _SPECIAL = _FRAMING | {b"connection", b"proxy-connection", b"keep-alive"}
+Fields = Sequence[tuple[bytes, bytes]]
+
 _VERSIONS = {b"1": "1.1", b"0": "1.0"}
 _BODILESS = frozenset({204, 304})
 _EXPECTS_LENGTH = frozenset({"POST", "PUT", "PATCH"})
@@ -86,15 +90,10 @@ def _read_head(head: bytes, method: str) -> Head | None:
 
 def _fields(block: bytes) -> tuple[Headers, Headers]:
     """The fields of a head that is known to be well formed: all, and the special."""
-    fields: Headers = []
-    special: Headers = []
-    for line in block.split(b"\r\n")[:-1]:
-        name, _, value = line.partition(b":")
-        field = (name, value.strip(b" \t"))
-        fields.append(field)
-        if name.lower() in _SPECIAL:
-            special.append(field)
-    return fields, special
+    fields: Headers = _FIELD.findall(block)
+    if b" \r\n" in block or b"\t\r\n" in block:
+        fields = [(name, value.rstrip(b" \t")) for name, value in fields]
+    return fields, [field for field in fields if field[0].lower() in _SPECIAL]
 
 
 def _response_length(special: Headers, bodiless: bool) -> int | None:
@@ -112,33 +111,39 @@ def _response_length(special: Headers, bodiless: bool) -> int | None:
     return 0 if bodiless else int(length)
 
 
-def write_request(request: Outgoing) -> bytes | None:
+def write_request(request: Outgoing) -> tuple[bytes, bool] | None:
     """Head and body as one piece, or None: not plain, let h11 write it.
 
-    The framing is decided here: a body of bytes goes out with its length,
-    whatever the headers say.
+    With it, whether it says that the connection ends with this exchange. The framing
+    is decided here: a body of bytes goes out with its length, whatever the headers say.
     """
-    body = request.body or b""
-    if not isinstance(body, bytes):
+    body = request.body
+    if body is not None and not isinstance(body, bytes):
         return None
-    fields = tuple(framed(request))
-    head = _head(request.method, request.target, request.http_version, fields)
-    return None if head is None else head + body
+    fields, size = tuple(request.headers), None if body is None else len(body)
+    written = _head(request.method, request.target, request.http_version, fields, size)
+    if written is None or not body:
+        return written
+    head, closes = written
+    return head + body, closes
 
 
 # A proxy sends on what it got, and a retry sends it again: the same head.
 @lru_cache(maxsize=64)
 def _head(
-    method: str, target: str, version: str, fields: tuple[tuple[bytes, bytes], ...]
-) -> bytes | None:
-    lines = b"".join([b"%s: %s\r\n" % field for field in fields])
+    method: str, target: str, version: str, fields: Fields, size: int | None
+) -> tuple[bytes, bool] | None:
+    sent = _with_length(method, fields, size)
+    lines = b"".join([b"%s: %s\r\n" % field for field in sent])
     start = f"{method} {target} HTTP/{version}\r\n"
     head = b"%s%s\r\n" % (start.encode("utf-8"), lines)
-    hosts = [name for name, _ in fields if name.lower() == b"host"]
+    hosts = [name for name, _ in sent if name.lower() == b"host"]
     # A value with a line end inside would pass for two fields, so lines count.
-    if len(hosts) != 1 or head.count(b"\n") != len(fields) + 2:
+    if len(hosts) != 1 or head.count(b"\n") != len(sent) + 2:
         return None
-    return head if _REQUEST.fullmatch(head) else None
+    if not _REQUEST.fullmatch(head):
+        return None
+    return head, wants_close(fields, version)
 
 
 def framed(request: Outgoing) -> Headers:
@@ -146,34 +151,33 @@ def framed(request: Outgoing) -> Headers:
 
     ValueError for an HTTP/1.0 request whose body has no known length.
     """
-    return _framed(request, [name.lower() for name, _ in request.headers])
-
-
-def _framed(request: Outgoing, names: list[bytes]) -> Headers:
-    body = request.body
+    body, fields = request.body, request.headers
     if body is None or isinstance(body, bytes):
-        needed = bool(body) or request.method in _EXPECTS_LENGTH
-        if not needed and _FRAMING.isdisjoint(names):
-            return request.headers
-        value = b"%d" % len(body or b"")
-        says_it_once = names.count(b"content-length") == 1 and _CODING.isdisjoint(names)
-        if says_it_once and request.headers[names.index(b"content-length")][1] == value:
-            return request.headers
-        length = [(b"content-length", value)] if needed else []
-        return _without(_FRAMING, request, names) + length
+        size = None if body is None else len(body)
+        return list(_with_length(request.method, fields, size))
+    names = [name.lower() for name, _ in fields]
     if b"content-length" in names:
-        return _without(_CODING, request, names)
+        return _without(_CODING, fields, names)
     if request.http_version == "1.0":
         raise ValueError("an HTTP/1.0 request needs a body of known length")
-    chunked = (b"transfer-encoding", b"chunked")
-    return [*_without(_FRAMING, request, names), chunked]
+    return [*_without(_FRAMING, fields, names), (b"transfer-encoding", b"chunked")]
 
 
-def _without(
-    unwanted: frozenset[bytes], request: Outgoing, names: list[bytes]
-) -> Headers:
+def _with_length(method: str, fields: Fields, size: int | None) -> Fields:
+    """The fields for a body of so many bytes, or for none."""
+    names = [name.lower() for name, _ in fields]
+    needed = bool(size) or method in _EXPECTS_LENGTH
+    if not needed and _FRAMING.isdisjoint(names):
+        return fields
+    value = b"%d" % (size or 0)
+    says_it_once = names.count(b"content-length") == 1 and _CODING.isdisjoint(names)
+    if says_it_once and fields[names.index(b"content-length")][1] == value:
+        return fields
+    length = [(b"content-length", value)] if needed else []
+    return _without(_FRAMING, fields, names) + length
+
+
+def _without(unwanted: frozenset[bytes], fields: Fields, names: list[bytes]) -> Headers:
     return [
-        field
-        for name, field in zip(names, request.headers, strict=True)
-        if name not in unwanted
+        field for name, field in zip(names, fields, strict=True) if name not in unwanted
     ]

@@ -164,15 +164,18 @@ class Http1Connection(asyncio.Protocol):
         or has an exchange.
         """
         writer = None
-        data = write_request(request) if upload is None else None
-        if data is None:
+        plain = write_request(request) if upload is None else None
+        if plain is not None:
+            data, closes = plain
+        else:
             writer, data = by_h11.write_request(request)
+            closes = wants_close(request.headers, request.http_version)
         if self.state is not BUSY or self._request is not None:
             self.tell(ASSIGNED)
         self._asker, self._request, self._upload = asker, request, upload
         self._heard = bool(self._early)
         self._writer = writer
-        if wants_close(request.headers, request.http_version):
+        if closes:
             self._announce("announced by the client")
         if not self.watch_fin:
             self._transport.resume_reading()

@@ -232,8 +232,8 @@ class HopServer:
     def _number(self, request: web.BaseRequest) -> tuple[int, bool]:
         """The request's number; one from outside the lab gets the next."""
         label = request.headers.get(REQUEST_HEADER, "")
-        if label.isdigit() and int(label) < len(self._ledger.exchanges):
-            return int(label), False
+        if label.isdigit() and (number := int(label)) < self._ledger.requests:
+            return number, False
         return self._ledger.send(request.method, self._loop.time()), True
 
     def refusal(
@@ -300,8 +300,9 @@ class HopServer:
     def sign(self, response: web.StreamResponse) -> None:
         """Server and Date headers that are the same on every machine."""
         if not response.prepared:
-            response.headers.setdefault("Server", SIGNATURE)
-            response.headers.setdefault("Date", self._date())
+            headers = response.headers
+            headers.setdefault("Server", SIGNATURE)
+            headers.setdefault("Date", self._date())
 
     def stamp(self) -> bytes:
         """The fields ``date`` and ``server`` in Envoy's spelling."""
