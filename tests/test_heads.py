@@ -6,7 +6,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from labkit.headers import keep_alive_hint, wants_close
-from labkit.headers import wants_close
 from labkit.roles.heads import MAX_HEAD, Head, framed, read_response, write_request
 from labkit.roles.message import Outgoing
 
