@@ -99,7 +99,7 @@ class _Timer(asyncio.TimerHandle):
             self._cancelled = True
             self._callback = self._args = None  # type: ignore[assignment]
             if self._scheduled:
-                self._loop._timer_handle_cancelled(self)
+                self._loop._count_cancelled()
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
@@ -222,9 +222,12 @@ class VirtualLoop(asyncio.BaseEventLoop):
         return asyncio.Task(coro, loop=self, **options)
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        """What asyncio's own handles say, which are those of debug mode."""
+        if handle._scheduled:  # type: ignore[attr-defined]
+            self._count_cancelled()
+
+    def _count_cancelled(self) -> None:
         """Forget cancelled timers once they are the larger part of the heap."""
-        if not handle._scheduled:  # type: ignore[attr-defined]
-            return
         self._timer_cancelled_count: int = self._timer_cancelled_count + 1
         if self._timer_cancelled_count * 2 > len(self._timers) > 16:
             # In place: the loop that runs holds on to this list.

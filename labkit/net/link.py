@@ -78,7 +78,14 @@ class Wire:
 class Lane:
     """One direction of a wire; ``deliver`` is called when a segment arrives."""
 
-    __slots__ = ("_direction", "_in_flight", "_last_arrival", "_wire", "deliver")
+    __slots__ = (
+        "_arrive",
+        "_direction",
+        "_in_flight",
+        "_last_arrival",
+        "_wire",
+        "deliver",
+    )
 
     def __init__(self, wire: Wire, direction: Direction) -> None:
         self._wire = wire
@@ -86,6 +93,7 @@ class Lane:
         self._in_flight: deque[tuple[Kind, bytes, int]] = deque()
         self._last_arrival = 0.0
         self.deliver: Deliver = _nobody
+        self._arrive = self._oldest_arrives  # bound once, not for every segment
 
     @property
     def is_empty(self) -> bool:
@@ -131,7 +139,7 @@ class Lane:
             first_line(payload),
         )
 
-    def _arrive(self) -> None:
+    def _oldest_arrives(self) -> None:
         # Each call takes the oldest segment, so equal deadlines cannot reorder.
         kind, payload, row = self._in_flight.popleft()
         if row >= 0:

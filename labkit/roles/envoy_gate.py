@@ -44,6 +44,26 @@ class EnvoyGate(Gate):
     ``wants_close``: the client of the present request ends the connection after it.
     """
 
+    __slots__ = (
+        "_body",
+        "_head",
+        "_held",
+        "_is_full",
+        "_is_handed_over",
+        "_is_head",
+        "_is_old",
+        "_label",
+        "_reading",
+        "_reply",
+        "_room",
+        "_serving",
+        "_stirred",
+        "_stream_timer",
+        "_task",
+        "_unread",
+        "wants_close",
+    )
+
     def __init__(self, keeper: Any, inner: Any) -> None:
         super().__init__(keeper, inner)
         self._head = b""
@@ -140,7 +160,7 @@ class EnvoyGate(Gate):
         end = end_of_head(data)
         if end < 0:
             self._head = data
-            if self._head_timer is None:
+            if self._limits_heads and self._head_timer is None:
                 self._await_head()
             return b""
         self._head = b""

@@ -85,6 +85,40 @@ class Gate(asyncio.Protocol):
     ``leaves``: is this response to be the last one, as the server is drained?
     """
 
+    # More of them than CPython keeps outside a dictionary.
+    __slots__ = (
+        "_busy",
+        "_client_stays",
+        "_half_closed",
+        "_head_timer",
+        "_idle_since",
+        "_idle_timer",
+        "_is_too_old",
+        "_keeper",
+        "_leaves_after",
+        "_life_timer",
+        "_limits_heads",
+        "_lingering",
+        "_loop",
+        "_next_is_too_old",
+        "_opened",
+        "_phase",
+        "_phase_timer",
+        "_requests",
+        "_settings",
+        "_tells_it_stays",
+        "_why_deaf",
+        "_why_last_response",
+        "asked",
+        "began",
+        "inner",
+        "leaves",
+        "peer_left",
+        "received",
+        "said",
+        "transport",
+    )
+
     def __init__(self, keeper: Keeper, inner: RequestHandler) -> None:
         self.inner = inner
         self.said: tuple[Refusal, web.StreamResponse] | None = None
@@ -94,7 +128,7 @@ class Gate(asyncio.Protocol):
         self.began = 0.0
         self.leaves: Callable[[], bool] | None = None
         self._keeper = keeper
-        self._settings = keeper.settings
+        self._obey(keeper.settings)
         self._loop = asyncio.get_running_loop()
         self._phase = OPEN
         self._requests = 0
@@ -131,7 +165,7 @@ class Gate(asyncio.Protocol):
         return transport
 
     def data_received(self, data: bytes) -> None:
-        if not self._busy and self._head_timer is None:
+        if self._limits_heads and not self._busy and self._head_timer is None:
             self._await_head()
         self.inner.data_received(data)
 
@@ -205,7 +239,7 @@ class Gate(asyncio.Protocol):
             response.headers["Connection"] = "close"
         elif self.leaves is not None and self.leaves():
             response.force_close()
-        elif self._client_stays:
+        elif self._tells_it_stays and self._client_stays:
             self._say_it_stays(response)
 
     def _say_it_stays(self, response: web.StreamResponse) -> None:
@@ -215,7 +249,7 @@ class Gate(asyncio.Protocol):
             seconds = int(min(settings.idle_timeout, 10**9))
             response.headers["Connection"] = "keep-alive"
             response.headers["Keep-Alive"] = f"timeout={seconds}"
-        elif settings.personality in SAYS_KEEP_ALIVE:
+        else:
             response.headers["Connection"] = "keep-alive"
 
     def leave_after(self, seconds: float) -> None:
@@ -241,7 +275,7 @@ class Gate(asyncio.Protocol):
 
     def rearm(self) -> None:
         """Set the timers anew, after a knob was turned or at the start."""
-        self._settings = self._keeper.settings
+        self._obey(self._keeper.settings)
         for timer in (self._idle_timer, self._life_timer):
             if timer is not None:
                 timer.cancel()
@@ -250,6 +284,12 @@ class Gate(asyncio.Protocol):
             self._arm_life()
             if not self._busy:
                 self._arm_idle()
+
+    def _obey(self, settings: Server) -> None:
+        """What every request asks of the knobs is answered once."""
+        self._settings = settings
+        self._limits_heads = settings.request_headers_timeout < math.inf
+        self._tells_it_stays = settings.hint or settings.personality in SAYS_KEEP_ALIVE
 
     # -- timers --------------------------------------------------------------------
 
@@ -313,8 +353,7 @@ class Gate(asyncio.Protocol):
     def _await_head(self) -> None:
         """The first bytes of a request: its head must be complete in time."""
         limit = self._settings.request_headers_timeout
-        if limit < math.inf:
-            self._head_timer = self._loop.call_later(limit, self._head_is_late)
+        self._head_timer = self._loop.call_later(limit, self._head_is_late)
 
     def _head_is_late(self) -> None:
         self._head_timer = None

@@ -61,10 +61,11 @@ class Origin:
     ) -> web.StreamResponse:
         """Answer one request; the signature of a server's handler."""
         script = self.settings.script
-        if script in _RAW:
-            return await self._raw(request, visit, _RAW[script])
-        if script in self._scripts:
-            return await self._scripts[script](request, visit)
+        if script is not None:
+            if script in _RAW:
+                return await self._raw(request, visit, _RAW[script])
+            if script in self._scripts:
+                return await self._scripts[script](request, visit)
         return await self._serve(request, visit)
 
     async def _serve(

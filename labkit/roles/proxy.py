@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 
 from aiohttp import HttpVersion11, web
-from multidict import CIMultiDict
 
 from labkit import headers
 from labkit.ledger import REQUEST_HEADER, Ledger
@@ -72,18 +71,14 @@ class Proxy:
         passed = headers.request_headers(request.raw_headers)
         if self._passes_hint:
             passed = passed + _hints(request.raw_headers)
-        if "Expect" in request.headers:
+        asked = request.headers
+        if "Expect" in asked:
             # The proxy itself says 100 when it begins to read the body.
             passed = [field for field in passed if field[0].lower() != b"expect"]
-        if REQUEST_HEADER not in request.headers:
+        if REQUEST_HEADER not in asked:
             passed.append((_REQUEST_HEADER, str(number).encode()))
-        return Outgoing(
-            number=number,
-            method=request.method,
-            target=request.path_qs if request.raw_path == "" else request.raw_path,
-            headers=passed,
-            body=self._body(request),
-        )
+        target = request.raw_path or request.path_qs
+        return Outgoing(number, request.method, target, passed, self._body(request))
 
     def _body(self, request: web.BaseRequest) -> bytes | AsyncIterator[bytes] | None:
         content = request.content
@@ -126,18 +121,16 @@ class Proxy:
             raise
         return response
 
-    def _response_headers(self, incoming: Incoming) -> CIMultiDict[str]:
+    def _response_headers(self, incoming: Incoming) -> list[tuple[str, str]]:
         passed = headers.response_headers(
             incoming.headers, keep_nominated=self._keeps_nominated
         )
         if self._passes_hint:
             passed = passed + _hints(incoming.headers)
         try:
-            return CIMultiDict(
-                [(name.decode(), value.decode()) for name, value in passed]
-            )
+            return [(name.decode(), value.decode()) for name, value in passed]
         except UnicodeDecodeError:
-            return CIMultiDict([(_text(name), _text(value)) for name, value in passed])
+            return [(_text(name), _text(value)) for name, value in passed]
 
     def _own_answer(
         self, failure: HopFailure, request: web.BaseRequest, visit: Visit
@@ -193,7 +186,7 @@ class WholeResponse(web.Response):
 
 
 def _whole(
-    request: web.BaseRequest, incoming: Incoming, passed: CIMultiDict[str]
+    request: web.BaseRequest, incoming: Incoming, passed: list[tuple[str, str]]
 ) -> web.StreamResponse:
     bodiless = request.method == "HEAD" or incoming.status in _BODILESS
     return WholeResponse(
