@@ -121,9 +121,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self.network = network
         self.horizon = horizon
         self._now = 0.0
-        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._timers: list[tuple[float, int, Any]] = []
         self._order = 0
-        self._slice = math.inf
+        self._turns = TURNS_PER_INSTANT
+        self._spun = 0
         self._inline = 0  # executor calls under way, one inside the other
 
     def __repr__(self) -> str:
@@ -236,7 +237,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
             self._timer_cancelled_count = 0
 
     def _run_once(self) -> None:
-        """Turn after turn until the loop is stopped.
+        """Turn after turn until the loop is stopped, or a slice of turns is over.
 
         asyncio asks for one turn at a time and looks at its flag in between; to
         stay in here and look at the same flag saves two calls per turn. In one
@@ -244,8 +245,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """
         ready = self._ready  # type: ignore[attr-defined]
         next_ready = ready.popleft
-        turns, left = 0, self._slice
-        while True:
+        began = self._now
+        for _ in range(self._turns):
             if ready:
                 handle, last = None, ready[-1]
                 while handle is not last:
@@ -266,16 +267,19 @@ class VirtualLoop(asyncio.BaseEventLoop):
                         self._report(handle, error)
             elif self._stopping:  # type: ignore[attr-defined]
                 return
-            elif self._jump():
-                turns = 0
-            left -= 1
-            if left <= 0:
-                self.stop()
+            else:
+                self._jump()
             if self._stopping:  # type: ignore[attr-defined]
                 return
-            turns += 1
-            if turns >= TURNS_PER_INSTANT:
-                raise Deadlock(self._how_it_spins())
+        self._take_stock(began)
+
+    def _take_stock(self, began: float) -> None:
+        """So many turns are over: does the clock still move, and does anybody wait?"""
+        self._spun = self._spun + self._turns if self._now == began else 0
+        if self._spun >= TURNS_PER_INSTANT:
+            raise Deadlock(self._how_it_spins())
+        if self._turns < TURNS_PER_INSTANT:
+            self.stop()
 
     def _report(self, handle: asyncio.Handle, error: BaseException) -> None:
         """A callback raised: the same words as asyncio's own loops have for it."""
@@ -283,30 +287,34 @@ class VirtualLoop(asyncio.BaseEventLoop):
         context = {"message": message, "exception": error, "handle": handle}
         self.call_exception_handler(context)
 
-    def _jump(self) -> bool:
-        """Jump to the next timers and run them as one turn; does the clock tick?
+    def _jump(self) -> None:
+        """Jump to the next timers and run them as one turn.
 
         The same words as in the loop above: CPython reads an attribute fast where
         it has always met one class, and so each kind of handle has its own place.
         """
         timers = self._timers
-        while timers and timers[0][2]._cancelled:
+        while True:
+            if not timers:
+                raise Deadlock(self._who_waits())
+            now, _, timer = timers[0]
+            if not timer._cancelled:
+                break
             heappop(timers)
             self._timer_cancelled_count -= 1
-        if not timers:
-            raise Deadlock(self._who_waits())
-        now = timers[0][0]
         if now > self.horizon:
             raise HorizonPassed(
                 f"the run is not over at its horizon of {self.horizon:g} s "
                 "of virtual time; raise lab.horizon if it needs longer"
             )
-        ticks = now > self._now
         self._now = now
         # A timer that one of these sets for this very moment is for the next turn.
-        end_of_turn = self._order
-        while timers and timers[0][0] == now and timers[0][1] <= end_of_turn:
-            timer: Any = heappop(timers)[2]
+        last = self._order
+        while timers:
+            due, order, timer = timers[0]
+            if due != now or order > last:
+                return
+            heappop(timers)
             if timer._cancelled:
                 self._timer_cancelled_count -= 1
                 continue
@@ -323,7 +331,6 @@ class VirtualLoop(asyncio.BaseEventLoop):
                 raise
             except BaseException as error:
                 self._report(timer, error)
-        return ticks
 
     def _how_it_spins(self) -> str:
         return (
@@ -341,11 +348,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def run_slice(self, turns: int) -> None:
         """Run for at most so many turns, then return; for callers with a loop."""
-        self._slice = turns
+        self._turns = turns
         try:
             self.run_forever()
         finally:
-            self._slice = math.inf
+            self._turns = TURNS_PER_INSTANT
 
     # -- the loop is its own selector ----------------------------------------------
 

@@ -12,6 +12,7 @@ from labkit.clock import (
     NotSupported,
     VirtualLoop,
     run_nested,
+    wind_up,
 )
 
 
@@ -117,6 +118,25 @@ def test_a_task_that_spins_is_a_deadlock_too(monkeypatch) -> None:  # type: igno
 
     with pytest.raises(Deadlock, match="spins"):
         run_nested(main())
+
+
+def test_a_task_that_spins_in_slices_is_a_deadlock_as_well(monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setattr("labkit.clock.TURNS_PER_INSTANT", 1000)
+    loop, spun = VirtualLoop(), []
+
+    async def main() -> None:
+        await asyncio.sleep(1)
+        while True:
+            spun.append(loop.time())
+            await asyncio.sleep(0)
+
+    task = loop.create_task(main())
+    with pytest.raises(Deadlock, match="1000 turns at 1"):
+        for _ in range(50):
+            loop.run_slice(40)
+    assert 1000 <= len(spun) <= 1040
+    task.cancel()
+    wind_up(loop)
 
 
 def test_a_run_that_passes_its_horizon_is_an_error() -> None:
