@@ -104,11 +104,11 @@ class Lane:
         """Put a segment on the wire now, or at a later time ``at`` of the loop."""
         wire = self._wire
         link = wire.link
-        now = link.loop.time() if at is None else at
+        loop, settings = link.loop, link.settings
+        now = loop.time() if at is None else at
         row = -1
         if link.trace is not None:
             row = self._record(link, link.trace, kind, payload, now)
-        settings = link.settings
         idle, wire.last_seen = now - wire.last_seen, now
         if idle > settings.forget_after:
             wire.forgotten = True
@@ -122,9 +122,9 @@ class Lane:
             arrival = self._last_arrival
         self._last_arrival = arrival
         if arrival <= now and at is None:
-            link.loop.call_soon(self._arrive)
+            loop.call_soon(self._arrive)
         else:
-            link.loop.call_at(arrival, self._arrive)
+            loop.call_at(arrival, self._arrive)
 
     def _record(
         self, link: LinkState, trace: Trace, kind: Kind, payload: bytes, now: float
