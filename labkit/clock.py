@@ -136,6 +136,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """In debug mode a handle also remembers where it was made."""
         super().set_debug(enabled)
         self._debug = enabled
+        self._is_plain = not (enabled or self._closed)  # type: ignore[attr-defined]
 
     # -- the clock -----------------------------------------------------------------
 
@@ -168,10 +169,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """Run ``callback`` when the clock shows ``when``; equals keep their order."""
-        if self._closed:  # type: ignore[attr-defined]
-            self._check_closed()  # type: ignore[attr-defined]
         timer: asyncio.TimerHandle
-        if self._debug:
+        if not self._is_plain:
+            self._check_closed()  # type: ignore[attr-defined]
             timer = asyncio.TimerHandle(when, callback, args, self, context)
             _leave_out_the_loop(timer)
         else:
@@ -197,10 +197,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
         context: Context | None = None,
     ) -> asyncio.Handle:
         """Run ``callback`` in the next turn, at the same moment."""
-        if self._closed:  # type: ignore[attr-defined]
-            self._check_closed()  # type: ignore[attr-defined]
         handle: asyncio.Handle
-        if self._debug:
+        if not self._is_plain:
+            self._check_closed()  # type: ignore[attr-defined]
             handle = asyncio.Handle(callback, args, self, context)
             _leave_out_the_loop(handle)
         else:
@@ -218,7 +217,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self, coro: Coroutine[Any, Any, T], **options: Any
     ) -> asyncio.Task[T]:
         """Schedule a coroutine; the plain case without asyncio's detours."""
-        if self._closed or self._debug or self._task_factory:  # type: ignore[attr-defined]
+        if not self._is_plain or self._task_factory:  # type: ignore[attr-defined]
             return super().create_task(coro, **options)
         return asyncio.Task(coro, loop=self, **options)
 
@@ -366,6 +365,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Drop all timers and close; a closed loop cannot run again."""
         self._timers.clear()
         super().close()
+        self._is_plain = False
 
     # -- the network ---------------------------------------------------------------
 
