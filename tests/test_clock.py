@@ -120,6 +120,11 @@ def test_a_task_that_spins_is_a_deadlock_too(monkeypatch) -> None:  # type: igno
         run_nested(main())
 
 
+def run_slices(loop: VirtualLoop, slices: int) -> None:
+    for _ in range(slices):
+        loop.run_slice(40)
+
+
 def test_a_task_that_spins_in_slices_is_a_deadlock_as_well(monkeypatch) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.setattr("labkit.clock.TURNS_PER_INSTANT", 1000)
     loop, spun = VirtualLoop(), []
@@ -132,8 +137,7 @@ def test_a_task_that_spins_in_slices_is_a_deadlock_as_well(monkeypatch) -> None:
 
     task = loop.create_task(main())
     with pytest.raises(Deadlock, match="1000 turns at 1"):
-        for _ in range(50):
-            loop.run_slice(40)
+        run_slices(loop, 50)
     assert 1000 <= len(spun) <= 1040
     task.cancel()
     wind_up(loop)

@@ -83,6 +83,8 @@ class Lane:
         "_direction",
         "_in_flight",
         "_last_arrival",
+        "_late",
+        "_left",
         "_wire",
         "deliver",
     )
@@ -92,6 +94,7 @@ class Lane:
         self._direction = direction
         self._in_flight: deque[tuple[Kind, bytes, int]] = deque()
         self._last_arrival = 0.0
+        self._late, self._left = 0.0, -1.0
         self.deliver: Deliver = _nobody
         self._arrive = self._oldest_arrives  # bound once, not for every segment
 
@@ -117,7 +120,11 @@ class Lane:
         self._in_flight.append((kind, payload, row))
         arrival = now + settings.delay
         if settings.jitter:
-            arrival += link.random.uniform(0.0, settings.jitter)
+            # What leaves at one moment is one segment, and stays together.
+            if now != self._left:
+                self._left = now
+                self._late = link.random.uniform(0.0, settings.jitter)
+            arrival += self._late
         if arrival < self._last_arrival:
             arrival = self._last_arrival
         self._last_arrival = arrival

@@ -29,30 +29,40 @@ _FIRST_EPHEMERAL_PORT = 32768
 
 
 class MemoryServer(asyncio.AbstractServer):
-    """A listening address; closing it leaves the connections it made alone."""
+    """Listening addresses; closing it leaves the connections it made alone.
+
+    ``serves``: does it listen yet? Until then its addresses are only taken.
+    """
 
     def __init__(
         self,
         network: MemoryNetwork,
-        address: Address,
+        addresses: Sequence[Address],
         factory: ProtocolFactory,
         answer: Answer = "accept",
         own_socket: Any = None,
+        serves: bool = True,
     ) -> None:
         self._network = network
         self._own_socket = own_socket
-        self.address = address
+        self.addresses = tuple(addresses)
         self.factory = factory
         self.answer = answer
-        self.sockets: tuple[VirtualSocket, ...] = (VirtualSocket(address, None),)
+        self.serves = serves
+        self.sockets = tuple(VirtualSocket(each, None) for each in self.addresses)
 
     def __repr__(self) -> str:
-        host, port = self.address
-        return f"<MemoryServer {host}:{port} {self.answer}s>"
+        where = ", ".join(f"{host}:{port}" for host, port in self.addresses)
+        return f"<MemoryServer {where} {self.answer}s>"
+
+    @property
+    def address(self) -> Address:
+        """The first of its addresses."""
+        return self.addresses[0]
 
     def is_serving(self) -> bool:
         """Does this server answer a SYN?"""
-        return self._network.is_listening(self)
+        return self.serves and self._network.is_bound(self)
 
     def close(self) -> None:
         """Refuse new connections from now on."""
@@ -66,10 +76,12 @@ class MemoryServer(asyncio.AbstractServer):
         return asyncio.get_running_loop()
 
     async def start_serving(self) -> None:
-        """Nothing to do: a memory server listens from its first moment."""
+        """Listen, if it does not already."""
+        self.serves = True
 
     async def serve_forever(self) -> None:
-        """Wait until cancelled, then stop listening."""
+        """Listen until cancelled."""
+        self.serves = True
         try:
             await asyncio.get_running_loop().create_future()
         finally:
@@ -157,16 +169,16 @@ class MemoryNetwork:
         """Open the server end of a hop; see :class:`labkit.net.Network`."""
         address = self._hop_address.get(hop)
         if address is None:
-            address = (HERE, next(self._server_ports))
+            address = (HERE, self._free_port(HERE))
             self._hop_address[hop], self._hop_of[address] = address, hop
-        return MemoryListening(self._open(address, factory, answer))
+        return MemoryListening(self._open([address], factory, answer))
 
     async def connect(
         self, hop: int, factory: ProtocolFactory
     ) -> tuple[asyncio.Transport, asyncio.Protocol]:
         """Dial the server end of a hop; see :class:`labkit.net.Network`."""
         loop = _virtual(asyncio.get_running_loop())
-        endpoint = await self._dial(loop, self._hop_address[hop])
+        endpoint = await self._dial(loop, self._hop_address[hop], self._client())
         protocol = factory()
         endpoint.start(protocol)
         return endpoint, protocol
@@ -197,15 +209,23 @@ class MemoryNetwork:
         port: Any = None,
         *,
         sock: Any = None,
+        start_serving: bool = True,
         **options: Any,
     ) -> MemoryServer:
-        """Listen on an address; port 0 takes a free one; OSError if it is taken."""
+        """Listen on an address, or on several; port 0 takes a free one.
+
+        OSError if one is taken, OverflowError for a port that there is not.
+        """
         if sock is not None:
             host, port = sock.getsockname()[:2]
-        elif isinstance(host, (list, tuple)):
-            host = host[0] if host else None
-        address = (_here(host), port or next(self._server_ports))
-        return self._open(address, factory, own_socket=sock)
+        hosts = host if isinstance(host, (list, tuple)) else [host]
+        addresses = dict.fromkeys(
+            (_here(each), _port(port) or self._free_port(_here(each)))
+            for each in hosts or [None]
+        )
+        return self._open(
+            list(addresses), factory, own_socket=sock, serves=start_serving
+        )
 
     async def create_connection(
         self,
@@ -215,11 +235,16 @@ class MemoryNetwork:
         port: Any = None,
         *,
         sock: Any = None,
+        local_addr: Any = None,
         **options: Any,
     ) -> tuple[asyncio.Transport, asyncio.Protocol]:
-        """Dial an address, or take over the connection of a dialled socket."""
+        """Dial an address, or take over the connection of a dialled socket.
+
+        ``local_addr`` is where from; OSError if that is taken.
+        """
         if sock is None:
-            endpoint = await self._dial(loop, (_here(host), int(port)))
+            client = self._client(local_addr)
+            endpoint = await self._dial(loop, (_here(host), _port(port)), client)
         else:
             endpoint = self._dialled.pop(id(sock))
         protocol = factory()
@@ -229,7 +254,9 @@ class MemoryNetwork:
     async def sock_connect(self, loop: VirtualLoop, sock: Any, address: Any) -> None:
         """Dial on behalf of a socket that ``create_connection`` will take over."""
         host, port = address[:2]
-        endpoint = await self._dial(loop, (_here(host), port))
+        bound_to = sock.getsockname()[:2]
+        client = self._client(bound_to if bound_to[1] else None)
+        endpoint = await self._dial(loop, (_here(host), _port(port)), client)
         endpoint.take_over(sock)
         self._dialled[id(sock)] = endpoint
 
@@ -240,14 +267,15 @@ class MemoryNetwork:
 
     # -- inside --------------------------------------------------------------------
 
-    def is_listening(self, server: MemoryServer) -> bool:
-        """Is this the server that answers at its address?"""
+    def is_bound(self, server: MemoryServer) -> bool:
+        """Is this the server that has its address?"""
         return self._servers.get(server.address) is server
 
     def forget(self, server: MemoryServer) -> None:
-        """Take a server off its address."""
-        if self.is_listening(server):
-            del self._servers[server.address]
+        """Take a server off its addresses."""
+        if self.is_bound(server):
+            for address in server.addresses:
+                del self._servers[address]
 
     def endpoints_of(self, server: MemoryServer) -> list[Endpoint]:
         """The open server ends that this listener made."""
@@ -255,17 +283,32 @@ class MemoryNetwork:
 
     def _open(
         self,
-        address: Address,
+        addresses: Sequence[Address],
         factory: ProtocolFactory,
         answer: Answer = "accept",
         own_socket: Any = None,
+        serves: bool = True,
     ) -> MemoryServer:
-        if address in self._servers:
-            host, port = address
-            raise OSError(98, f"address already in use: {host}:{port}")
-        server = MemoryServer(self, address, factory, answer, own_socket)
-        self._servers[address] = server
+        for address in addresses:
+            if address in self._servers:
+                raise _in_use(address)
+        server = MemoryServer(self, addresses, factory, answer, own_socket, serves)
+        self._servers.update(dict.fromkeys(addresses, server))
         return server
+
+    def _free_port(self, host: str) -> int:
+        ports = self._server_ports
+        return next(port for port in ports if (host, port) not in self._servers)
+
+    def _client(self, wanted: Any = None) -> Address:
+        """The address that a client dials from; OSError if the one wanted is taken."""
+        if wanted is None:
+            return (HERE, next(self._client_ports))
+        address = (_here(wanted[0]), _port(wanted[1]) or next(self._client_ports))
+        taken = (end.get_extra_info("sockname") for end in self._endpoints)
+        if address in self._servers or address in taken:
+            raise _in_use(address)
+        return address
 
     def _link(self, loop: VirtualLoop, hop: int) -> LinkState:
         if not self._links:
@@ -281,12 +324,14 @@ class MemoryNetwork:
             ]
         return self._links[hop]
 
-    async def _dial(self, loop: VirtualLoop, address: Address) -> Endpoint:
+    async def _dial(
+        self, loop: VirtualLoop, address: Address, client: Address
+    ) -> Endpoint:
         """Send a SYN and wait for its answer, one round trip later."""
         hop = self._hop_of.get(address, 0)
         wire = Wire(self._link(loop, hop), next(self._numbers[hop]))
         answered: asyncio.Future[Endpoint] = loop.create_future()
-        Handshake(self, wire, address, (HERE, next(self._client_ports)), answered)
+        Handshake(self, wire, address, client, answered)
         return await answered
 
     def adopt(self, endpoint: Endpoint, server: MemoryServer) -> None:
@@ -299,7 +344,8 @@ class MemoryNetwork:
 
     def server_at(self, address: Address) -> MemoryServer | None:
         """Who listens there, if anybody."""
-        return self._servers.get(address)
+        server = self._servers.get(address)
+        return server if server is not None and server.serves else None
 
     @staticmethod
     def _ephemeral_ports() -> Iterator[int]:
@@ -369,6 +415,19 @@ def _here(host: Any) -> str:
         host = host.decode("ascii")
     literal = isinstance(host, str) and host.startswith("127.")
     return host if literal else HERE
+
+
+def _port(port: Any) -> int:
+    """A port as a number; the words of a socket for one that there is not."""
+    number = int(port or 0)
+    if not 0 <= number <= 65535:
+        raise OverflowError("port must be 0-65535.")
+    return number
+
+
+def _in_use(address: Address) -> OSError:
+    host, port = address
+    return OSError(98, f"address already in use: {host}:{port}")
 
 
 def _virtual(loop: asyncio.AbstractEventLoop) -> VirtualLoop:

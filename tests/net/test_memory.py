@@ -1,0 +1,190 @@
+"""The network in memory keeps addresses as a kernel does, for whoever asks asyncio."""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from labkit.clock import VirtualLoop, run_nested
+from labkit.net.memory import MemoryNetwork
+from labkit.settings import Link
+from labkit.wire import Direction, Kind, Trace
+
+HERE = "127.0.0.1"
+
+
+async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"hello")
+    writer.close()
+
+
+async def hears(port: int, host: str = HERE, **options: Any) -> bytes:
+    reader, writer = await asyncio.open_connection(host, port, **options)
+    try:
+        return await reader.read()
+    finally:
+        writer.close()
+
+
+def in_a_world(main: Callable[[], Awaitable[Any]], link: Link | None = None) -> Trace:
+    trace = Trace()
+    network = MemoryNetwork([link or Link(delay=0.01)], trace=trace)
+
+    async def through() -> None:
+        await main()
+        await network.close()
+
+    run_nested(through(), lambda: VirtualLoop(network))
+    assert network.open_ends == 0
+    return trace
+
+
+def test_a_client_dials_from_the_address_it_asks_for() -> None:
+    async def main() -> None:
+        seen = []
+
+        async def note(
+            reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        ) -> None:
+            seen.append(writer.get_extra_info("peername"))
+            writer.close()
+
+        await asyncio.start_server(note, HERE, 9000)
+        await hears(9000, local_addr=("127.0.0.7", 5555))
+        await hears(9000, local_addr=("127.0.0.7", 0))
+        assert seen[0] == ("127.0.0.7", 5555)
+        assert seen[1][0] == "127.0.0.7" and seen[1][1] >= 32768
+
+    in_a_world(main)
+
+
+def test_a_clients_address_that_is_taken_is_an_error() -> None:
+    async def main() -> None:
+        await asyncio.start_server(lambda *_: None, HERE, 9000)
+        _, first = await asyncio.open_connection(HERE, 9000, local_addr=(HERE, 5555))
+        for taken in (5555, 9000):
+            with pytest.raises(OSError, match=f"in use: {HERE}:{taken}"):
+                await hears(9000, local_addr=(HERE, taken))
+        first.close()
+
+    in_a_world(main)
+
+
+def test_a_socket_that_is_bound_keeps_its_address() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        await asyncio.start_server(greet, HERE, 9000)
+        sock = socket.socket()
+        sock.bind((HERE, 0))
+        bound = sock.getsockname()
+        sock.setblocking(False)
+        await loop.sock_connect(sock, (HERE, 9000))
+        reader, writer = await asyncio.open_connection(sock=sock)
+        assert writer.get_extra_info("sockname") == bound
+        assert await reader.read() == b"hello"
+        writer.close()
+
+    in_a_world(main)
+
+
+def test_a_server_that_does_not_serve_yet_refuses_and_keeps_its_place() -> None:
+    async def main() -> None:
+        server = await asyncio.start_server(greet, HERE, 9000, start_serving=False)
+        assert not server.is_serving()
+        with pytest.raises(ConnectionRefusedError):
+            await hears(9000)
+        with pytest.raises(OSError, match="in use"):
+            await asyncio.start_server(greet, HERE, 9000)
+        await server.start_serving()
+        assert server.is_serving()
+        assert await hears(9000) == b"hello"
+        server.close()
+        assert not server.is_serving()
+
+    in_a_world(main)
+
+
+def test_serving_forever_begins_to_serve() -> None:
+    async def main() -> None:
+        server = await asyncio.start_server(greet, HERE, 9000, start_serving=False)
+        forever = asyncio.create_task(server.serve_forever())
+        await asyncio.sleep(0)
+        assert await hears(9000) == b"hello"
+        forever.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await forever
+        with pytest.raises(ConnectionRefusedError):
+            await hears(9000)
+
+    in_a_world(main)
+
+
+def test_a_server_listens_on_all_of_its_hosts_and_leaves_all_of_them() -> None:
+    hosts = [HERE, "127.0.0.2"]
+
+    async def main() -> None:
+        server = await asyncio.start_server(greet, hosts, 9000)
+        assert [each.getsockname() for each in server.sockets] == [
+            (host, 9000) for host in hosts
+        ]
+        for host in hosts:
+            assert await hears(9000, host) == b"hello"
+        server.close()
+        for host in hosts:
+            with pytest.raises(ConnectionRefusedError):
+                await hears(9000, host)
+
+    in_a_world(main)
+
+
+def test_one_host_of_several_that_is_taken_takes_none() -> None:
+    async def main() -> None:
+        await asyncio.start_server(greet, "127.0.0.2", 9000)
+        with pytest.raises(OSError, match=r"in use: 127\.0\.0\.2:9000"):
+            await asyncio.start_server(greet, [HERE, "127.0.0.2"], 9000)
+        await asyncio.start_server(greet, HERE, 9000)
+
+    in_a_world(main)
+
+
+@pytest.mark.parametrize("port", [-1, 65536, 99999])
+def test_a_port_that_there_is_not_is_an_error_at_both_ends(port: int) -> None:
+    async def main() -> None:
+        with pytest.raises(OverflowError, match="0-65535"):
+            await asyncio.start_server(greet, HERE, port)
+        with pytest.raises(OverflowError, match="0-65535"):
+            await hears(port)
+
+    in_a_world(main)
+
+
+def test_a_free_port_is_one_that_nobody_has_taken_by_name() -> None:
+    async def main() -> None:
+        taken = [
+            await asyncio.start_server(greet, HERE, port) for port in (8001, 8002, 8004)
+        ]
+        free = [await asyncio.start_server(greet, HERE, 0) for _ in range(3)]
+        ports = {each.sockets[0].getsockname()[1] for each in taken + free}
+        assert len(ports) == 6
+
+    in_a_world(main)
+
+
+def test_a_fin_stays_with_the_bytes_it_left_with_whatever_the_jitter() -> None:
+    async def main() -> None:
+        await asyncio.start_server(greet, HERE, 9000)
+        for _ in range(50):
+            assert await hears(9000) == b"hello"
+
+    trace = in_a_world(main, Link(delay=0.01, jitter=0.01))
+    last = [
+        (event.kind, event.arrived)
+        for event in trace
+        if event.direction is Direction.DOWNSTREAM and event.kind is not Kind.SYN
+    ]
+    words = [moment for kind, moment in last if kind is Kind.DATA]
+    ends = [moment for kind, moment in last if kind is Kind.FIN]
+    assert len(words) == 50 and words == ends
+    assert len({round(moment or 0.0, 6) for moment in words}) == 50
