@@ -232,6 +232,9 @@ class Sent:
         except HopFailure as failure:
             # The status came, the body did not: that is no answer.
             self._traffic.broke_off(self, failure)
+        except asyncio.CancelledError:
+            incoming.abandon()
+            raise
         self._traffic.book(self, incoming.status)
 
     def cancel(self) -> None:
