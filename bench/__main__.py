@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import median
 
 import labkit
-from bench import browser, curves, sockets, sweeps
+from bench import browser, bytecodes, curves, sockets, sweeps
 from bench.model import model
 from bench.rows import Row, spread, timed
 
@@ -226,6 +226,7 @@ def main() -> int:
         curves.curves,
         real_programs,
         flatness,
+        lambda: bytecodes.rows(lambda requests: speed(requests, trace=False)),
         lambda: model(words.rounds),
         lambda: proxies_and_virtual(words.rounds),
         lambda: sweeps.sweeps(chain(100)),
