@@ -212,12 +212,12 @@ def test_ctrl_c_in_the_middle_of_a_run_is_one_line() -> None:
 _ENDLESS = """
 import sys
 from labkit.cli import main
-from labkit.roles.traffic import Traffic
-once = Traffic.one
-async def one(self):
-    if self._ledger.exchanges and len(self._ledger.exchanges) == 100:
+from labkit.ledger import Ledger
+send = Ledger.send
+def and_say(self, method, now):
+    if self.requests == 100:
         print("running", flush=True)
-    await once(self)
-Traffic.one = one
+    return send(self, method, now)
+Ledger.send = and_say
 sys.exit(main(["run", sys.argv[1], "--requests", "9999999"]))
 """

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from labkit.ledger import Ledger
 from labkit.roles.traffic import Traffic
 from labkit.settings import Traffic as TrafficSettings
 from tests.scripted import OK, Peer, World, run
@@ -82,6 +83,21 @@ def test_a_request_that_is_not_http_ends_the_run_with_a_sentence() -> None:
         object.__setattr__(source.settings, "headers", {"Host": "two"})
         with pytest.raises(ValueError, match=r"cannot send GET: .*Host"):
             await source.run()
+
+    run(story)
+
+
+def test_a_book_that_cannot_be_written_ends_the_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(ledger: Ledger, number: int, now: float, status: int | None) -> None:
+        raise OSError("the book is full")
+
+    monkeypatch.setattr(Ledger, "finish", full)
+
+    async def story(world: World) -> None:
+        with pytest.raises(OSError, match="the book is full"):
+            await traffic(world, requests=3).run()
 
     run(story)
 

@@ -93,12 +93,18 @@ class Traffic:
 
     def book(self, sent: Sent, status: int | None) -> None:
         """Write down how a request went; after the last one the run is over."""
-        del self._under_way[sent]
-        self._ledger.finish(sent.number, self._loop.time(), status)
-        self._on_done()
-        self._outstanding -= 1
-        if self._outstanding:
-            return
+        try:
+            del self._under_way[sent]
+            self._ledger.finish(sent.number, self._loop.time(), status)
+            self._on_done()
+            self._outstanding -= 1
+            if not self._outstanding:
+                self._go_on()
+        except Exception as error:
+            self.fail(error)
+
+    def _go_on(self) -> None:
+        """Nothing is under way: what is next?"""
         if self._waits:
             self._schedule()
         if self._timer is None and not self._over.done():

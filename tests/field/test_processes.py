@@ -26,7 +26,6 @@ from labkit.field.envoy import Envoy
 from labkit.field.program import Place, Program
 from labkit.ledger import Ledger
 from labkit.net.loopback import LoopbackNetwork
-from labkit.roles.traffic import Traffic
 from labkit.wire import Trace
 
 pytestmark = pytest.mark.live
@@ -113,11 +112,11 @@ def test_a_cancelled_run_leaves_nothing(scratch: Path) -> None:
 def test_an_exception_in_the_middle_of_a_run_leaves_nothing(
     scratch: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def fail(traffic: Traffic) -> None:
+    def fail(ledger: Ledger, method: str, now: float) -> int:
         assert envoy_of(scratch)
         raise RuntimeError("in the middle")
 
-    monkeypatch.setattr(Traffic, "one", fail)
+    monkeypatch.setattr(Ledger, "send", fail)
     with pytest.raises(RuntimeError, match="in the middle"):
         labkit.run(ENDLESS, engine="live", proxy="envoy", progress=False)
 
@@ -129,14 +128,13 @@ import labkit
 from labkit.cli import main
 from labkit.ledger import Ledger
 from labkit.net.loopback import LoopbackNetwork
-from labkit.roles.traffic import Traffic
 from labkit.wire import Trace
-once = Traffic.one
-async def one(self):
-    if len(self._ledger.exchanges) == 2:
+send = Ledger.send
+def and_say(self, method, now):
+    if self.requests == 2:
         print("running", flush=True)
-    await once(self)
-Traffic.one = one
+    return send(self, method, now)
+Ledger.send = and_say
 sys.exit(main(["run", sys.argv[2], "--engine", "live", "--proxy", "envoy"]))
 """
 
