@@ -20,7 +20,7 @@ from statistics import median
 import labkit
 from bench import browser, bytecodes, curves, sockets, sweeps
 from bench.model import model
-from bench.rows import Row, spread, timed
+from bench.rows import PEAK, Row, spread, timed
 
 SCENARIOS = Path(__file__).resolve().parent.parent / "data" / "scenarios"
 
@@ -122,13 +122,12 @@ def flatness() -> list[Row]:
 def memory(requests: int) -> list[Row]:
     """Peak resident memory of a process that runs so many requests."""
     code = (
-        "import labkit, resource, sys;"
+        "import labkit;"
         f"s = labkit.Scenario.from_toml({str(SCENARIOS / 'alb-envoy-node.toml')!r});"
-        f"labkit.run(s.replace('traffic.requests', {requests}), progress=False);"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+        f"labkit.run(s.replace('traffic.requests', {requests}), progress=False)"
     )
     told = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        [sys.executable, "-c", code + PEAK], capture_output=True, text=True, check=True
     )
     peak = float(told.stdout)
     name = f"peak memory of {requests:,} requests without a trace"

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from statistics import median
 
 import labkit
-from bench.rows import Row, spread
+from bench.rows import PEAK, Row, spread
 
 RATE, TIMEOUT, DELAY, SERVICE = 0.05, 20.0, 0.02, 0.01
 
@@ -37,7 +37,6 @@ print(time.perf_counter() - began)
 """
 
 _HUGE = """
-import resource
 import labkit
 from labkit.model import grid
 from labkit.settings import Origin
@@ -48,7 +47,6 @@ scenario = labkit.Scenario(
 )
 told = grid(scenario, {"hop.0.server.idle_timeout": [20.0]}, requests=10**8)
 assert told.requests[0] == 10**8
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
 
 
@@ -196,7 +194,7 @@ def _growth(rounds: int) -> list[Row]:
         few, many = speed(by_model, 1_000_000), speed(by_model, 10_000_000)
         ratios.append(few / many)
     ratio = median(ratios)
-    megabytes = float(_in_a_process(_HUGE))
+    megabytes = float(_in_a_process(_HUGE + PEAK))
     return [
         Row("model: time per request, 10^7 to 10^6 requests", ratio, "times", rounds,
             "<= 1.2", ratio <= 1.2, spread(ratios)),

@@ -28,6 +28,14 @@ class Row:
         )
 
 
+# Prints the most memory that a process has had, in MB: last words of a child's code.
+# Not ru_maxrss, which begins with what the parent had when it started the child.
+PEAK = """
+peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(int(peak.split()[1]) / 1024)
+"""
+
+
 def spread(values: list[float]) -> str:
     """The smallest and the largest of them."""
     return f"{min(values):.4g}..{max(values):.4g}"
