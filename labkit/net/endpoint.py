@@ -409,8 +409,7 @@ class Endpoint(asyncio.Transport):
 
     @property
     def _has_unread_data(self) -> bool:
-        inbox = self._inbox
-        return bool(inbox) and any(kind is DATA for kind, _ in inbox)
+        return any(kind is DATA for kind, _ in self._inbox)
 
     @property
     def _resets_on_close(self) -> bool:

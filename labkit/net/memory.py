@@ -179,9 +179,7 @@ class MemoryNetwork:
         """Dial the server end of a hop; see :class:`labkit.net.Network`."""
         loop = _virtual(asyncio.get_running_loop())
         endpoint = await self._dial(loop, self._hop_address[hop], self._client())
-        protocol = factory()
-        endpoint.start(protocol)
-        return endpoint, protocol
+        return _started(endpoint, factory)
 
     def number(self, hop: int, transport: asyncio.BaseTransport) -> int:
         """The connection's number on its hop, from 1; the same at both ends."""
@@ -247,9 +245,7 @@ class MemoryNetwork:
             endpoint = await self._dial(loop, (_here(host), _port(port)), client)
         else:
             endpoint = self._dialled.pop(id(sock))
-        protocol = factory()
-        endpoint.start(protocol)
-        return endpoint, protocol
+        return _started(endpoint, factory)
 
     async def sock_connect(self, loop: VirtualLoop, sock: Any, address: Any) -> None:
         """Dial on behalf of a socket that ``create_connection`` will take over."""
@@ -407,6 +403,15 @@ class Handshake:
             near.abort()
         else:
             answered.set_result(near)
+
+
+def _started(
+    endpoint: Endpoint, factory: ProtocolFactory
+) -> tuple[Endpoint, asyncio.Protocol]:
+    """The client end of a connection, handed to its program."""
+    protocol = factory()
+    endpoint.start(protocol)
+    return endpoint, protocol
 
 
 def _here(host: Any) -> str:

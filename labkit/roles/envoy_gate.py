@@ -160,7 +160,7 @@ class EnvoyGate(Gate):
         end = end_of_head(data)
         if end < 0:
             self._head = data
-            if self._limits_heads and self._head_timer is None:
+            if self._head_timer is None:
                 self._await_head()
             return b""
         self._head = b""

@@ -85,7 +85,7 @@ class Gate(asyncio.Protocol):
     ``leaves``: is this response to be the last one, as the server is drained?
     """
 
-    # More of them than CPython keeps outside a dictionary.
+    # With those of an heir there are more than CPython keeps outside a dictionary.
     __slots__ = (
         "_busy",
         "_client_stays",
@@ -97,7 +97,6 @@ class Gate(asyncio.Protocol):
         "_keeper",
         "_leaves_after",
         "_life_timer",
-        "_limits_heads",
         "_lingering",
         "_loop",
         "_next_is_too_old",
@@ -106,7 +105,6 @@ class Gate(asyncio.Protocol):
         "_phase_timer",
         "_requests",
         "_settings",
-        "_tells_it_stays",
         "_why_deaf",
         "_why_last_response",
         "asked",
@@ -128,7 +126,7 @@ class Gate(asyncio.Protocol):
         self.began = 0.0
         self.leaves: Callable[[], bool] | None = None
         self._keeper = keeper
-        self._obey(keeper.settings)
+        self._settings = keeper.settings
         self._loop = asyncio.get_running_loop()
         self._phase = OPEN
         self._requests = 0
@@ -165,7 +163,7 @@ class Gate(asyncio.Protocol):
         return transport
 
     def data_received(self, data: bytes) -> None:
-        if self._limits_heads and not self._busy and self._head_timer is None:
+        if not self._busy and self._head_timer is None:
             self._await_head()
         self.inner.data_received(data)
 
@@ -239,7 +237,7 @@ class Gate(asyncio.Protocol):
             response.headers["Connection"] = "close"
         elif self.leaves is not None and self.leaves():
             response.force_close()
-        elif self._tells_it_stays and self._client_stays:
+        elif self._client_stays:
             self._say_it_stays(response)
 
     def _say_it_stays(self, response: web.StreamResponse) -> None:
@@ -249,7 +247,7 @@ class Gate(asyncio.Protocol):
             seconds = int(min(settings.idle_timeout, 10**9))
             response.headers["Connection"] = "keep-alive"
             response.headers["Keep-Alive"] = f"timeout={seconds}"
-        else:
+        elif settings.personality in SAYS_KEEP_ALIVE:
             response.headers["Connection"] = "keep-alive"
 
     def leave_after(self, seconds: float) -> None:
@@ -275,7 +273,7 @@ class Gate(asyncio.Protocol):
 
     def rearm(self) -> None:
         """Set the timers anew, after a knob was turned or at the start."""
-        self._obey(self._keeper.settings)
+        self._settings = self._keeper.settings
         for timer in (self._idle_timer, self._life_timer):
             if timer is not None:
                 timer.cancel()
@@ -284,12 +282,6 @@ class Gate(asyncio.Protocol):
             self._arm_life()
             if not self._busy:
                 self._arm_idle()
-
-    def _obey(self, settings: Server) -> None:
-        """What every request asks of the knobs is answered once."""
-        self._settings = settings
-        self._limits_heads = settings.request_headers_timeout < math.inf
-        self._tells_it_stays = settings.hint or settings.personality in SAYS_KEEP_ALIVE
 
     # -- timers --------------------------------------------------------------------
 
@@ -353,7 +345,8 @@ class Gate(asyncio.Protocol):
     def _await_head(self) -> None:
         """The first bytes of a request: its head must be complete in time."""
         limit = self._settings.request_headers_timeout
-        self._head_timer = self._loop.call_later(limit, self._head_is_late)
+        if limit < math.inf:
+            self._head_timer = self._loop.call_later(limit, self._head_is_late)
 
     def _head_is_late(self) -> None:
         self._head_timer = None
