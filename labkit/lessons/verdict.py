@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import isfinite
+from numbers import Real
+from typing import SupportsFloat, TypeGuard
 
 
 @dataclass(frozen=True)
@@ -36,16 +39,35 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Guess:
-    """A prediction that is written down before the result shows."""
+    """A prediction that is written down before the result shows.
+
+    It has no default that could pass for a learner's own: until a number stands in
+    place of None there is nothing to hold the truth against, and ``value`` is None.
+    So it is where something else than a number was written.
+    """
 
     prompt: str
     unit: str
-    value: float | None
+    value: float | None = None
+    _wrong: str = field(default="", init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.value is not None and number_of(self.value) is None:
+            object.__setattr__(self, "_wrong", repr(self.value))
+            object.__setattr__(self, "value", None)
 
     def against(self, truth: float) -> str:
-        """The gap between guess and truth, named."""
+        """The gap between guess and truth, named; the truth only to who guessed."""
+        if self._wrong:
+            return (
+                f"Your guess is {self._wrong}; allowed is a number ({self.unit}), "
+                "such as 5."
+            )
         if self.value is None:
-            return f"No guess; the truth is {truth:g} {self._unit(truth)}."
+            return (
+                "No guess yet: write your number in place of None above, run that "
+                "cell, then this one."
+            )
         if self.value == truth:
             return f"Your guess of {self.value:g} {self._unit(truth)} is right."
         off = self.value - truth
@@ -59,3 +81,15 @@ class Guess:
         """One request, two requests; units that are symbols stay as they are."""
         is_noun = len(self.unit) > 2 and self.unit.endswith("s")
         return self.unit[:-1] if is_noun and value == 1 else self.unit
+
+
+def _is_number(value: object) -> TypeGuard[SupportsFloat]:
+    """A number of any library, but neither a truth value nor a text."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def number_of(value: object) -> float | None:
+    """An answer that is a finite number, of whatever library, or None."""
+    if _is_number(value) and isfinite(float(value)):
+        return float(value)
+    return None

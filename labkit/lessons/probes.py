@@ -1,0 +1,176 @@
+"""Probes: is every request served, whichever timer of a chain it meets?
+
+The rule of all exercises that mend a chain: **answered 200 and executed exactly once**,
+after gaps around *every* timer that can close a connection, whoever set it. A status
+alone is not enough (a 426 is an answer, and nothing was executed), and neither is the
+timer that an exercise is about (a lifetime closes connections as well).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from labkit.lab import Run, run
+from labkit.settings import Hop, Scenario, Server
+from labkit.wire import Exchange
+
+# Longer timers are never met by an exercise's own traffic; nor are more requests.
+_FAR = 1e6
+_MANY = 50
+# Probes reach so many round trips to both sides of a timer, this many a round trip.
+_BEFORE, _AFTER, _STEPS = 1.75, 1.25, 4
+# Where the wire takes no time, a moment stands for a round trip.
+_MOMENT = 0.001
+_HAIR = 1e-5
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A request that was not served, and the gaps (seconds) that led to it."""
+
+    gaps: tuple[float, ...]
+    run: Run
+    exchange: Exchange
+
+    @property
+    def scenario(self) -> Scenario:
+        """The chain and the requests of this probe."""
+        return self.run.scenario
+
+    @property
+    def gap(self) -> float:
+        """Seconds before the request that was not served; 0 for the first one."""
+        number = self.exchange.number
+        return self.gaps[number - 1] if number else 0.0
+
+    @property
+    def hop(self) -> int:
+        """The hop that lost it; the last one where no hop did."""
+        hop = self.exchange.hop
+        return len(self.scenario.hops) - 1 if hop is None else hop
+
+    @property
+    def what(self) -> str:
+        """What became of the request, as the end of a sentence."""
+        lost = self.exchange
+        if lost.status is None:
+            return f"got no answer ({lost.error})"
+        if lost.status != 200:
+            cause = f" {lost.flags}" if lost.flags != "-" else ""
+            return f"was answered {lost.status}{cause}"
+        times = "never" if not lost.executed else f"{lost.executed} times"
+        return f"was answered 200 and executed {times}"
+
+
+def is_served(exchange: Exchange) -> bool:
+    """Was the request answered 200 and executed exactly once?"""
+    return exchange.status == 200 and exchange.executed == 1 and not exchange.failed
+
+
+def first_unserved(done: Run) -> Exchange | None:
+    """The first request of a run that was not answered 200 and executed once."""
+    return next((each for each in done.exchanges if not is_served(each)), None)
+
+
+def first_loss(scenario: Scenario) -> Loss | None:
+    """The first probe of a chain that is not served; None if all are.
+
+    The chain's own arrivals are set aside; its method, headers and bodies stay.
+    """
+    for gaps in patterns(scenario):
+        done = probed(scenario, gaps)
+        lost = first_unserved(done)
+        if lost is not None:
+            return Loss(tuple(gaps), done, lost)
+    return None
+
+
+def probed(scenario: Scenario, gaps: Sequence[float]) -> Run:
+    """One request more than there are ``gaps`` (seconds), in virtual time."""
+    changes = {
+        "traffic.arrivals": "gaps",
+        "traffic.gaps": list(gaps) or [0.0],
+        "traffic.requests": len(gaps) + 1,
+        "traffic.burst": 1,
+    }
+    return run(scenario.replace_all(changes), progress=False, trace=False)
+
+
+def patterns(scenario: Scenario) -> Iterator[list[float]]:
+    """Gaps that bring a request to every timer and every limit of the chain.
+
+    The first one is a request alone: what it meets does not depend on any gap.
+    """
+    yield []
+    for limit in sorted(_limits(scenario)):
+        yield from ([gap] * limit for gap in _in_a_row(scenario))
+    gaps = {round(gap, 6) for gap in suspicious(scenario) if gap >= 0.0}
+    yield from ([gap] for gap in sorted(gaps))
+
+
+def suspicious(scenario: Scenario) -> Iterator[float]:
+    """Gaps at the source, in seconds, around each timer that may close a connection."""
+    alone = probed(scenario, [])
+    before = 0.0
+    for number, hop in enumerate(scenario.hops):
+        trip = max(2.0 * hop.link.delay, _MOMENT)
+        for timer in _since_response(scenario, number):
+            yield from _around(timer - before, trip, hop.server.tick)
+        for timer in _since_opening(hop):
+            yield from _around(timer - _age(alone, number) - before / 2.0, trip, 0.0)
+        before += 2.0 * hop.link.delay
+
+
+def _around(timer: float, trip: float, tick: float) -> Iterator[float]:
+    """A grid of quarter round trips, coarser where a tick makes the timer late."""
+    if timer < _FAR:
+        start, end = timer - _BEFORE * trip, timer + _AFTER * trip + tick
+        steps = int((_BEFORE + _AFTER) * _STEPS)
+        yield from (start + (n + 0.5) * (end - start) / steps for n in range(steps))
+        # The last request before the timer, the first one that its FIN crosses: a
+        # margin that is short by any amount shows at one of the two.
+        yield from (timer - _HAIR, timer - trip + _HAIR)
+
+
+def _since_response(scenario: Scenario, number: int) -> set[float]:
+    """Timers that run from the last response, each in seconds."""
+    hop = scenario.hops[number]
+    timers = {hop.pool.idle_timeout, hop.link.forget_after}
+    timers |= _stages(hop.server, hop.server.idle_timeout)
+    if number == len(scenario.hops) - 1 and scenario.origin.fin_after is not None:
+        timers.add(scenario.origin.fin_after)
+    return timers
+
+
+def _since_opening(hop: Hop) -> set[float]:
+    """Timers that run from the connection's first moment, each in seconds."""
+    life = hop.server.max_connection_duration
+    return {hop.pool.max_connection_duration, *_stages(hop.server, life)}
+
+
+def _stages(server: Server, end: float) -> set[float]:
+    """The ends of a server's goodbye that begins at ``end``, and the deaf middle."""
+    deaf = end + server.drain_timeout
+    shut = deaf + server.delayed_close_timeout
+    return {end, deaf, (deaf + shut) / 2.0, shut}
+
+
+def _age(alone: Run, hop: int) -> float:
+    """How old a hop's connection is when the first response is at its source."""
+    done = alone.exchanges[0].done
+    opened = [life.opened for life in alone.lives if life.hop == hop]
+    return (done or 0.0) - min(opened, default=0.0)
+
+
+def _limits(scenario: Scenario) -> set[int]:
+    """After how many requests some end closes a connection, if that is soon."""
+    ends = [end for hop in scenario.hops for end in (hop.pool, hop.server)]
+    limits = {end.max_requests_per_connection for end in ends}
+    return {int(limit) for limit in limits if limit <= _MANY}
+
+
+def _in_a_row(scenario: Scenario) -> tuple[float, ...]:
+    """Gaps of requests that follow so soon that an unannounced FIN crosses one."""
+    trip = max(2.0 * hop.link.delay for hop in scenario.hops) or _MOMENT
+    return (0.0, trip / 4.0, trip / 2.0)
