@@ -52,9 +52,10 @@ class Guess:
     _wrong: str = field(default="", init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if self.value is not None and number_of(self.value) is None:
+        number = number_of(self.value)
+        if self.value is not None and number is None:
             object.__setattr__(self, "_wrong", repr(self.value))
-            object.__setattr__(self, "value", None)
+        object.__setattr__(self, "value", number)
 
     def against(self, truth: float) -> str:
         """The gap between guess and truth, named; the truth only to who guessed."""
