@@ -21,22 +21,7 @@ import labkit
 from bench import browser, bytecodes, curves, sockets, sweeps
 from bench.model import model
 from bench.rows import PEAK, Row, spread, timed
-
-SCENARIOS = Path(__file__).resolve().parent.parent / "data" / "scenarios"
-
-
-def chain(requests: int) -> labkit.Scenario:
-    """The reference scenario with so many requests."""
-    scenario = labkit.Scenario.from_toml(SCENARIOS / "alb-envoy-node.toml")
-    return scenario.replace("traffic.requests", requests)
-
-
-def speed(requests: int, trace: bool) -> tuple[float, labkit.Run]:
-    """Requests per second of the virtual engine."""
-    scenario = chain(requests)
-    runs: list[labkit.Run] = []
-    took = timed(lambda: runs.append(labkit.run(scenario, progress=False, trace=trace)))
-    return requests / took, runs[0]
+from bench.speed import REFERENCE, chain, speed
 
 
 def proxies_and_virtual(rounds: int) -> list[Row]:
@@ -123,7 +108,7 @@ def memory(requests: int) -> list[Row]:
     """Peak resident memory of a process that runs so many requests."""
     code = (
         "import labkit;"
-        f"s = labkit.Scenario.from_toml({str(SCENARIOS / 'alb-envoy-node.toml')!r});"
+        f"s = labkit.Scenario.from_toml({str(REFERENCE)!r});"
         f"labkit.run(s.replace('traffic.requests', {requests}), progress=False)"
     )
     told = subprocess.run(

@@ -13,6 +13,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 from bench.rows import Row
+from bench.speed import speed
 
 FEW, MANY = 50, 250
 
@@ -56,8 +57,6 @@ def rows(run: Callable[[int], object]) -> list[Row]:
 
 def main() -> None:
     """Print the functions that cost most, and the sum."""
-    from bench.__main__ import speed
-
     lines = int(sys.argv[1]) if len(sys.argv) > 1 else 40
     found = per_request(lambda requests: speed(requests, trace=False))
     print(f"{sum(found.values()):9.1f} bytecodes per request")
