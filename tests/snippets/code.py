@@ -68,7 +68,14 @@ GO: dict[str, Message] = {
     ),
 }
 _LITERAL = re.compile(rf"\b({'|'.join(re.escape(name) for name in GO)})\{{")
-_ASSIGNED = re.compile(r"\b(?:server|srv|s)\.([A-Z]\w*) *= *(.+)")
+_ASSIGNED = re.compile(r"[\w)]\.([A-Z]\w*) *=(?!=) *(.+)")
+_FIELDS = Message(
+    "Go's net/http and net",
+    {
+        "Close": GO_BOOL,  # of an http.Request
+        **{key: shape for each in GO.values() for key, shape in each.keys.items()},
+    },
+)
 _CALLS = re.compile(
     r"\.Header\(\)\.Set\(\"Connection\", \"close\"\)|\.Shutdown\(\w+\)|"
     r"\.SetKeepAlivesEnabled\((true|false)\)"
@@ -89,7 +96,7 @@ def check_go(text: str) -> None:
         )
     for each in literals:
         hold(_fields(code, each.end()), GO[each[1]], each[1])
-    hold(assigned, GO["http.Server"], "http.Server")
+    hold(assigned, _FIELDS)
     _parsed("gofmt", text, "-e")
 
 
