@@ -78,7 +78,7 @@ _FIELDS = Message(
 )
 _CALLS = re.compile(
     r"\.Header\(\)\.Set\(\"Connection\", \"close\"\)|\.Shutdown\(\w+\)|"
-    r"\.SetKeepAlivesEnabled\((true|false)\)"
+    r"\.SetKeepAlivesEnabled\(true\)"
 )
 
 
@@ -88,6 +88,11 @@ def check_go(text: str) -> None:
     for opening, closing in ("{}", "()", "[]"):
         if code.count(opening) != code.count(closing):
             raise Wrong(f"there are not as many {opening} as {closing}")
+    if ".SetKeepAlivesEnabled(false)" in code:  # net/http/server.go: closeIdleConns
+        raise Wrong(
+            "SetKeepAlivesEnabled(false) closes idle connections at once and without a "
+            "word, so requests are lost: send Connection: close for a while instead"
+        )
     literals = list(_LITERAL.finditer(code))
     assigned = {m[1]: number(m[2].strip()) for m in _ASSIGNED.finditer(code)}
     if not (literals or assigned or _CALLS.search(code)):

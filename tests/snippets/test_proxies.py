@@ -84,6 +84,8 @@ REFUSED = [
     ("haproxy defaults", "timeout http-keepalive 75s", "'timeout' supports"),
     ("haproxy frontend", "http-reuse safe", "frontend 'ingress' has no backend"),
     ("haproxy backend", "backend other", "tag whole sections as haproxy"),
+    ("haproxy backend", "default-server max-reuse 9", "promised for HTTP/2 only"),
+    ("haproxy backend", "srvtcpka-idle 60s", "no effect without option srvtcpka"),
     ("haproxy", "retries 2", "there is no section here"),
     ("haproxy", "frontend f\n    bind :8000\n    default_backend x", "unable to find"),
     ("haproxy", "defaults\n    mode http\nbackend app", "missing timeouts"),

@@ -41,6 +41,7 @@ REFUSED = [
     ),
     ("go", "s := http.Server{IdleTimeout: time.Second", "as many { as }"),
     ("go", "server.KeepAliveTimeout = time.Second", "KeepAliveTimeout is not known"),
+    ("go", "server.SetKeepAlivesEnabled(false)", "closes idle connections at once"),
     ("go", "x := 1", "nothing here is known"),
     ("go", "k := net.KeepAliveConfig{Count: 3}", "Enable is missing"),
     ("kestrel", "options.Limits.KeepAliveTimeout = 75;", "a TimeSpan, like"),
