@@ -59,11 +59,13 @@ class Phrase:
     written: str
     parts: tuple[str, ...] = field(init=False)
     beside: tuple[str, ...] = field(init=False)
+    letters: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
         words, *beside = self.written.split(" && ")
         object.__setattr__(self, "parts", tuple(words.split(" ... ")))
         object.__setattr__(self, "beside", tuple(beside))
+        object.__setattr__(self, "letters", frozenset(self.parts[0].strip("*")))
 
     def find(self, text: str) -> int:
         """Where it begins in a text of small letters; -1 if nowhere."""
@@ -125,9 +127,10 @@ def row(rank: Rank, known: Entry, *phrases: str) -> Row:
 
 def found(rows: Sequence[Row], pasted: Pasted) -> Iterator[Finding]:
     """All phrases that a text holds."""
+    letters = frozenset(pasted.lowered)
     for each in rows:
         for phrase in each.phrases:
-            at = phrase.find(pasted.lowered)
+            at = phrase.find(pasted.lowered) if phrase.letters <= letters else -1
             if at >= 0:
                 yield Finding(each.rank, at, each.entry, len(phrase.written.strip("*")))
 
