@@ -308,7 +308,7 @@ class Endpoint(asyncio.Transport):
 
     def _window_opens(self) -> None:
         self._wake_scheduled = False
-        if self._lost and not self._closing:
+        if self._lost:
             return
         self._flush()
         self._maybe_resume_writing()

@@ -18,7 +18,7 @@ import sys
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from labkit.net import Address, Answer, ProtocolFactory, after_delivery
+from labkit.net import Address, Answer, ProtocolFactory, abort, after_delivery
 from labkit.net.link import LinkState, Wire
 from labkit.net.relay import Flow
 from labkit.net.sockets import (
@@ -459,7 +459,7 @@ class LoopbackNetwork:
         for accepting in list(self._accepting):
             accepting.cancel()
         for client in list(self._clients):
-            client.abort()
+            abort(client)
         for flow in list(self._ports):
             flow.end()
         for front in self._fronts.values():
