@@ -86,12 +86,15 @@ class Traffic(Section):
 
     where = "traffic"
     arrivals: str = knob(
-        "poisson", choice("poisson", "periodic", "gaps"), "when requests are sent"
+        "poisson",
+        choice("poisson", "periodic", "gaps"),
+        "when requests are sent",
+        fixed=True,
     )
     rate: float = knob(
         1.0, number(0, 1e6, above=True, unit="1/s"), "arrivals a second, on average"
     )
-    requests: int = knob(100, count(1), "how many in all")
+    requests: int = knob(100, count(1), "how many in all", fixed=True)
     gaps: tuple[float, ...] = knob(
         (), several(seconds(endless=False), "gaps"), "from an outcome to the next"
     )
@@ -184,7 +187,9 @@ class Server(Section):
     """The server end of a hop. What is not written follows the personality."""
 
     where = "server"
-    personality: str = knob("plain", choice(*PERSONALITIES), "whose defaults")
+    personality: str = knob(
+        "plain", choice(*PERSONALITIES), "whose defaults", fixed=True
+    )
     idle_timeout: float = shy(inf, seconds(), "counted from a response sent")
     drain_timeout: float = shy(0.0, seconds(endless=False), "then served with close")
     delayed_close_timeout: float = shy(0.0, seconds(endless=False), "then deaf")
@@ -215,7 +220,7 @@ class Hop(Section):
     """One hop: ``name`` is the program at its client end."""
 
     where = "hop"
-    name: str = knob("", text(40), "of the program at the client end")
+    name: str = knob("", text(40), "of the program at the client end", fixed=True)
     pool: Pool = part(Pool)
     link: Link = part(Link)
     server: Server = part(Server)
@@ -263,7 +268,10 @@ class LabSettings(Section):
     where = "lab"
     schedule: tuple[Event, ...] = parts(Event, "schedule", 0, 10_000)
     horizon: float = knob(
-        1e12, number(0, 1e15, above=True, unit="s"), "a run that passes it is an error"
+        1e12,
+        number(0, 1e15, above=True, unit="s"),
+        "a run that passes it is an error",
+        fixed=True,
     )
 
 
@@ -272,8 +280,8 @@ class Scenario(Section):
     """A whole experiment: traffic, hops from the traffic to the origin, origin."""
 
     where = ""
-    name: str = knob("", text(100), "for people")
-    seed: int = knob(0, whole(), "of all chance")
+    name: str = knob("", text(100), "for people", fixed=True)
+    seed: int = knob(0, whole(), "of all chance", fixed=True)
     traffic: Traffic = part(Traffic)
     hops: tuple[Hop, ...] = parts(Hop, "hop", 1, 100)
     origin: Origin = part(Origin)
