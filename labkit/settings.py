@@ -12,7 +12,7 @@ import copy
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from labkit.kinds import (
     SettingsError,
@@ -59,6 +59,8 @@ __all__ = [
     "knob_at",
     "knobs",
 ]
+
+S = TypeVar("S", bound=Section)
 
 inf = math.inf
 
@@ -320,6 +322,10 @@ class Scenario(Section):
 
         return paths.replace(self, changes)
 
+    def with_schedule(self, events: tuple[Event, ...]) -> Scenario:
+        """A copy to which this happens on the way; the events are not checked."""
+        return _but(self, "lab", _but(self.lab, "schedule", events))
+
     @classmethod
     def from_toml(cls, source: Path | str) -> Scenario:
         """Read a file, or a text: a string without a newline is a path."""
@@ -387,7 +393,7 @@ def _placed(hops: tuple[Hop, ...]) -> list[Hop]:
     return placed
 
 
-def _but(section: Any, name: str, value: Any) -> Any:
+def _but(section: S, name: str, value: Any) -> S:
     """A copy with another derived value, which does not count as written."""
     other = copy.copy(section)
     object.__setattr__(other, name, value)

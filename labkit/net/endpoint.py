@@ -147,6 +147,11 @@ class Endpoint(asyncio.Transport):
         """Close a client's own, unused socket together with this connection."""
         self._own_socket = sock
 
+    def fall_silent(self, hop: int) -> None:
+        """On this hop nothing arrives any more, in either direction."""
+        if self._wire.link.hop == hop:
+            self._wire.forgotten = True
+
     # -- reading -------------------------------------------------------------------
 
     def is_reading(self) -> bool:

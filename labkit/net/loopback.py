@@ -231,6 +231,12 @@ class LoopbackNetwork:
         if hop in self._fronts:
             self._fronts[hop].link.settings = link
 
+    def silence(self, hop: int) -> None:
+        """Lose every open connection of a hop without a word, as a dead host does."""
+        for flow in self._ports:
+            if flow.wire.link.hop == hop:
+                flow.wire.forgotten = True
+
     # -- the contract of labkit.net ------------------------------------------------
 
     async def listen(
