@@ -82,7 +82,8 @@ class Gate(asyncio.Protocol):
 
     ``said`` is an answer given in the place of the handler at work, ``peer_left``:
     the client ended the connection, ``received``: bytes of the request's body,
-    ``asked``: method and path of a request that no handler will see,
+    ``asked``: method and path of a request that no handler will see, ``began``: when
+    the present request did, in seconds of the loop,
     ``leaves``: is this response to be the last one, as the server is drained?
     """
 
@@ -199,6 +200,7 @@ class Gate(asyncio.Protocol):
     def request_started(self, client_stays: bool = True) -> None:
         """A request's head has been read; does its client want to keep on?"""
         self._busy = True
+        self.began = self._loop.time()
         self._client_stays = client_stays
         self._requests += 1
         if self._head_timer is not None:

@@ -245,8 +245,12 @@ class HopServer:
     def _number(self, request: web.BaseRequest) -> tuple[int, bool]:
         """The request's number; one from outside the lab gets the next."""
         label = request.headers.get(REQUEST_HEADER, "")
-        if label.isdigit() and (number := int(label)) < self._ledger.requests:
-            return number, False
+        # Superscripts are digits to str.isdigit(), and int() refuses them, as it does
+        # thousands of digits.
+        if label.isdecimal() and len(label) < 19:
+            number = int(label)
+            if number < self._ledger.requests:
+                return number, False
         return self._ledger.send(request.method, self._loop.time()), True
 
     def refusal(
