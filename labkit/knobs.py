@@ -54,9 +54,12 @@ class Knob:
 # -- fields ------------------------------------------------------------------------
 
 
-def knob(default: Any, kind: Kind, doc: str) -> Any:
-    """A knob; a default that is a table is copied for every instance."""
-    metadata = {"kind": kind, "doc": doc}
+def knob(default: Any, kind: Kind, doc: str, fixed: bool = False) -> Any:
+    """A knob; a default that is a table is copied for every instance.
+
+    ``fixed``: it says what is run, or how long, and cannot be turned on the way.
+    """
+    metadata = {"kind": kind, "doc": doc, "fixed": fixed}
     if isinstance(default, dict):
         return dataclasses.field(
             default_factory=lambda: kind.accept(default), metadata=metadata

@@ -174,7 +174,7 @@ class Ledger:
             reached[number] = hop + 1
 
     def race(self, number: int, hop: int) -> None:
-        """An attempt on a reused connection was cut; a race if nobody read it."""
+        """An attempt was cut; a race if nobody read it, also on a new connection."""
         if self.exchanges.reached[number] <= hop:
             self.hops[hop].races += 1
 

@@ -13,6 +13,7 @@ from dataclasses import Field
 from pathlib import Path
 from typing import Any
 
+from labkit import toml
 from labkit.kinds import SettingsError, refusal
 from labkit.knobs import Section, entries, entry
 from labkit.settings import Scenario
@@ -90,27 +91,18 @@ def from_toml(source: Path | str) -> Scenario:
 
     Raises SettingsError for a file that cannot be read, too.
     """
-    import tomllib
-
     if isinstance(source, str) and "\n" in source:
         text, named = source, "the text"
     else:
         text, named = _read(Path(source)), str(source)
-    try:
-        # Some editors begin a file with a byte order mark, which is no TOML.
-        table = tomllib.loads(text.removeprefix("\ufeff"))
-    except RecursionError:
-        raise SettingsError(f"{named} is not TOML: it is nested too deeply") from None
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{named} is not TOML: {error}") from None
-    except ValueError:
-        raise SettingsError(f"{named} holds a number of thousands of digits") from None
-    return from_dict(table)
+    # Some editors begin a file with a byte order mark, which is no TOML.
+    return from_dict(toml.parsed(text.removeprefix("\ufeff"), named))
 
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8") as file:
+            return file.read(toml.LONGEST + 1)  # a device may have no end
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise SettingsError(f"cannot read {path}: {reason}") from None

@@ -164,6 +164,7 @@ def check_event(scenario: Scenario, event: Event, at: str) -> None:
 
 def _check_event(scenario: Scenario, event: Event, at: str) -> None:
     if event.action == "set":
+        check_turns(scenario, event.path)
         kind = _knob_field(scenario, event.path).metadata["kind"]
         checked(f"{at}.value", kind, event.value)
     elif not isinstance(get(scenario, event.path or "hop"), Hop):
@@ -172,6 +173,15 @@ def _check_event(scenario: Scenario, event: Event, at: str) -> None:
         raise refusal(f"{at}.path", event.path, allowed)
     elif event.value is not None and event.value not in _WORDS[event.action]:
         checked(f"{at}.value", _how(event.action), event.value)
+
+
+def check_turns(scenario: Scenario, path: str) -> None:
+    """SettingsError for a knob that cannot be turned while the chain runs."""
+    is_event = path.partition(".")[0] == "lab"
+    if is_event or _knob_field(scenario, path).metadata.get("fixed"):
+        raise SettingsError(
+            f"{path} cannot be turned while the chain runs: it says what is run"
+        )
 
 
 # How to drain, besides in so many seconds.

@@ -63,6 +63,13 @@ SILENT_TO_LATE_HEADS = frozenset({"nginx"})
 # D8 of docs/rows-found.md); for the others such a client has left.
 ANSWERS_HALF_CLOSED = frozenset({"haproxy"})
 
+# Whose idle timeout also ends a connection that has carried no request yet: Envoy's
+# FIN comes exactly then (row B2 of docs/fidelity.md). Everybody else's runs from a
+# response; before the first request other timers hold, most of them longer: nginx's
+# client_header_timeout (60 s), HAProxy's http-request or client, Node's headersTimeout
+# (60 s), none in aiohttp.
+ENDS_UNUSED = frozenset({"envoy"})
+
 # What the owner of a pool answers its own client when the hop fails.
 FAILURES: Mapping[str, str] = {
     "plain": "503",

@@ -12,7 +12,7 @@ import copy
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from labkit.kinds import (
     SettingsError,
@@ -60,6 +60,8 @@ __all__ = [
     "knobs",
 ]
 
+S = TypeVar("S", bound=Section)
+
 inf = math.inf
 
 # Envoy's words for retry_on. Those of gRPC and HTTP/3, and lists that are not
@@ -86,12 +88,15 @@ class Traffic(Section):
 
     where = "traffic"
     arrivals: str = knob(
-        "poisson", choice("poisson", "periodic", "gaps"), "when requests are sent"
+        "poisson",
+        choice("poisson", "periodic", "gaps"),
+        "when requests are sent",
+        fixed=True,
     )
     rate: float = knob(
         1.0, number(0, 1e6, above=True, unit="1/s"), "arrivals a second, on average"
     )
-    requests: int = knob(100, count(1), "how many in all")
+    requests: int = knob(100, count(1), "how many in all", fixed=True)
     gaps: tuple[float, ...] = knob(
         (), several(seconds(endless=False), "gaps"), "from an outcome to the next"
     )
@@ -184,7 +189,9 @@ class Server(Section):
     """The server end of a hop. What is not written follows the personality."""
 
     where = "server"
-    personality: str = knob("plain", choice(*PERSONALITIES), "whose defaults")
+    personality: str = knob(
+        "plain", choice(*PERSONALITIES), "whose defaults", fixed=True
+    )
     idle_timeout: float = shy(inf, seconds(), "counted from a response sent")
     drain_timeout: float = shy(0.0, seconds(endless=False), "then served with close")
     delayed_close_timeout: float = shy(0.0, seconds(endless=False), "then deaf")
@@ -215,7 +222,7 @@ class Hop(Section):
     """One hop: ``name`` is the program at its client end."""
 
     where = "hop"
-    name: str = knob("", text(40), "of the program at the client end")
+    name: str = knob("", text(40), "of the program at the client end", fixed=True)
     pool: Pool = part(Pool)
     link: Link = part(Link)
     server: Server = part(Server)
@@ -263,7 +270,10 @@ class LabSettings(Section):
     where = "lab"
     schedule: tuple[Event, ...] = parts(Event, "schedule", 0, 10_000)
     horizon: float = knob(
-        1e12, number(0, 1e15, above=True, unit="s"), "a run that passes it is an error"
+        1e12,
+        number(0, 1e15, above=True, unit="s"),
+        "a run that passes it is an error",
+        fixed=True,
     )
 
 
@@ -272,8 +282,8 @@ class Scenario(Section):
     """A whole experiment: traffic, hops from the traffic to the origin, origin."""
 
     where = ""
-    name: str = knob("", text(100), "for people")
-    seed: int = knob(0, whole(), "of all chance")
+    name: str = knob("", text(100), "for people", fixed=True)
+    seed: int = knob(0, whole(), "of all chance", fixed=True)
     traffic: Traffic = part(Traffic)
     hops: tuple[Hop, ...] = parts(Hop, "hop", 1, 100)
     origin: Origin = part(Origin)
@@ -311,6 +321,10 @@ class Scenario(Section):
         from labkit import paths
 
         return paths.replace(self, changes)
+
+    def with_schedule(self, events: tuple[Event, ...]) -> Scenario:
+        """A copy to which this happens on the way; the events are not checked."""
+        return _but(self, "lab", _but(self.lab, "schedule", events))
 
     @classmethod
     def from_toml(cls, source: Path | str) -> Scenario:
@@ -379,7 +393,7 @@ def _placed(hops: tuple[Hop, ...]) -> list[Hop]:
     return placed
 
 
-def _but(section: Any, name: str, value: Any) -> Any:
+def _but(section: S, name: str, value: Any) -> S:
     """A copy with another derived value, which does not count as written."""
     other = copy.copy(section)
     object.__setattr__(other, name, value)

@@ -6,12 +6,11 @@ chat programs leave alone. The mark at its beginning is its version.
 
 from __future__ import annotations
 
-from labkit import notation
+from labkit import notation, toml
 from labkit.kinds import SettingsError, shown
 from labkit.settings import Scenario
 
 _MARK = "lk1-"
-_LONGEST = 1_000_000  # characters of TOML; a hostile token unpacks to no more
 
 
 def token(scenario: Scenario) -> str:
@@ -32,12 +31,12 @@ def from_token(text: str) -> Scenario:
             f"{shown(text)} is not a token of this version of the lab; "
             f"a token begins with {_MARK}"
         )
-    toml = _unpacked(word.removeprefix(_MARK))
-    if toml is None:
+    inside = _unpacked(word.removeprefix(_MARK))
+    if inside is None:
         raise SettingsError(
             f"the token is damaged; copy it whole, from {_MARK} to its last letter"
         )
-    return notation.from_toml(f"{toml}\n")
+    return notation.from_toml(f"{inside}\n")
 
 
 def _unpacked(body: str) -> str | None:
@@ -51,7 +50,7 @@ def _unpacked(body: str) -> str | None:
         if zlib.crc32(raw[4:]).to_bytes(4, "big") != raw[:4]:
             return None
         opened = zlib.decompressobj()
-        toml = opened.decompress(raw[4:], _LONGEST).decode()
+        text = opened.decompress(raw[4:], toml.LONGEST).decode()
     except (ValueError, zlib.error):
         return None
-    return toml if opened.eof else None
+    return text if opened.eof else None

@@ -228,12 +228,22 @@ def test_a_drop_after_100_continue_is_not_retried() -> None:
     assert (failure.flags, failure.attempts) == ("UC", 1)
 
 
-def test_a_fresh_connection_that_is_dropped_is_no_race() -> None:
+@pytest.mark.parametrize("is_read", [True, False])
+def test_a_fresh_connection_that_is_dropped_is_a_race_if_nobody_read_it(
+    is_read: bool,
+) -> None:
     async def story(world: World) -> int:
-        await failed(world)
+        asking = asyncio.ensure_future(failed(world))
+        await asyncio.sleep(0.5)
+        if is_read:
+            world.ledger.reach(0, 0)
+        await asking
         return world.ledger.hops[0].races
 
-    assert run(story, first("fin")) == 0
+    def drop(peer: Peer, data: bytes) -> None:
+        peer.later(1.0, peer.fin)
+
+    assert run(story, drop) == (0 if is_read else 1)
 
 
 # -- retries on a status -------------------------------------------------------

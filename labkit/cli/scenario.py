@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-import tomllib
 from argparse import Namespace
 from pathlib import Path
 
+from labkit import toml
+from labkit.kinds import one_line, shown
 from labkit.settings import Scenario, SettingsError
 
 
@@ -54,11 +55,16 @@ def _logged(arguments: Namespace) -> dict[str, object]:
 def _parse(change: str) -> tuple[str, object]:
     path, equals, text = change.partition("=")
     if not equals:
-        raise SettingsError(f"--set {change!r}: expected PATH=VALUE")
+        raise SettingsError(f"--set {shown(change)}: expected PATH=VALUE")
     try:
-        return path.strip(), tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        hint = f"; a word needs quotes: {path}='\"{text}\"'" if text.isalpha() else ""
-        raise SettingsError(
-            f"--set {path}: {text!r} is not a TOML value{hint}"
-        ) from None
+        return path.strip(), toml.value(text)
+    except SettingsError as error:
+        what = f"--set {one_line(path, 60)}"
+        raise SettingsError(f"{what}: {_told(path, text, error)}") from None
+
+
+def _told(path: str, text: str, error: SettingsError) -> str:
+    """What is wrong with a value; a bare word is what people write first."""
+    if not text.isalpha():
+        return str(error)
+    return f"{text!r} is not a TOML value; a word needs quotes: {path}='\"{text}\"'"

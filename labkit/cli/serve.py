@@ -6,13 +6,15 @@ import signal
 import sys
 import threading
 from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from labkit.cli.printing import Printer, leave_unread
 from labkit.cli.scenario import read
 from labkit.settings import SettingsError
 
 if TYPE_CHECKING:
-    from labkit.field import FieldError
     from labkit.lab import Lab
 
 
@@ -32,50 +34,65 @@ def serve(arguments: Namespace) -> int:
             f"--log-format {arguments.log_format!r}; allowed: {allowed}"
         )
     ended = threading.Event()
-    lab = Lab(read(arguments), port=arguments.port, proxy=arguments.proxy)
-    if arguments.log_format == "json":
-        lab.on_access = lambda line: print(line.to_json(), flush=True)
-    else:
-        lab.on_exchange = lambda number: _log(lab, number)
-    troubles: list[FieldError] = []
+    troubles: list[Exception] = []
 
-    def broken_down(trouble: FieldError) -> None:
+    def end_with(trouble: Exception) -> None:
         troubles.append(trouble)
         ended.set()
 
-    lab.on_trouble = broken_down
+    lab = Lab(read(arguments), port=arguments.port, proxy=arguments.proxy)
+    lab.on_trouble = end_with
+    printer = Printer(sys.stdout, on_gone=end_with)
+    if arguments.log_format == "json":
+        lab.on_access = lambda line: printer.say(line.to_json())
+    else:
+        lab.on_exchange = lambda number: printer.say(_line(lab, number))
+    with _signals(ended), lab:
+        for name, url in lab.urls.items():
+            printer.say(f"{name}: {url}")
+        print(_GREETING, file=sys.stderr, flush=True)
+        ended.wait()
+        if troubles:
+            raise troubles[0]
+    # What came in while the lab ended has been said by now, and is in the sums.
+    last = _dropped(printer.dropped), _sums(lab)
+    if not printer.end(*filter(None, last)):
+        # Ctrl-C ends it, read or unread.
+        leave_unread(0)
+    return 0
+
+
+_GREETING = "one line per request follows; Ctrl-C ends"
+
+
+@contextmanager
+def _signals(ended: threading.Event) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the lab; afterwards they mean what they meant before."""
     before = [
         (which, signal.signal(which, lambda *_: ended.set()))
         for which in (signal.SIGINT, signal.SIGTERM)
     ]
     try:
-        with lab:
-            _greet(lab)
-            ended.wait()
-            if troubles:
-                raise troubles[0]
-            print(_sums(lab), flush=True)
+        yield
     finally:
         for which, handler in before:
             signal.signal(which, handler)
-    return 0
 
 
-def _greet(lab: Lab) -> None:
-    for name, url in lab.urls.items():
-        print(f"{name}: {url}", flush=True)
-    print("one line per request follows; Ctrl-C ends", file=sys.stderr, flush=True)
+def _dropped(lines: int) -> str:
+    if not lines:
+        return ""
+    return f"{lines} lines were not printed: nobody read them fast enough"
 
 
-def _log(lab: Lab, number: int) -> None:
+def _line(lab: Lab, number: int) -> str:
     """One access-log line: time, method, status, flags, details, attempts, ms."""
     one = lab.exchanges[number]
     took = "-" if one.done is None else f"{(one.done - one.sent) * 1000:.1f}ms"
     status = "-" if one.status is None else one.status
-    print(
+    return (
         f"[{one.sent:.3f}s] #{one.number} {one.method} {status} {one.flags} "
-        f"{one.details} attempts={one.attempts} {took}",
-        flush=True,
+        f"{one.details} attempts={one.attempts} {took}"
     )
 
 

@@ -205,9 +205,8 @@ class Account:
         count = self._ledger.hops[hop]
         if hop - 1 in self._places:
             count.reused = sum(max(0, trail.requests - 1) for trail in trails)
-        # The first request of a connection is no race, whoever cuts it.
         count.races = sum(
-            trail.was_cut and trail.requests > max(1, read[hop, trail.connection])
+            trail.was_cut and trail.requests > read[hop, trail.connection]
             for trail in trails
         )
         for trail in trails:

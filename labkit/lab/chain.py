@@ -11,10 +11,12 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Any, Protocol
+from math import inf
+from typing import TYPE_CHECKING, Protocol
 
+from labkit import paths
 from labkit.ledger import Ledger
-from labkit.net import Listening, Network
+from labkit.net import Answer, Listening, Network
 from labkit.personalities import HABITS, Habit
 from labkit.roles.by_envoy import BY_ENVOY
 from labkit.roles.by_h11 import BY_H11
@@ -25,7 +27,7 @@ from labkit.roles.proxy import Proxy
 from labkit.roles.router import Router
 from labkit.roles.server import Handler, HopServer
 from labkit.roles.traffic import Traffic
-from labkit.settings import Event, Link, Scenario
+from labkit.settings import Event, Hop, Link, Scenario, SettingsError
 
 # Seconds from the end of the old program's listening to the beginning of the new one's.
 DOWN = 1.0
@@ -39,6 +41,9 @@ class LinkedNetwork(Network, Protocol):
 
     def set_link(self, hop: int, link: Link) -> None:
         """Change a link; segments sent from now on obey it."""
+
+    def silence(self, hop: int) -> None:
+        """Lose every open connection of a hop without a word."""
 
 
 class Chain:
@@ -58,7 +63,11 @@ class Chain:
         on_done: Callable[[], None] = lambda: None,
         seats: Seats | None = None,
     ) -> None:
-        self.scenario = scenario
+        # Apart from each other: every turn of a knob would check all events again.
+        self._settings, self._schedule = (
+            scenario.with_schedule(()),
+            scenario.lab.schedule,
+        )
         self._network = network
         self._ledger = ledger
         self._seats = seats
@@ -102,11 +111,16 @@ class Chain:
         self._happening: set[asyncio.Task[None]] = set()
 
     def __repr__(self) -> str:
-        return f"<Chain {' - '.join(self.scenario.parties)}>"
+        return f"<Chain {' - '.join(self._settings.parties)}>"
+
+    @property
+    def scenario(self) -> Scenario:
+        """The settings as they stand now."""
+        return self._settings.with_schedule(self._schedule)
 
     @property
     def _last(self) -> int:
-        return len(self.scenario.hops) - 1
+        return len(self._settings.hops) - 1
 
     def _is_real(self, hop: int) -> bool:
         """Does a real program stand after this hop?"""
@@ -114,7 +128,7 @@ class Chain:
 
     def _chance(self, who: str) -> random.Random:
         """A stream of its own for everyone who needs chance, from the one seed."""
-        return random.Random(f"{self.scenario.seed} {who}")
+        return random.Random(f"{self._settings.seed} {who}")
 
     def _router(self, pool: ConnectionPool) -> Router:
         return Router(pool, self._ledger, self._chance("retry"), pool.habit)
@@ -125,10 +139,10 @@ class Chain:
 
     def _owner(self, hop: int) -> str:
         """The personality of who owns the pool of a hop; the traffic has none."""
-        return self.scenario.hops[hop - 1].server.personality if hop else ""
+        return self._settings.hops[hop - 1].server.personality if hop else ""
 
     def _proxy(self, hop: int, router: Router) -> Proxy:
-        hops = self.scenario.hops
+        hops = self._settings.hops
         personality = self._owner(hop)
         failure = hops[hop].pool.failure
         if personality == "envoy":
@@ -142,7 +156,7 @@ class Chain:
         A real program has a place then, and is started by whoever gave it.
         """
         opened: list[Listening] = []
-        for hop in reversed(range(len(self.scenario.hops))):
+        for hop in reversed(range(len(self._settings.hops))):
             opened.append(await self._open(hop, opened))
         opened.reverse()
         for hop, proxy in self.proxies.items():
@@ -158,9 +172,7 @@ class Chain:
 
     async def drive(self) -> None:
         """Send the scenario's traffic and play its schedule beside it."""
-        events = [
-            asyncio.create_task(self._play(e)) for e in self.scenario.lab.schedule
-        ]
+        events = [asyncio.create_task(self._play(e)) for e in self._schedule]
         try:
             await self.traffic.run()
         finally:
@@ -186,7 +198,7 @@ class Chain:
         program is replaced by a new one, which has an empty pool, too.
         """
         if event.action == "set":
-            self.set(event.path, event.value)
+            await self.set(event.path, event.value)
             return
         hop = int(event.path.split(".")[1])
         server = self.servers[hop]
@@ -200,22 +212,46 @@ class Chain:
             over = 0.0 if event.value in (None, "immediate") else event.value
             server.drain(over, self._chance(f"drain of hop {hop}"))
 
-    def set(self, path: str, value: object) -> None:
-        """Turn a knob of the running chain; SettingsError if the value is wrong."""
-        scenario = self.scenario.replace(path, value)
-        self.scenario = scenario
+    async def set(self, path: str, value: object) -> None:
+        """Turn a knob of the running chain.
+
+        SettingsError if the value is wrong, or the knob says what is run.
+        """
+        if self.traffic.is_flowing or not path.startswith("traffic."):
+            paths.check_turns(self._settings, path)
+        scenario = self._settings.replace(path, value)
+        check_obeyed(scenario, self._is_real)
+        self._settings = scenario
         for hop, settings in enumerate(scenario.hops):
             self._set_hop(hop, settings)
         self.origin.settings = scenario.origin
         self.traffic.settings = scenario.traffic
+        self.traffic.failure = scenario.hops[0].pool.failure
+        self.traffic.with_keys = scenario.origin.idempotency_keys
+        await self._reach(self.origin.reachable)
 
-    def _set_hop(self, hop: int, settings: Any) -> None:
+    def _set_hop(self, hop: int, settings: Hop) -> None:
         pool, server = self.pools.get(hop), self.servers.get(hop)
         if pool is not None and pool.settings != settings.pool:
             pool.settings = settings.pool
         if server is not None and server.settings != settings.server:
             server.settings = settings.server
+        if hop in self.proxies:
+            self.proxies[hop].failure = settings.pool.failure
         self._network.set_link(hop, settings.link)
+
+    async def _reach(self, answer: Answer) -> None:
+        """Let the last host answer SYNs in another way, if it is to.
+
+        Who cannot be reached any more has lost its connections as well: a program
+        that is gone has closed them, a host that is gone says nothing.
+        """
+        server = self.servers[self._last]
+        if server.answers_with == answer:
+            return
+        if answer == "drop":
+            self._network.silence(self._last)
+        await server.answer(answer, closes=answer == "refuse")
 
     async def close(self) -> None:
         """End every connection from the client's side on, then the network."""
@@ -229,6 +265,21 @@ class Chain:
         for server in self.servers.values():
             await server.close()
         await self._network.close()
+
+
+def check_obeyed(scenario: Scenario, is_real: Callable[[int], bool]) -> None:
+    """SettingsError for a knob that no role of ours would look at."""
+    for index, hop in enumerate(scenario.hops):
+        server = hop.server
+        if is_real(index):
+            continue
+        # Only the gate that plays Envoy watches a request that stands still.
+        if server.stream_idle_timeout < inf and server.personality != "envoy":
+            raise SettingsError(
+                f"hop.{index}.server.stream_idle_timeout is "
+                f"{server.stream_idle_timeout:g}; "
+                'allowed: inf, unless the personality is "envoy"'
+            )
 
 
 async def _called_off(events: Collection[asyncio.Task[None]]) -> None:

@@ -6,11 +6,10 @@ import asyncio
 import itertools
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
-from math import inf
 from typing import TYPE_CHECKING, Any
 
 from labkit.clock import VirtualLoop, outside_the_loop, run_nested, wind_up
-from labkit.lab.chain import Chain, LinkedNetwork
+from labkit.lab.chain import Chain, LinkedNetwork, check_obeyed
 from labkit.lab.modelled import amodelled, modelled
 from labkit.lab.progress import Progress
 from labkit.lab.record import Run
@@ -353,21 +352,24 @@ def _check(scenario: Scenario, engine: str, proxy: str) -> Crew | None:
         allowed = ", ".join(ENGINES)
         raise SettingsError(f"engine is {engine!r}; allowed: {allowed}")
     crew = real_proxies(scenario, engine, proxy)
-    for index, hop in enumerate(scenario.hops):
-        server = hop.server
-        if crew is not None and crew.is_real(index):
-            continue
-        # Only the gate that plays Envoy watches a request that stands still.
-        if server.stream_idle_timeout < inf and server.personality != "envoy":
-            raise SettingsError(
-                f"hop.{index}.server.stream_idle_timeout is "
-                f"{server.stream_idle_timeout:g}; "
-                'allowed: inf, unless the personality is "envoy"'
-            )
-    for event in scenario.lab.schedule:
-        if event.action == "set":
-            scenario.replace(event.path, event.value)
+    is_real = _nobody if crew is None else crew.is_real
+    check_obeyed(scenario, is_real)
+    _check_schedule(scenario, is_real)
     return crew
+
+
+def _nobody(hop: int) -> bool:
+    return False
+
+
+def _check_schedule(scenario: Scenario, is_real: Callable[[int], bool]) -> None:
+    """Every knob can be turned as the schedule says, one after the other."""
+    # Without the schedule itself, which would be checked again with each event.
+    now = scenario.with_schedule(())
+    for event in sorted(scenario.lab.schedule, key=lambda event: event.at):
+        if event.action == "set":
+            now = now.replace(event.path, event.value)
+            check_obeyed(now, is_real)
 
 
 def real_proxies(scenario: Scenario, engine: str, proxy: str) -> Crew | None:

@@ -248,7 +248,7 @@ class Lab:
     async def _set(self, path: str, value: object) -> None:
         if self._seats is not None:
             self._seats.refuse_turning(path, value)
-        self._chain.set(path, value)
+        await self._chain.set(path, value)
 
     def drain(self, hop: int, how: float | str = "immediate") -> None:
         """Let the server of a hop say goodbye, as the schedule's "drain" does.

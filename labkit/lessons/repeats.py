@@ -154,7 +154,7 @@ def stale(connections: int, num_retries: int) -> Scenario:
     }
     traffic = {
         "traffic.burst": connections,
-        "traffic.requests": connections + 1,
+        "traffic.requests": 2 * connections,
         "traffic.gaps": [2 * TIMEOUT, *[0.1] * connections],
     }
     scenario = chain(("reset",), dies=0.0).replace_all(pool | traffic)

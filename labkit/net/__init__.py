@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from asyncio.trsock import TransportSocket
 from collections.abc import Callable
-from typing import Literal, Protocol, TypeVarTuple, Unpack
+from typing import Any, Literal, Protocol, TypeVarTuple, Unpack
 
 Ts = TypeVarTuple("Ts")
 
@@ -62,10 +63,25 @@ class Network(Protocol):
 def reset(transport: asyncio.Transport) -> None:
     """Close a transport with a RST instead of a FIN: linger on, for no time."""
     sock = transport.get_extra_info("socket")
-    if sock is not None:
+    if sock is not None and not _is_gone(sock):
         linger = struct.pack("ii", 1, 0)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-    transport.abort()
+    abort(transport)
+
+
+def abort(transport: asyncio.Transport) -> None:
+    """Close a transport at once; one whose socket is gone stays as it is.
+
+    asyncio's own ``abort()`` raises AttributeError on a transport that was closed
+    while bytes were in its buffer and has sent them since (seen on CPython 3.11).
+    """
+    if not _is_gone(transport.get_extra_info("socket")):
+        transport.abort()
+
+
+def _is_gone(sock: Any) -> bool:
+    """Is this a kernel's socket that was closed? The network in memory has none."""
+    return isinstance(sock, TransportSocket) and sock.fileno() < 0
 
 
 def after_delivery(

@@ -76,6 +76,10 @@ class DirectNetwork:
         if link != Link():
             raise ValueError("a direct network has no links")
 
+    def silence(self, hop: int) -> None:
+        """There is no link that could lose anything."""
+        raise ValueError("a direct network has no links")
+
     async def close(self) -> None:
         """Stop listening."""
         for listening in self._listening:

@@ -147,6 +147,11 @@ class Endpoint(asyncio.Transport):
         """Close a client's own, unused socket together with this connection."""
         self._own_socket = sock
 
+    def fall_silent(self, hop: int) -> None:
+        """On this hop nothing arrives any more, in either direction."""
+        if self._wire.link.hop == hop:
+            self._wire.forgotten = True
+
     # -- reading -------------------------------------------------------------------
 
     def is_reading(self) -> bool:
@@ -308,7 +313,7 @@ class Endpoint(asyncio.Transport):
 
     def _window_opens(self) -> None:
         self._wake_scheduled = False
-        if self._lost and not self._closing:
+        if self._lost:
             return
         self._flush()
         self._maybe_resume_writing()

@@ -18,7 +18,7 @@ import sys
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from labkit.net import Address, Answer, ProtocolFactory, after_delivery
+from labkit.net import Address, Answer, ProtocolFactory, abort, after_delivery
 from labkit.net.link import LinkState, Wire
 from labkit.net.relay import Flow
 from labkit.net.sockets import (
@@ -230,6 +230,12 @@ class LoopbackNetwork:
         self._settings[hop] = link
         if hop in self._fronts:
             self._fronts[hop].link.settings = link
+
+    def silence(self, hop: int) -> None:
+        """Lose every open connection of a hop without a word, as a dead host does."""
+        for flow in self._ports:
+            if flow.wire.link.hop == hop:
+                flow.wire.forgotten = True
 
     # -- the contract of labkit.net ------------------------------------------------
 
@@ -459,7 +465,7 @@ class LoopbackNetwork:
         for accepting in list(self._accepting):
             accepting.cancel()
         for client in list(self._clients):
-            client.abort()
+            abort(client)
         for flow in list(self._ports):
             flow.end()
         for front in self._fronts.values():

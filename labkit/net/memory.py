@@ -161,6 +161,11 @@ class MemoryNetwork:
         if self._links:
             self._links[hop].settings = link
 
+    def silence(self, hop: int) -> None:
+        """Lose every open connection of a hop without a word, as a dead host does."""
+        for endpoint in self._endpoints:
+            endpoint.fall_silent(hop)
+
     # -- the contract of labkit.net ------------------------------------------------
 
     async def listen(

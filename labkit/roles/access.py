@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from time import gmtime, strftime
 from typing import TYPE_CHECKING, NamedTuple
 
-if TYPE_CHECKING:
-    from aiohttp import web
+from aiohttp import web
 
+if TYPE_CHECKING:
     from labkit.roles.gate import Gate
     from labkit.roles.intake import Refusal
     from labkit.roles.server import Visit
@@ -74,12 +74,22 @@ def answered_line(
         response_flags=row.flags,
         response_code_details=row.details,
         bytes_received=visit.gate.received or (request.content_length or 0),
-        bytes_sent=0 if response is None else response.body_length,
+        bytes_sent=_body_sent(request, response),
         duration=moment.milliseconds,
         upstream_request_attempt_count=visit.attempts,
         upstream_host=visit.upstream,
         connection_id=moment.connection,
     )
+
+
+def _body_sent(request: web.BaseRequest, response: web.StreamResponse | None) -> int:
+    """Bytes of the body alone: aiohttp counts those of the head as well."""
+    if response is None or request.method == "HEAD":
+        return 0
+    if isinstance(response, web.Response):
+        return len(response.body) if isinstance(response.body, bytes) else 0
+    sent: int = getattr(response, "sent", response.body_length)
+    return sent
 
 
 def refused_line(moment: Moment, gate: Gate, refusal: Refusal) -> Access:

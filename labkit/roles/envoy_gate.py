@@ -23,6 +23,7 @@ from labkit.roles.intake import (
     Request,
     Unacceptable,
     end_of_head,
+    label_in,
     read_request,
 )
 from labkit.roles.leash import Leash
@@ -73,7 +74,6 @@ class EnvoyGate(Gate):
         self._is_handed_over = False
         self._label, self._is_old, self._is_head = b"", False, False
         self.wants_close = False
-        self.began = 0.0
         self._stirred = 0.0
         self._stream_timer: asyncio.TimerHandle | None = None
         self._unread = False
@@ -157,16 +157,21 @@ class EnvoyGate(Gate):
         else:
             self._begin_stream()
             data = data.lstrip(b"\r\n")
-        end = end_of_head(data)
-        if end < 0:
-            self._head = data
-            if self._head_timer is None:
-                self._await_head()
-            return b""
-        self._head = b""
-        head, rest = data[:end], data[end:]
-        self._admit(read_request(head, self._settings.accept_http_10), out)
-        return b"" if self._phase is DEAF else rest
+        try:
+            end = end_of_head(data)
+            if end < 0:
+                self._head = data
+                if self._head_timer is None:
+                    self._await_head()
+                return b""
+            self._head = b""
+            request = read_request(data[:end], self._settings.accept_http_10)
+        except Unacceptable:
+            # Refused, but known: the lab's own request is in the ledger already.
+            self._label = label_in(data)
+            raise
+        self._admit(request, out)
+        return b"" if self._phase is DEAF else data[end:]
 
     def _begin_stream(self) -> None:
         if not self._busy:
@@ -223,7 +228,6 @@ class EnvoyGate(Gate):
 
     def request_started(self, client_stays: bool = True) -> None:
         super().request_started(client_stays)
-        self.began = self._loop.time()
         self._task = asyncio.current_task()
         if self.said is not None and self._task is not None:
             self._task.cancel()

@@ -23,6 +23,7 @@ from aiohttp import web
 from labkit.net import reset
 from labkit.personalities import (
     ANSWERS_HALF_CLOSED,
+    ENDS_UNUSED,
     SAYS_KEEP_ALIVE,
     SILENT_TO_LATE_HEADS,
 )
@@ -81,7 +82,8 @@ class Gate(asyncio.Protocol):
 
     ``said`` is an answer given in the place of the handler at work, ``peer_left``:
     the client ended the connection, ``received``: bytes of the request's body,
-    ``asked``: method and path of a request that no handler will see,
+    ``asked``: method and path of a request that no handler will see, ``began``: when
+    the present request did, in seconds of the loop,
     ``leaves``: is this response to be the last one, as the server is drained?
     """
 
@@ -198,6 +200,7 @@ class Gate(asyncio.Protocol):
     def request_started(self, client_stays: bool = True) -> None:
         """A request's head has been read; does its client want to keep on?"""
         self._busy = True
+        self.began = self._loop.time()
         self._client_stays = client_stays
         self._requests += 1
         if self._head_timer is not None:
@@ -280,7 +283,7 @@ class Gate(asyncio.Protocol):
         self._idle_timer = self._life_timer = None
         if self._phase is OPEN:
             self._arm_life()
-            if not self._busy:
+            if not self._busy and self._idle_counts():
                 self._arm_idle()
 
     # -- timers --------------------------------------------------------------------
@@ -300,6 +303,10 @@ class Gate(asyncio.Protocol):
         if tick and deadline < math.inf:
             deadline = math.ceil(deadline / tick - 1e-9) * tick
         return deadline
+
+    def _idle_counts(self) -> bool:
+        """Does the idle timeout run? It counts from a response, but for Envoy."""
+        return self._requests > 0 or self._settings.personality in ENDS_UNUSED
 
     def _arm_idle(self) -> None:
         self._idle_timer = self._at(self._idle_deadline(), self._idle_is_up)

@@ -193,12 +193,20 @@ def _any_request(head: bytes, is_tidy: bool, accept_10: bool) -> Request:
 
 _LABEL = b"x-labkit-request"
 _LABELLED = re.compile(rb"\r\nx-labkit-request: (\d+)\r\n", re.IGNORECASE)
+# Its field may be anywhere in a head that is refused, which may be a large one.
+_SOMEWHERE = re.compile(rb"\nx-labkit-request: (\d{1,18})\r?\n", re.IGNORECASE)
 _TELLING = re.compile(
     rb"\r\n(?:content-length|transfer-encoding|connection|proxy-connection"
     rb"|upgrade|expect):",
     re.IGNORECASE,
 )
 _HOST = re.compile(rb"\r\nhost:( " + _AUTHORITY.pattern + rb"(?=\r))?", re.IGNORECASE)
+
+
+def label_in(head: bytes) -> bytes:
+    """The request's number in the ledger, of a head that is refused; or nothing."""
+    found = _SOMEWHERE.search(head, 0, 2 * MAX_HEAD)
+    return b"" if found is None else found[1]
 
 
 def _usual(tidy: re.Match[bytes], head: bytes) -> Request | None:

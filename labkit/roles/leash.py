@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Protocol
 
+from labkit.net import abort
+
 
 class Holder(Protocol):
     """Who decides when the connection ends and who reads."""
@@ -49,7 +51,7 @@ class Leash(asyncio.Transport):
 
     def abort(self) -> None:
         """End it at once."""
-        self._transport.abort()
+        abort(self._transport)
 
     def pause_reading(self) -> None:
         """aiohttp has enough for now."""

@@ -207,9 +207,9 @@ class Errand:
         router = self._router
         self._end_try()
         failure.attempts = self.tries
-        if self._reused and failure.cause in _CUT and not failure.interim:
+        if failure.cause in _CUT and not failure.interim:
             router.ledger.race(self.request.number, router.hop)
-            failure.lost = not failure.started
+            failure.lost = self._reused and not failure.started
         self._reused = False
         if router.habit is not None and self._is_habit(router.habit, failure):
             self._try_again(self._habitual_wait(router.habit, failure))

@@ -95,7 +95,7 @@ class HopServer:
         self._loop = asyncio.get_running_loop()
         self._gates: dict[object, Gate] = {}
         self._listening: Listening | None = None
-        self._answers_with: Answer = "accept"
+        self.answers_with: Answer = "accept"
         self.on_exchange: Callable[[int], None] | None = None
         self.on_access: Callable[[Access], None] | None = None
         self._drain: Callable[[], bool] | None = None
@@ -134,16 +134,29 @@ class HopServer:
 
     async def start(self, answer: Answer = "accept") -> Listening:
         """Listen behind the hop's link."""
-        self._answers_with = answer
+        self.answers_with = answer
         self._listening = await self._network.listen(self._hop, self._gate, answer)
         return self._listening
+
+    async def answer(self, answer: Answer, closes: bool = False) -> None:
+        """Answer SYNs in another way from now on, e.g. because the program is gone.
+
+        ``closes``: its connections end at once.
+        """
+        await self.listening.close()
+        if closes:
+            self._hang_up("outage")
+        await self.start(answer)
+
+    def _hang_up(self, why: str) -> None:
+        for gate in list(self._gates.values()):
+            gate.hang_up(why)
 
     async def close(self) -> None:
         """Stop listening, cancel what runs, close every connection."""
         if self._listening is not None:
             await self._listening.close()
-        for gate in list(self._gates.values()):
-            gate.hang_up("the run is over")
+        self._hang_up("the run is over")
         await self._web.shutdown(0)
 
     # -- connections ---------------------------------------------------------------
@@ -232,8 +245,12 @@ class HopServer:
     def _number(self, request: web.BaseRequest) -> tuple[int, bool]:
         """The request's number; one from outside the lab gets the next."""
         label = request.headers.get(REQUEST_HEADER, "")
-        if label.isdigit() and (number := int(label)) < self._ledger.requests:
-            return number, False
+        # Superscripts are digits to str.isdigit(), and int() refuses them, as it does
+        # thousands of digits.
+        if label.isdecimal() and len(label) < 19:
+            number = int(label)
+            if number < self._ledger.requests:
+                return number, False
         return self._ledger.send(request.method, self._loop.time()), True
 
     def refusal(
@@ -357,7 +374,7 @@ class HopServer:
             for gate in old:
                 gate.hang_up("deploy")
             self._drain = None
-            await self.start(self._answers_with)
+            await self.start(self.answers_with)
 
 
 def _always() -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import random
 from collections.abc import Callable, Iterator
 
@@ -35,24 +36,46 @@ class Traffic:
         failure: str = "none",
         on_done: Callable[[], None] = lambda: None,
     ) -> None:
-        self.settings = settings
+        self._settings = settings
         self.failure = failure
         self.with_keys = False
         self._router = router
         self._ledger = ledger
         self._chance = chance
         self._on_done = on_done
-        self._methods = list(settings.methods)
-        self._weights = list(settings.methods.values())
         self._under_way: dict[Sent, None] = {}
         self._outstanding = 0
         self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop
-        self._over: asyncio.Future[None]
-        self._left: Iterator[int]
-        self._times: Iterator[float]
-        self._start = 0.0
+        self._over: asyncio.Future[None] | None = None
+        self._left = 0
         self._waits = False
+        self._gaps: Iterator[float] = iter(())
+        # Open loop: when the last arrival was due, and the next one is, in seconds
+        # from the start.
+        self._start = self._last_due = self._next_due = 0.0
+        # A clock's ticks are counted from here: no rounding adds up.
+        self._phase, self._ticks = 0.0, 0
+
+    @property
+    def is_flowing(self) -> bool:
+        """Is it sending requests, or waiting for what becomes of them?"""
+        return self._over is not None and not self._over.done()
+
+    @property
+    def settings(self) -> TrafficSettings:
+        """The knobs as they stand now; a turned one holds from the next request on."""
+        return self._settings
+
+    @settings.setter
+    def settings(self, settings: TrafficSettings) -> None:
+        before, self._settings = self._settings, settings
+        if not self.is_flowing:
+            return
+        if self._waits and settings.gaps != before.gaps:
+            self._gaps = itertools.cycle(settings.gaps)
+        elif not self._waits and settings.rate != before.rate:
+            self._change_pace(before.rate)
 
     async def run(self) -> None:
         """Send all requests and wait for every outcome.
@@ -64,24 +87,35 @@ class Traffic:
         over = self._over = self._loop.create_future()
         # Does a gap run from an outcome, or do arrivals come by the clock?
         self._waits = self.settings.arrivals == "gaps"
-        self._times = self._gaps() if self._waits else self._arrivals()
-        self._left = self._bursts()
+        self._gaps = itertools.cycle(self.settings.gaps)
+        self._left = self.settings.requests
         self._start = self._loop.time()
-        self._schedule()
+        self._next_due = self._phase = 0.0
+        self._ticks = 0
+        self._send_at(self._start + round(self._late(), 9))
         try:
             await over
         finally:
             self._call_off()
 
+    def _send_at(self, when: float) -> None:
+        self._timer = self._loop.call_at(when, self._send)
+
     def _schedule(self) -> None:
         """Have the next requests sent in their time, if there are any left."""
         self._timer = None
-        after, burst = next(self._times), next(self._left, 0)
-        if burst:
-            since = self._loop.time() if self._waits else self._start
-            self._timer = self._loop.call_at(since + after, self._send, burst)
+        if not self._left:
+            return
+        if self._waits:
+            self._send_at(self._loop.time() + next(self._gaps))
+            return
+        self._last_due = self._next_due
+        self._next_due = self._after(self._last_due)
+        self._send_at(self._start + round(self._next_due + self._late(), 9))
 
-    def _send(self, burst: int) -> None:
+    def _send(self) -> None:
+        burst = min(self._left, self.settings.burst)
+        self._left -= burst
         self._outstanding += burst
         try:
             if not self._waits:
@@ -107,7 +141,7 @@ class Traffic:
         """Nothing is under way: what is next?"""
         if self._waits:
             self._schedule()
-        if self._timer is None and not self._over.done():
+        if self._timer is None and self._over is not None and not self._over.done():
             self._over.set_result(None)
 
     def broke_off(self, sent: Sent, failure: HopFailure) -> None:
@@ -121,7 +155,7 @@ class Traffic:
 
     def fail(self, error: BaseException) -> None:
         """The run cannot go on."""
-        if not self._over.done():
+        if self._over is not None and not self._over.done():
             self._over.set_exception(error)
 
     def _call_off(self) -> None:
@@ -133,31 +167,41 @@ class Traffic:
 
     # -- when ----------------------------------------------------------------------
 
-    def _bursts(self) -> Iterator[int]:
-        left = self.settings.requests
-        while left > 0:
-            yield min(left, self.settings.burst)
-            left -= self.settings.burst
-
-    def _gaps(self) -> Iterator[float]:
-        return itertools.chain([0.0], itertools.cycle(self.settings.gaps))
-
-    def _arrivals(self) -> Iterator[float]:
-        """Seconds from the start, to the nanosecond: the same on every machine."""
+    def _after(self, last: float) -> float:
+        """When the next arrival is due, to the nanosecond: the same everywhere."""
+        rate = self.settings.rate
         if self.settings.arrivals == "periodic":
-            return self._periodic()
-        return self._poisson()
+            self._ticks += 1
+            return round(self._phase + self._ticks / rate, 9)
+        return round(last + self._chance.expovariate(rate), 9)
 
-    def _poisson(self) -> Iterator[float]:
-        at = 0.0
-        while True:
-            yield at
-            at = round(at + self._chance.expovariate(self.settings.rate), 9)
+    def _late(self) -> float:
+        """By how much this arrival of a clock misses its time."""
+        if self.settings.arrivals != "periodic":
+            return 0.0
+        return self._chance.uniform(0.0, self.settings.jitter)
 
-    def _periodic(self) -> Iterator[float]:
-        for count in itertools.count():
-            late = self._chance.uniform(0.0, self.settings.jitter)
-            yield round(count / self.settings.rate + late, 9)
+    def _change_pace(self, before: float) -> None:
+        """At another rate from now on, in phase with the last arrival.
+
+        What is left of the pause under way shrinks as the rate grows. For chance that
+        is the new rate's own pause, since chance has no memory; a clock that ticks
+        faster has missed some ticks, and goes on with the next. An arrival that is
+        due already, and only late, comes when it comes.
+        """
+        now, rate = self._loop.time() - self._start, self.settings.rate
+        is_due = self._next_due <= now
+        self._phase, self._ticks = self._next_due if is_due else self._last_due, 0
+        if self._timer is None or is_due:
+            return
+        self._timer.cancel()
+        if self.settings.arrivals == "periodic":
+            missed = math.ceil((now - self._phase) * rate - 1e-9)
+            self._ticks = max(1, missed)
+            self._next_due = round(self._phase + self._ticks / rate, 9)
+        else:
+            self._next_due = round(now + (self._next_due - now) * before / rate, 9)
+        self._send_at(self._start + round(self._next_due + self._late(), 9))
 
     # -- one request ---------------------------------------------------------------
 
@@ -170,9 +214,10 @@ class Traffic:
         sent.errand = self._router.dispatch(self._request(number, method), sent)
 
     def _method(self) -> str:
-        if len(self._methods) == 1:
-            return self._methods[0]
-        return self._chance.choices(self._methods, self._weights)[0]
+        methods = self._settings.methods
+        if len(methods) == 1:
+            return next(iter(methods))
+        return self._chance.choices(list(methods), list(methods.values()))[0]
 
     def _request(self, number: int, method: str) -> Outgoing:
         settings = self.settings

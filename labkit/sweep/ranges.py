@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from labkit import toml
+from labkit.kinds import one_line, shown
 from labkit.settings import SettingsError
 from labkit.sweep.plan import LIMIT
 
-_NUMBER = r"[+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
-_RANGE = re.compile(rf"({_NUMBER}):({_NUMBER}):(-?\d+)(log)?")
+_NUMBER = r"[+-]?(?:\d+(?:_\d+)*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+_RANGE = re.compile(rf"({_NUMBER}):({_NUMBER}):(-?\d{{1,12}})(log)?")
 
 # What is seen of a step: 0.1 + 0.2 is meant to be 0.3.
 _DIGITS = 12
@@ -98,13 +99,14 @@ def _check(what: str, start: float, stop: float, count: int, steps: Steps) -> No
 def _listed(path: str, text: str) -> Sequence[Any]:
     try:
         # The whole word is one list, whatever brackets and lines are in it.
-        [(_, listed)] = tomllib.loads(f"value = [{text}]").items()
-    except ValueError:
+        listed = toml.value(f"[{text}]")
+    except SettingsError:
         words = all(word.strip().isidentifier() for word in text.split(","))
         quoted = ",".join(f'"{word.strip()}"' for word in text.split(","))
         hint = f"; words need quotes: '{path}={quoted}'" if words else ""
         form = "" if words else f"; expected {_FORMS}"
         raise SettingsError(
-            f"--vary {path}: {text!r} is neither a range nor TOML values{hint}{form}"
+            f"--vary {one_line(path, 60)}: {shown(text)} is neither a range nor "
+            f"TOML values{hint}{form}"
         ) from None
     return list(listed)

@@ -1,0 +1,82 @@
+"""Whatever an origin does to a request, small or large: a record, and no traceback."""
+
+import logging
+
+import pytest
+
+from labkit import Hop, Link, Pool, Run, Scenario, Traffic, run
+from labkit.personalities import PERSONALITIES
+from labkit.settings import SCRIPTS
+
+LARGE = 3_000_000
+# What clients may be answered. Garbage that comes with a RST is read or not, as the
+# kernel has it: a write that fails first ends the connection unread.
+ANSWERS = {
+    "early-answer": {413},
+    "reset": {503},
+    "garbage": {502, 503},
+    "execute-then-reset": {503},
+}
+
+
+def upload(script: str, body: int, personality: str = "plain") -> Scenario:
+    """Three uploads, one after the other, through a proxy to an origin that acts up."""
+    scenario = Scenario(
+        traffic=Traffic(
+            arrivals="gaps",
+            gaps=(0.05,),
+            requests=3,
+            methods={"POST": 1.0},
+            body_bytes=body,
+        ),
+        hops=(Hop(link=Link(delay=0.001)), Hop(pool=Pool(timeout=0.5))),
+    )
+    return scenario.replace_all(
+        {"origin.script": script, "hop.0.server.personality": personality}
+    )
+
+
+def complaints(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What an event loop had to say about exceptions that nobody caught."""
+    return [record.message for record in caplog.records if record.name == "asyncio"]
+
+
+def statuses(done: Run) -> set[int | None]:
+    return {exchange.status for exchange in done.exchanges}
+
+
+@pytest.mark.parametrize("personality", PERSONALITIES)
+@pytest.mark.parametrize("body", [0, 70_000, LARGE])
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_no_misbehaviour_is_an_exception_in_a_callback(
+    script: str, body: int, personality: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.ERROR)
+    done = run(upload(script, body, personality), progress=False)
+    assert done.requests == 3
+    assert complaints(caplog) == []
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("script", ANSWERS)
+def test_a_large_upload_is_refused_or_cut_on_both_networks(
+    script: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.ERROR)
+    for engine in ("live", "virtual"):
+        done = run(upload(script, LARGE), engine=engine, progress=False)
+        assert statuses(done) <= ANSWERS[script], engine
+    assert complaints(caplog) == []
+
+
+@pytest.mark.live
+def test_a_413_to_a_large_upload_of_a_bare_client_is_counted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    scenario = upload("early-answer", LARGE)
+    bare = Scenario(
+        traffic=scenario.traffic, hops=scenario.hops[:1], origin=scenario.origin
+    )
+    done = run(bare, engine="live", progress=False)
+    assert statuses(done) == {413} and done.failed == 0
+    assert complaints(caplog) == []
