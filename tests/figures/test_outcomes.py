@@ -71,7 +71,9 @@ def named(ax: Axes) -> list[str]:
 
 
 def test_the_legend_names_the_fates_that_occur_and_no_others() -> None:
-    assert named(figures.outcomes({"": (ALL,)})) == [l.words for l in LOOKS.values()]
+    assert named(figures.outcomes({"": (ALL,)})) == [
+        look.words for look in LOOKS.values()
+    ]
     assert named(figures.outcomes({"": (Outcomes("reset", 3, 7, 0, 0),)})) == [
         "answered, executed once",
         "failed, never executed",
@@ -92,7 +94,7 @@ def test_a_bar_carries_every_count_however_narrow_its_part() -> None:
         {"many": tuple(Outcomes(f"row {n}", n, 1, 20 - n, 2) for n in range(20))},
         {"GET": (Outcomes("a", 1, 1, 1, 1),), "POST": (Outcomes("a", 1000, 1, 1, 1),)},
         {"GET": (ALL,), "POST": (Outcomes("b", 10**6, 11, 12, 13, 14, 15),)},
-        {name: ROWS * 4 for name in ("GET", "POST", "PUT")},
+        dict.fromkeys(("GET", "POST", "PUT"), ROWS * 4),
     ],
 )
 def test_no_two_texts_touch(groups: dict[str, tuple[Outcomes, ...]]) -> None:
