@@ -8,14 +8,17 @@ from labkit.lab import Run
 from labkit.settings import Scenario
 from labkit.theory import ordering
 
-# A run with at most so many gaps, each of them set by hand, is a demonstration.
-_FEW = 12
+# A run of at most so many requests, each set by hand, is a demonstration: two bursts
+# of ten at the most.
+_FEW = 20
 
 
 def is_demonstration(run: Run) -> bool:
     """Was this run built request by request, so that its share of failures means
     nothing beyond itself and an interval of that share is no information?"""
-    return run.scenario.traffic.arrivals == "gaps" and run.requests <= _FEW
+    traffic = run.scenario.traffic
+    by_chance = traffic.arrivals == "poisson" or traffic.jitter > 0.0
+    return not by_chance and run.requests <= _FEW
 
 
 def told(run: Run) -> str:

@@ -130,10 +130,9 @@ def _bars(run: Run, ax: Axes | None = None) -> Axes:
 
 def _bars_title(run: Run) -> str:
     fates = Outcomes.of("", run.exchanges)
-    lost = fates.failed + fates.lost
     return (
-        f"Of {fates.requests} requests {lost or 'none'} failed, "
-        f"{fates.twice or 'none'} executed twice"
+        f"Of {fates.requests} requests {fates.unanswered or 'none'} failed, "
+        f"{fates.repeated or 'none'} executed twice"
     )
 
 

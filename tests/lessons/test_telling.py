@@ -1,7 +1,7 @@
 """A demonstration is told without an interval, a sample with one."""
 
 import labkit
-from labkit.lessons import race, start
+from labkit.lessons import queue, race, start
 from labkit.lessons.telling import is_demonstration, order, told
 
 
@@ -11,6 +11,11 @@ def test_a_run_that_was_built_to_fail_has_no_interval() -> None:
     assert "1 of 6 requests failed (1 ServerDisconnected)" in told(run)
     assert "1 to proxy, 1 to upstream" in told(run)
     assert "interval" not in told(run)
+
+
+def test_two_requests_of_a_fixed_period_are_a_demonstration_too() -> None:
+    run = labkit.run(queue.hand_out(), progress=False)
+    assert is_demonstration(run) and "interval" not in told(run)
 
 
 def test_a_sample_keeps_its_interval_however_small() -> None:
