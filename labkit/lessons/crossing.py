@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterable
 
@@ -85,16 +86,27 @@ def _apart(gaps: Iterable[float]) -> list[float]:
 
 def _gaps(probes: object) -> tuple[list[float], str]:
     """The gaps that somebody wrote, or what is wrong with them."""
-    if isinstance(probes, (str, bytes, dict)) or not isinstance(probes, Iterable):
+    asked = _listed(probes)
+    if asked is None:
         told = f"probes is {probes!r}; allowed is a list of gaps in seconds, "
         return [], told + "such as [1.5, 2.5]."
-    asked = list(probes)
     if not asked:
         return [], "No probe was sent yet: write gaps in seconds into the list."
     if len(asked) > MOST_PROBES:
-        return [], f"{len(asked)} probes; allowed are {MOST_PROBES}."
+        return [], f"More than {MOST_PROBES} probes; allowed are {MOST_PROBES}."
     wrong = next(filter(None, map(_wrong_gap, asked)), "")
     return ([], wrong) if wrong else ([number_of(gap) or 0.0 for gap in asked], "")
+
+
+def _listed(probes: object) -> list[object] | None:
+    """What a list, an array or a generator holds, one more than allowed at most."""
+    if isinstance(probes, (str, bytes, dict)) or not isinstance(probes, Iterable):
+        return None
+    try:
+        return list(itertools.islice(probes, MOST_PROBES + 1))
+    except TypeError:
+        # An array without a dimension is one number.
+        return None
 
 
 def _wrong_gap(gap: object) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from labkit.clock import Deadlock, HorizonPassed
 from labkit.farewell import Farewell, Note
 from labkit.lessons.peers import Peer, perform, span
-from labkit.lessons.plays import REQUEST, TOO_LARGE, upload
+from labkit.lessons.plays import PIECE, REQUEST, TOO_LARGE, upload
 from labkit.lessons.programs import Watched, refusal
 from labkit.lessons.verdict import Verdict
 from labkit.tcp import CLIENT, SERVER
@@ -106,7 +106,7 @@ class _Upload:
         """Did the client write the whole body and neither pause nor look meanwhile?"""
         notes = self._told.notes if self._told else ()
         times = [n.at for n in notes if (n.side, n.words) == (CLIENT, "write: ok")]
-        whole = len(times) > self._pieces
+        whole = self._programs[0].wrote >= self._pieces * len(PIECE)
         looked = {"read", "ready"} & set(self._programs[0].calls[: len(times)])
         return whole and not looked and times[-1] - times[0] < _PACE * self._pieces
 
@@ -164,6 +164,8 @@ def _why_reset(told: Farewell) -> str:
     closed = next((n.at for n in ends), told.ended)
     if reset is None:
         return ""
+    if "resets" in told.told(SERVER):
+        return "Your server called me.reset(), and that sends RST at once."
     if any(n.words.startswith("threw away") for n in told.notes):
         return (
             f"The server lingered, but only until {span(closed)}: what came later "

@@ -58,13 +58,14 @@ class Peer(asyncio.Protocol):
 
     def __init__(self, side: str, epoch: float = 0.0) -> None:
         self.side = side
-        self.heard = b""
+        self.wrote = 0
         self.notes: list[Note] = []
         self.made = asyncio.Event()
         self._epoch = epoch
         self._loop = asyncio.get_running_loop()
         self._transport: Any = None
         self._calls: list[tuple[str, Call[Any]]] = []
+        self._heard = b""
         # the kernel: what it has received, and what it knows of the other end
         self._box = b""
         self._at_end = False
@@ -81,6 +82,11 @@ class Peer(asyncio.Protocol):
     def __repr__(self) -> str:
         return f"<{self.side}: {'; '.join(note.words for note in self.notes)}>"
 
+    @property
+    def heard(self) -> bytes:
+        """All that the program has read."""
+        return self._heard
+
     # -- what a program may call ---------------------------------------------------
 
     @property
@@ -94,12 +100,13 @@ class Peer(asyncio.Protocol):
 
         Waits while the kernel holds as much as it wants to hold.
         """
-        await self._may_write.wait()
         self._require_open("write")
         self._transport.write(data)
         # A transport tells of the kernel's refusal at the next turn of the loop.
         await asyncio.sleep(0)
+        await self._may_write.wait()
         self._require_open("write")
+        self.wrote += len(data)
         self._note("write: ok")
 
     @_remembered
@@ -201,7 +208,7 @@ class Peer(asyncio.Protocol):
             await asyncio.sleep(0)
         self._require_own("read")
         data, self._box = self._box, b""
-        self.heard += data
+        self._heard += data
         if not self._lost:
             self._transport.resume_reading()
         return data

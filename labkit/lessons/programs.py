@@ -63,6 +63,11 @@ class Watched:
         """The names of its calls, in order."""
         return self._peer.calls if self._peer else []
 
+    @property
+    def wrote(self) -> int:
+        """How many bytes its kernel took."""
+        return self._peer.wrote if self._peer else 0
+
     def ended(self) -> str:
         """What it raised and in which of its lines, as a sentence; "" for nothing."""
         error = self.death

@@ -216,6 +216,16 @@ async def hurries(me: Peer, body: Sequence[bytes]) -> None:
     await me.read()
 
 
+async def writes_all_at_once(me: Peer, body: Sequence[bytes]) -> None:
+    await me.write(b"".join(body))
+    await me.read()
+
+
+async def pretends(me: Peer, body: Sequence[bytes]) -> None:
+    await me.write(body[0])
+    me.heard = farewells.TOO_LARGE  # type: ignore[misc]
+
+
 async def silent(me: Peer, body: Sequence[bytes]) -> None:
     """Sends nothing at all."""
 
@@ -306,6 +316,12 @@ async def counts(me: Peer) -> None:
     me.close()
 
 
+async def resets_after_413(me: Peer) -> None:
+    await me.read()
+    await me.write(farewells.TOO_LARGE)
+    me.reset()
+
+
 async def says_nothing(me: Peer) -> None:
     await me.read()
 
@@ -354,6 +370,8 @@ def test_every_road_to_the_whole_413_is_accepted(client: Any, server: Any) -> No
         (farewells.writes_on, waits_for(1.0), "0 of", "bytes that it had not read"),
         (farewells.writes_on, waits_for(3.0), "0 of", "bytes that it had not read"),
         (hurries, farewells.refuses, "2000 pieces", "had not read it"),
+        (writes_all_at_once, farewells.refuses, "2000 pieces", "had not read it"),
+        (farewells.writes_on, resets_after_413, "0 of", "called me.reset()"),
         (hurries, waits_for(100.0), "2000 pieces", "bytes that it had not read"),
         (farewells.writes_on, says_nothing, "0 of", "No answer ever left"),
         (farewells.writes_on, has_a_413_of_its_own, "another 413", "very bytes"),
@@ -407,6 +425,11 @@ def test_a_programs_own_exception_is_told_with_its_line() -> None:
     told = farewells.check_upload(misspells, farewells.refuses)
     assert "AttributeError" in told.message and "in line" in told.message
     assert "`await me.wriet(body[0])" in told.message
+
+
+def test_what_was_read_cannot_be_pretended() -> None:
+    told = farewells.check_upload(pretends, farewells.refuses)
+    assert not told.passed and "AttributeError" in told.message
 
 
 def test_a_loop_that_never_ends_is_told_so() -> None:

@@ -1,5 +1,6 @@
 """The race's checks look at the state reached and answer the mistake made."""
 
+import itertools
 import math
 from fractions import Fraction
 from typing import Any
@@ -58,7 +59,9 @@ def test_a_missed_probe_is_told_which_way_to_go(
     ("probes", "message"),
     [
         ([], "No probe was sent yet"),
-        ([1.99] * 7, "7 probes; allowed are 6"),
+        ([1.99] * 7, "More than 6 probes; allowed are 6"),
+        (itertools.count(1.9), "More than 6 probes; allowed are 6"),
+        (np.array(1.98), "probes is array(1.98); allowed is a list"),
         (["soon"], "A gap is 'soon'; allowed"),
         ([True], "A gap is True; allowed"),
         ([-1.0], "A gap is -1.0; allowed"),
