@@ -1,5 +1,7 @@
 """Retries: what each word repeats, at which price; checks that answer the mistake."""
 
+import csv
+import re
 from collections import OrderedDict
 from types import MappingProxyType
 from typing import Any
@@ -9,6 +11,7 @@ import pytest
 
 import labkit
 from labkit.lessons import repeats
+from labkit.places import data
 from labkit.points import Outcomes
 
 RETRY = "hop.1.pool.retry."
@@ -307,3 +310,26 @@ def test_envoys_budget_is_the_labs() -> None:
     assert rows[3]["requests"] > 0 and rows[10]["requests"] > 0
     assert rows[3]["failed"] == pytest.approx(0.7 * rows[3]["requests"], rel=0.05)
     assert rows[10]["failed"] == 0
+
+
+# -- what the notebook says of client libraries ----------------------------------------
+
+CLASSES = {
+    "any-method": ("libcurl", "OkHttp", "Java HttpURLConnection", "Chrome", "Firefox"),
+    "safe": ("Go http.DefaultTransport",),
+    "idempotent": (
+        *("Python urllib3", "aiohttp client", "Apache HttpClient 5"),
+        "Ruby Net::HTTP",
+    ),
+    "no": ("Python requests", "httpx", "Node.js http.globalAgent", "undici"),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(kind, name) for kind in CLASSES for name in CLASSES[kind]]
+)
+def test_a_client_repeats_what_the_catalogue_says(kind: str, name: str) -> None:
+    table = data("default-timeouts.csv").read_text(encoding="utf-8").splitlines()
+    rows = [row for row in csv.DictReader(table) if row["name"].startswith(name)]
+    told = {re.split(r"[: ]", row["auto_retry"])[0] for row in rows}
+    assert kind in told and not told - {kind, "n/a"}
