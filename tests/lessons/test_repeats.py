@@ -318,7 +318,7 @@ CLASSES = {
     "any-method": ("libcurl", "OkHttp", "Java HttpURLConnection", "Chrome", "Firefox"),
     "safe": ("Go http.DefaultTransport",),
     "idempotent": (
-        *("Python urllib3", "aiohttp client", "Apache HttpClient 5"),
+        *("Python urllib3", "aiohttp client", "Apache HttpClient 5 (classic)"),
         "Ruby Net::HTTP",
     ),
     "no": ("Python requests", "httpx", "Node.js http.globalAgent", "undici"),
