@@ -123,8 +123,7 @@ def _entries(view: View) -> Iterator[Entry]:
     if view.safety is not None:
         yield from zones.entries(view)
         return
-    if view.here is not None:
-        yield Entry(view.whereabouts(), zones.ring)
+    yield from zones.whereabouts(view)
     if not view.lost.all():
         yield Entry(view.zero(), _zero_sample)
 

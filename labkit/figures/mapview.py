@@ -8,7 +8,7 @@ rare, not safe, and a failure on the safe side is not hidden.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -193,6 +193,11 @@ class View:
         return found
 
     @property
+    def is_parted(self) -> bool:
+        """Does the line run through the map, with points on both sides?"""
+        return bool(self.unsafe.any() and not self.unsafe.all())
+
+    @property
     def _is_told_by_two_timers(self) -> bool:
         """Does nothing else close a connection or save a request, and do the requests
         come at random, so that every gap occurs?"""
@@ -204,6 +209,8 @@ class View:
             for name in ("max_connection_duration", "max_requests_per_connection")
         ]
         is_plain = all(map(math.isinf, limits)) and not ends.pool.retry.retry_on
+        # A 408 is an answer, and no failure of the request.
+        is_plain = is_plain and ends.server.farewell != "408"
         return is_plain and self.scenario.traffic.arrivals == "poisson"
 
     # -- what was counted --------------------------------------------------------------
@@ -263,22 +270,28 @@ class View:
         side = self.safety.unsafe_side
         if (self.lost & ~self.unsafe).any():
             return "Requests fail on both sides of the line"
-        if self._is_told_by_two_timers:
-            return f"Every point {side} the line loses requests"
-        return f"Requests fail {side} the line only"
+        if not self._is_told_by_two_timers:
+            told = f"Requests fail {side} the line only"
+            return told if self.is_parted else f"Up to {percent(self.ends[1])} fail"
+        where = f"{side} the line" if self.is_parted else "of this map"
+        return f"Every point {where} loses requests"
 
     def facts(self) -> str:
         """What the picture holds fixed: "RTT 10 ms · poisson, 0.2/s · ..."."""
-        told = []
-        if self.scenario is not None:
-            if self.hop is not None:
-                told.append(f"RTT {duration(2.0 * self._ends().link.delay)}")
-            traffic = self.scenario.traffic
-            if traffic.arrivals != "gaps":
-                told.append(f"{traffic.arrivals}, {rate(traffic.rate)}")
+        told = list(self._held()) if self.scenario is not None else []
         if self.is_counted:
             told.append(f"{self.many()} requests a point")
         return " · ".join(told)
+
+    def _held(self) -> Iterator[str]:
+        """Settings that decide how much fails and are no axis of the map."""
+        assert self.scenario is not None
+        varied = {knob.path for knob in self.knobs}
+        if self.hop is not None and f"hop.{self.hop}.link.delay" not in varied:
+            yield f"RTT {duration(2.0 * self._ends().link.delay)}"
+        traffic = self.scenario.traffic
+        if traffic.arrivals != "gaps" and "traffic.rate" not in varied:
+            yield f"{traffic.arrivals}, {rate(traffic.rate)}"
 
 
 def _nearest(values: Sequence[float], value: float) -> int:

@@ -45,17 +45,24 @@ class Named:
 def entries(view: View) -> Iterator[Entry]:
     """The legend of what the rule and the counts say."""
     assert view.safety is not None
-    side = "below" if view.safety.unsafe_side == "above" else "above"
-    yield Entry(f"{view.safety.rule}: safe {side} it", plot.stroke(INK, 1.8, _DASH))
-    if view.here is not None:
-        yield Entry(view.whereabouts(), ring if view.is_on_it else _tip)
-    yield Entry("safe", _patch(SAFE))
+    if view.is_parted:
+        side = "below" if view.safety.unsafe_side == "above" else "above"
+        yield Entry(f"{view.safety.rule}: safe {side} it", plot.stroke(INK, 1.8, _DASH))
+    yield from whereabouts(view)
+    if not view.unsafe.all():
+        yield Entry("safe", _patch(SAFE))
     if view.ends is not None:
         words = "unsafe, seen to fail" if view.is_counted else "unsafe"
         yield Entry(f"{words}: {view.seen()}", _patch(SEEN))
     if (view.unsafe & ~view.lost).any():
         words = "unsafe, not seen to fail: " if view.is_counted else ""
         yield Entry(f"{words}{view.zero()}", _patch(RARE))
+
+
+def whereabouts(view: View) -> Iterator[Entry]:
+    """The reader's line of the legend."""
+    if view.here is not None:
+        yield Entry(view.whereabouts(), ring if view.is_on_it else _tip)
 
 
 _DASH = plot.DASHED

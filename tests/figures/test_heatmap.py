@@ -145,6 +145,24 @@ def test_the_rate_and_the_round_trip_are_in_the_picture() -> None:
     assert "as told" in texts(heatmap(grid(), scenario=scenario(), facts="as told"))
 
 
+def test_what_varies_on_the_map_is_not_told_as_held_fixed() -> None:
+    paths = ("traffic.rate", "hop.0.link.delay")
+    ones = np.ones((2, 2), int)
+    counts = Counted(paths, ((0.1, 9.0), (0.01, 0.1)), 100 * ones, ones)
+    assert "100 requests a point" in texts(heatmap(counts, scenario=scenario()))
+
+
+def test_a_map_without_a_safe_point_tells_of_no_line() -> None:
+    counts = grid(ends=(1.0, 40.0))
+    delays = (POOL, "hop.0.link.delay")
+    all_bad = Counted(
+        delays, ((50.0, 90.0), (0.01, 0.1)), counts.requests[:2, :2], np.ones((2, 2))
+    )
+    words = texts(heatmap(all_bad, scenario=scenario()))
+    assert words[0] == "Every point of this map loses requests"
+    assert "safe" not in words and not any("safe below" in word for word in words)
+
+
 def test_nothing_that_failed_is_no_promise() -> None:
     counts = grid(n=10_000)
     none = Counted(
