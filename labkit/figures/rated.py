@@ -33,6 +33,8 @@ _TINT = "#009E7338"  # of the model's band: its green, translucent
 _LANE, _GAP = 5.4, 1.8
 _DODGE = 1.7  # mm between dots of several engines at one place
 _THEORY = MARKS["theory"].colour
+# So many stretches without a failure are told one by one.
+_RUNS = 3
 # A curve may fall for ever; without counts it is drawn down to this part of its top.
 _DEEPEST = 1e-4
 
@@ -324,8 +326,19 @@ def sentence(series: RateSeries, name: Callable[[float], str]) -> str:
         return f"{told}."
     if len(none) == len(points):
         return f"{words(RateSeries(series.label, tuple(none)))} everywhere."
-    places = _span([point.at for point in none], name)
-    return f"{told}; none failed at {places}."
+    return f"{told}; none failed at {_places_without(points, name)}."
+
+
+def _places_without(points: Sequence[RatePoint], name: Callable[[float], str]) -> str:
+    """Where nothing failed, run by run; how often, where that is too long to tell."""
+    runs = [
+        [point.at for point in run]
+        for none, run in itertools.groupby(points, lambda point: not point.failed)
+        if none
+    ]
+    if len(runs) > _RUNS:
+        return f"{sum(map(len, runs))} of {len(points)} points"
+    return " and ".join(_span(run, name) for run in runs)
 
 
 def line_sentence(curve: Curve, name: Callable[[float], str]) -> str:

@@ -18,7 +18,7 @@ from labkit.figures.hump import curve, summit_of
 from labkit.figures.rated import Rated
 from labkit.figures.rates import Edge
 from labkit.points import Curve, RatePoint, RateSeries
-from labkit.theory import Window, failure_share, wilson
+from labkit.theory import Window, duration, failure_share, wilson
 
 EDGE = Edge(4.98, "C = T − RTT")
 WINDOW = Window(4.98, 5.0)
@@ -293,3 +293,22 @@ def test_every_lane_says_that_none_failed_and_0_percent_is_said_once() -> None:
 def test_a_guess_is_named_at_its_line() -> None:
     ax = hump([counted("model", 10**6)], window=WINDOW, guess=2.0)
     assert "your guess" in texts(ax) and overlaps(ax) == []
+
+
+@pytest.mark.parametrize(
+    ("failed", "told"),
+    [
+        ((0, 0, 4, 4, 0, 0), "none failed at 1 s to 2 s and 5 s to 6 s."),
+        ((4, 0, 4, 4, 4, 4), "none failed at 2 s."),
+        ((0, 4, 0, 4, 0, 4), "none failed at 1 s and 3 s and 5 s."),
+    ],
+)
+def test_words_never_say_that_none_failed_where_some_did(
+    failed: tuple[int, ...], told: str
+) -> None:
+    points = (RatePoint(1.0 + n, 100, count) for n, count in enumerate(failed))
+    words = rated.sentence(RateSeries("model", tuple(points)), duration)
+    assert words.endswith(told)
+    many = (RatePoint(1.0 + n, 100, n % 2) for n in range(12))
+    words = rated.sentence(RateSeries("model", tuple(many)), duration)
+    assert words.endswith("none failed at 6 of 12 points.")
