@@ -128,8 +128,8 @@ def acquire(
     idle = (free <= now) & (now < until)
     each = np.arange(len(rows))
     for _ in range(min(spoken_for, len(free))):
-        idle[_next(state, values, rows, idle), each] = False
-    column = _next(state, values, rows, idle)
+        idle[_next(state, values, rows, free, idle), each] = False
+    column = _next(state, values, rows, free, idle)
     found = idle[column, each]
     grant = Grant(column, now.copy(), np.zeros(len(rows), dtype=bool), found)
     if not found.all():
@@ -137,20 +137,29 @@ def acquire(
         state = _wait(state, values, rows, now, sent, missing, grant)
     reused = state.served[grant.column, rows] > 0
     grant.is_reused = reused & (grant.column >= 0)
-    _remember(state, rows, grant)
+    _remember(state, rows, grant, values.has_bursts)
     return state, grant
 
 
-def _next(state: PoolState, values: HopValues, rows: Rows, idle: Bools) -> Rows:
-    """The column of the idle connection that is next; any one where none is idle.
+def _next(
+    state: PoolState, values: HopValues, rows: Rows, free: Floats, idle: Bools
+) -> Rows:
+    """The column of the idle connection that is next; any one where none is idle."""
+    if values.has_bursts and len(free) > 1:
+        return _next_of_some(state, values, rows, idle)
+    if values.lifo:
+        column: Rows = np.where(idle, free, -np.inf).argmax(axis=0)
+    else:
+        column = np.where(idle, free, np.inf).argmin(axis=0)
+    return column
 
-    Of those that became idle in one moment, by the order of their requests.
-    """
+
+def _next_of_some(state: PoolState, values: HopValues, rows: Rows, idle: Bools) -> Rows:
+    """The same where several may have become idle in one moment: by the order of
+    their requests."""
     sign = 1 if values.lifo else -1
     rank = np.where(idle, sign * state.free[:, rows], -np.inf)
     column: Rows = rank.argmax(axis=0)
-    if len(rank) == 1:
-        return column
     alike = rank == rank[column, np.arange(len(rows))]
     if np.count_nonzero(alike) > len(rows):
         turn = np.where(alike, sign * state.turn[:, rows], np.iinfo(np.int64).min)
@@ -278,14 +287,15 @@ def _open(
     state.served[column, rows] = 0
 
 
-def _remember(state: PoolState, rows: Rows, grant: Grant) -> None:
+def _remember(state: PoolState, rows: Rows, grant: Grant, has_bursts: bool) -> None:
     column, start = grant.column, grant.start
     if column.min(initial=0) < 0:
         got = np.flatnonzero(column >= 0)
         rows, column, start = rows[got], column[got], start[got]
     ring = state.queued[rows]
     state.starts[ring % len(state.starts), rows] = start
-    state.turn[column, rows] = ring
+    if has_bursts:
+        state.turn[column, rows] = ring
     state.queued[rows] = ring + 1
 
 
