@@ -189,6 +189,7 @@ def _bounded(case: _Case, chances: Fates, unused: float) -> Prediction:
     life = _life(hop, saved)
     share = cycle_share(rate, hop, chances, case.service(0.0), life)
     low, high = _extremes(case, life)
+    unused *= 1.0 - _surely_saved(case, saved)
     whys = ["a renewal from one new connection to the next"]
     if not case.service(0.0).waits:
         share, high = _crowded(case, share, high, unused, whys)
@@ -204,6 +205,20 @@ def _bounded(case: _Case, chances: Fates, unused: float) -> Prediction:
         low = 0.0
         whys.append("a pool before this hop may send the request again")
     return between(share, low, high, "; ".join(whys))
+
+
+def _surely_saved(case: _Case, saved: float) -> float:
+    """The share of lost requests, on whatever connection, whose retry is not lost.
+
+    In a LIFO pool the one that is next after a loss was idle for longer: its FIN is
+    here by now, unless it was closed unused, at I and without a drain. Only where as
+    many requests overlap as may be tried again at a time a retry is not made.
+    """
+    hop = case.hop
+    if hop.pool.reuse == "fifo" or hop.server.personality in CLOSES_UNUSED:
+        return 0.0
+    overlaps = -math.expm1(-case.rate * case.service(1.0).overlap)
+    return saved * (1.0 - overlaps**hop.pool.retry.max_retries)
 
 
 def _life(hop: Hop, saved: float) -> Life:
@@ -227,7 +242,8 @@ def _extremes(case: _Case, life: Life) -> tuple[float, float]:
     kindly = Life(life.most, life.rescued, others if ends > wide.raced else 0.0)
     low = spared * cycle_share(rate, hop, narrow, slow, life)
     high = min(1.0, cycle_share(rate, hop, wide, quick, kindly) / spared)
-    high += others * ends * -math.expm1(-rate * race_window(hop).width)
+    meets = -math.expm1(-rate * race_window(hop).width)
+    high += others * ends * meets * (1.0 - _surely_saved(case, life.rescued))
     if _is_torn(case):
         width = race_window(hop).width
         low *= max(0.0, 1.0 - 2.0 * case.shift / width) if width else 0.0
