@@ -12,7 +12,7 @@ from labkit.ledger import Exchanges, HopCount
 from labkit.net.jitter import Jitter
 from labkit.rungs import percent
 from labkit.settings import Scenario
-from labkit.theory import wilson
+from labkit.theory import race_window, wilson
 from labkit.wire import ConnectionLife, Exchange, Trace
 
 
@@ -180,7 +180,7 @@ class Run:
             return "the model keeps counts: no exchanges, no trace, no lives"
         if self.jitter is None:
             return ""
-        windows = [2 * hop.link.delay for hop in self.scenario.hops]
+        windows = [race_window(hop).width for hop in self.scenario.hops]
         narrow = [width for width in windows if 0 < width < 4 * self.jitter.p99]
         if not narrow:
             return ""
