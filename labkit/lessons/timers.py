@@ -557,7 +557,7 @@ def _counted(scenario: Scenario) -> list[str]:
 
 # Pairs of the catalogue that lie on the map, by what they are called there.
 _ON_THE_MAP = (
-    ("AWS ALB", "Node.js http.Server", "ALB, Node"),
+    ("AWS ALB", "Node.js http.Server", "ALB, newer Node"),
     ("AWS ALB", "Puma", "ALB, Puma"),
     ("nginx", "gunicorn (gthread, gevent, asgi)", "nginx, gunicorn"),
     ("nginx", "aiohttp.web.run_app", "nginx, aiohttp"),
