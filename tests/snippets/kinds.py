@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tests.snippets import envoy, haproxy, nginx, resources
+from tests.snippets import envoy, haproxy, nginx, node, resources, servers
 from tests.snippets.wrong import Wrong
 
 
@@ -44,6 +44,11 @@ KINDS: dict[str, Kind] = {
     "haproxy defaults": Kind(haproxy.check_defaults, "haproxy"),
     "haproxy frontend": Kind(haproxy.check_frontend, "haproxy"),
     "haproxy backend": Kind(haproxy.check_backend, "haproxy"),
+    "node": Kind(node.check_server, "node"),
+    "node client": Kind(node.check_client, "node"),
+    "gunicorn": Kind(servers.check_gunicorn, "gunicorn"),
+    "uvicorn": Kind(servers.check_uvicorn, "uvicorn"),
+    "hypercorn": Kind(servers.check_hypercorn, "hypercorn"),
     "istio": Kind(resources.check_istio, "envoy"),
     "kubernetes": Kind(resources.check_kubernetes),
     "text": Kind(_is_not_empty, is_to_type=False),
