@@ -397,7 +397,7 @@ def _wrong_sentence(sentence: object) -> Verdict | None:
         return Verdict(False, f"A sentence is a dict with the blanks {blanks}.")
     for blank, allowed in _BLANKS.items():
         said = sentence[blank]
-        if said not in allowed:
+        if not isinstance(said, str) or said not in allowed:
             options = ", ".join(f'"{each}"' for each in allowed)
             empty = "is still empty" if said is None else f"says {said!r}"
             return Verdict(False, f'"{blank}" {empty}; allowed: {options}.')

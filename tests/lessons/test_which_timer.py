@@ -217,6 +217,7 @@ def test_a_wrong_word_is_shown_by_a_chain_that_obeys_it(
     [
         *(None, "client", {}, {**RIGHT, "more": 1}),
         *({**RIGHT, "of": None}, {**RIGHT, "of": 3}, {**RIGHT, "of": []}),
+        {**RIGHT, "of": numpy.array(["every hop", "the upstream hop"])},
     ],
 )
 def test_a_sentence_with_a_blank_is_told_what_may_stand_there(sentence: object) -> None:
