@@ -12,7 +12,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
+
+from labkit.personalities import HABITS
 
 if TYPE_CHECKING:
     from labkit.settings import Hop, Scenario
@@ -58,6 +61,24 @@ def patience(hop: Hop) -> float:
     if not (hop.server.hint and hop.pool.honours_hint) or math.isinf(promised):
         return own
     return min(own, max(0.0, math.floor(promised) - HINT_BUFFER))
+
+
+def hears_of_others(scenario: Scenario, hop: int) -> bool:
+    """Does the pool of this hop obey a hint that is not its own server's?
+
+    HAProxy passes Keep-Alive on, so that a server behind it hints at a timeout of
+    another connection (``labkit.personalities.HABITS``).
+    """
+    chain = scenario.hops
+    if not chain[hop].pool.honours_hint or chain[hop].server.hint:
+        return False
+    for here, behind in pairwise(chain[hop:]):
+        habit = HABITS.get(here.server.personality)
+        if habit is None or not habit.passes_hint:
+            return False
+        if behind.server.hint:
+            return True
+    return False
 
 
 def deaf_at(hop: Hop) -> float:
