@@ -21,10 +21,12 @@ _NEVER = 27.6
 
 @dataclass(frozen=True, slots=True)
 class Longest:
-    """The bounds of one hop: from a connection to the answer on it (``exchange``), in
-    the queue (``wait``), from the first try to the outcome (``total``)."""
+    """The bounds of one hop: from a connection to the answer on it (``exchange``; if
+    it is not lost, ``served``), in the queue (``wait``), from the first try to the
+    outcome (``total``)."""
 
     exchange: float
+    served: float
     wait: float
     total: float
 
@@ -49,7 +51,7 @@ def _chain(scenario: Scenario, waits: list[float], safe_races: bool) -> list[Lon
         hop, trip = scenario.hops[index], 2.0 * scenario.hops[index].link.delay
         exchange = trip + max(inner, _dark(hop, safe_races))
         total = tries(scenario, index) * (waits[index] + trip + exchange) + _pauses(hop)
-        told.insert(0, Longest(exchange, waits[index], total))
+        told.insert(0, Longest(exchange, trip + inner, waits[index], total))
         inner = total
     return told
 
@@ -125,13 +127,18 @@ def _wait(
     if scenario.traffic.arrivals == "gaps":
         waiting = min(waiting, together)
     times = tries(scenario, index)
-    each = known[index].exchange + 2.0 * scenario.hops[index].link.delay
-    line = math.ceil(waiting * times / most) * each if waiting < math.inf else math.inf
+    # Who waits comes right after an answer, when no server has gone deaf: only before
+    # the first of them may a request have been lost.
+    each = known[index].served + 2.0 * scenario.hops[index].link.delay
+    spell = known[index].exchange - known[index].served
+    line = math.inf
+    if waiting < math.inf:
+        line = math.ceil(waiting * times / most) * each + spell
     if scenario.traffic.arrivals == "gaps":
         return line
     # They come as regularly as at the first hop, give or take what it took them.
     late = sum(hop.total - after.total for hop, after in pairwise(known[: index + 1]))
-    return min(line, _served(scenario, int(most), each * times) + late)
+    return min(line, _served(scenario, int(most), each * times) + spell + late)
 
 
 def _served(scenario: Scenario, connections: int, each: float) -> float:
