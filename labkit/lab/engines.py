@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from labkit.clock import VirtualLoop, outside_the_loop, run_nested, wind_up
+from labkit.kinds import checked, count
 from labkit.lab.chain import Chain, LinkedNetwork, check_obeyed
 from labkit.lab.modelled import amodelled, modelled
 from labkit.lab.progress import Progress
@@ -351,6 +352,9 @@ def _check(scenario: Scenario, engine: str, proxy: str) -> Crew | None:
     if engine not in ENGINES:
         allowed = ", ".join(ENGINES)
         raise SettingsError(f"engine is {engine!r}; allowed: {allowed}")
+    if engine != "model":
+        # A row each is kept in memory.
+        checked("traffic.requests", count(1), scenario.traffic.requests)
     crew = real_proxies(scenario, engine, proxy)
     is_real = _nobody if crew is None else crew.is_real
     check_obeyed(scenario, is_real)

@@ -39,11 +39,7 @@ def check_safe(scenario: object) -> Verdict:
 
 def _all_paid(scenario: Scenario, sent: int) -> str:
     """What was seen, and how rarely all tries of one payment die: not never."""
-    tries = math.prod(
-        1 + hop.pool.retry.num_retries
-        for hop in scenario.hops
-        if hop.pool.retry.retry_on
-    )
+    tries = math.prod(_tries(scenario, hop) for hop in range(2))
     odds = "none in a billion"
     if DIES**tries > 1e-9:
         odds = f"about one in {1 / DIES**tries:,.0f}"
@@ -51,6 +47,18 @@ def _all_paid(scenario: Scenario, sent: int) -> str:
         f"All of {sent} payments were answered 200 and executed exactly once. With "
         f"{tries} tries {odds} still fails, for each try dies by chance."
     )
+
+
+# Words that repeat a cut connection, and those of them that repeat a 503 as well.
+_CUT = frozenset({"reset", "5xx", "gateway-error"})
+_STATUS = _CUT - {"reset"}
+
+
+def _tries(scenario: Scenario, hop: int) -> int:
+    """How often this hop's client end sends a payment whose upstream dies."""
+    retry = scenario.hops[hop].pool.retry
+    covering = _CUT if hop else _STATUS
+    return 1 + retry.num_retries if covering.intersection(retry.retry_on) else 1
 
 
 def _unseen(scenario: Scenario, chance: random.Random) -> list[Scenario]:
@@ -154,7 +162,7 @@ def _failed_hint(done: Run, failed: Exchange) -> str:
         )
     if client.retry_on and failed.attempts > client.num_retries:
         return _tries_hint(0, client, failed)
-    if "5xx" in client.retry_on or "gateway-error" in client.retry_on:
+    if _STATUS.intersection(client.retry_on):
         return _budget_hint(0, client)
     return _uncovered_hint(done.scenario, failed)
 

@@ -1,5 +1,7 @@
 """Retries: what each word repeats, at which price; checks that answer the mistake."""
 
+import csv
+import re
 from collections import OrderedDict
 from types import MappingProxyType
 from typing import Any
@@ -9,6 +11,7 @@ import pytest
 
 import labkit
 from labkit.lessons import repeats
+from labkit.places import data
 from labkit.points import Outcomes
 
 RETRY = "hop.1.pool.retry."
@@ -201,9 +204,20 @@ def test_every_road_to_safety_is_accepted(changes: dict[str, Any]) -> None:
     assert told.passed, told
 
 
-def test_a_pass_says_how_rarely_all_tries_of_a_payment_die() -> None:
-    told = repeats.check_safe(repeats.chain().replace_all(SAFE))
-    assert told.passed and "one in 564,503" in told.message
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (SAFE, "With 11 tries about one in 564,503"),
+        ({**SAFE, CLIENT + "retry_on": ["reset"]}, "With 11 tries"),
+        ({**SAFE, CLIENT + "retry_on": ["5xx"]}, "With 22 tries none in a billion"),
+        (BY_THE_CLIENT, "With 11 tries"),
+    ],
+)
+def test_a_pass_says_how_rarely_all_tries_of_a_payment_die(
+    changes: dict[str, Any], said: str
+) -> None:
+    told = repeats.check_safe(repeats.chain().replace_all(changes))
+    assert told.passed and said in told.message
 
 
 @pytest.mark.parametrize(
@@ -296,3 +310,26 @@ def test_envoys_budget_is_the_labs() -> None:
     assert rows[3]["requests"] > 0 and rows[10]["requests"] > 0
     assert rows[3]["failed"] == pytest.approx(0.7 * rows[3]["requests"], rel=0.05)
     assert rows[10]["failed"] == 0
+
+
+# -- what the notebook says of client libraries ----------------------------------------
+
+CLASSES = {
+    "any-method": ("libcurl", "OkHttp", "Java HttpURLConnection", "Chrome", "Firefox"),
+    "safe": ("Go http.DefaultTransport",),
+    "idempotent": (
+        *("Python urllib3", "aiohttp client", "Apache HttpClient 5 (classic)"),
+        "Ruby Net::HTTP",
+    ),
+    "no": ("Python requests", "httpx", "Node.js http.globalAgent", "undici"),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(kind, name) for kind in CLASSES for name in CLASSES[kind]]
+)
+def test_a_client_repeats_what_the_catalogue_says(kind: str, name: str) -> None:
+    table = data("default-timeouts.csv").read_text(encoding="utf-8").splitlines()
+    rows = [row for row in csv.DictReader(table) if row["name"].startswith(name)]
+    told = {re.split(r"[: ]", row["auto_retry"])[0] for row in rows}
+    assert kind in told and not told - {kind, "n/a"}
