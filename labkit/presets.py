@@ -23,10 +23,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from labkit.kinds import shown
 from labkit.parameters import knob_of
 from labkit.places import data
 from labkit.settings import SettingsError
+from labkit.settings.validators import shown
 from labkit.theory import duration
 from labkit.versions import Version, ranges
 from labkit.versions import version as numbers_of

@@ -8,8 +8,6 @@ from typing import Any
 from hypothesis import strategies as st
 
 from labkit.settings import (
-    RETRY_WORDS,
-    SCRIPTS,
     Event,
     Hop,
     LabSettings,
@@ -21,6 +19,7 @@ from labkit.settings import (
     Server,
     Traffic,
 )
+from labkit.settings.scenario import RETRY_WORDS, SCRIPTS
 
 INF = float("inf")
 spans = st.floats(0, 1e9)

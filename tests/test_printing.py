@@ -16,7 +16,7 @@ import pytest
 
 from labkit import accesslogs
 from labkit.cli.printing import MOST, Printer
-from labkit.personalities import PERSONALITIES
+from labkit.settings.personalities import PERSONALITIES
 
 MORE_THAN_A_PIPE_HOLDS = 2000  # lines of about 60 bytes
 

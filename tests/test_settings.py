@@ -13,8 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scenarios import scenarios
 
-from labkit.paths import turned
-from labkit.personalities import PERSONALITIES
 from labkit.places import data as data_file
 from labkit.settings import (
     Event,
@@ -30,6 +28,8 @@ from labkit.settings import (
     Traffic,
     knobs,
 )
+from labkit.settings.paths import turned
+from labkit.settings.personalities import PERSONALITIES
 
 INF = math.inf
 NUMBERS = [each for each in knobs() if each.kind.is_number]

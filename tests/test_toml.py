@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labkit import Scenario, SettingsError, cli, toml
+from labkit import Scenario, SettingsError, cli
+from labkit.settings import toml
 
 
 def dotted(dots: int, part: str = "a") -> str:

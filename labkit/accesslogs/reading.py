@@ -13,8 +13,8 @@ from labkit.accesslogs.entry import Entry, Unreadable
 from labkit.accesslogs.formats import FORMATS, Format, detect
 from labkit.accesslogs.log import AccessLog
 from labkit.accesslogs.stamps import SECOND
-from labkit.kinds import one_line
 from labkit.settings import SettingsError
+from labkit.settings.validators import one_line
 from labkit.theory import duration
 
 _GZIP = b"\x1f\x8b"

@@ -6,9 +6,8 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from labkit import toml
-from labkit.kinds import one_line, shown
-from labkit.settings import Scenario, SettingsError
+from labkit.settings import Scenario, SettingsError, toml
+from labkit.settings.validators import one_line, shown
 
 
 def read(arguments: Namespace) -> Scenario:

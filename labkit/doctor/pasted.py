@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from labkit.kinds import SettingsError, shown
+from labkit.settings.validators import SettingsError, shown
 
 MOST_LETTERS = 1_000_000
 _RECORD = 1500

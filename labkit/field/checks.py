@@ -8,9 +8,9 @@ from typing import Any
 from labkit.field.program import Program, Words
 from labkit.field.programs import NAMES, OURS, PROGRAMS
 from labkit.field.trouble import FieldError
-from labkit.kinds import SettingsError, refusal
-from labkit.knobs import default_of, entries
 from labkit.settings import Scenario
+from labkit.settings.fields import default_of, entries
+from labkit.settings.validators import SettingsError, refusal
 
 
 def chosen(proxy: str, scenario: Scenario, engine: str) -> tuple[str, ...]:

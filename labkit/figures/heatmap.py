@@ -35,8 +35,8 @@ from labkit.figures.sheet import (
 )
 from labkit.figures.style import LABEL, LIFELINE, NAME, PAPER
 from labkit.figures.zones import Named
-from labkit.knobs import Knob
 from labkit.settings import Scenario
+from labkit.settings.fields import Knob
 
 HEIGHT = 125.0
 _BAR = 26.0  # mm at the right of the frame, for the colours and their numbers

@@ -19,9 +19,9 @@ from labkit.figures.grids import GridLike
 from labkit.figures.hump import rate
 from labkit.figures.scales import percent, rare
 from labkit.figures.sheet import Point
-from labkit.knobs import Knob
-from labkit.paths import turned
 from labkit.settings import Hop, Scenario, knob_at
+from labkit.settings.fields import Knob
+from labkit.settings.paths import turned
 from labkit.theory import duration, margin, wilson
 
 Flags = NDArray[np.bool_]

@@ -14,10 +14,8 @@ from collections.abc import Callable, Collection
 from math import inf
 from typing import TYPE_CHECKING, Protocol
 
-from labkit import paths
 from labkit.ledger import Ledger
 from labkit.net import Answer, Listening, Network
-from labkit.personalities import HABITS, Habit
 from labkit.roles.by_envoy import BY_ENVOY
 from labkit.roles.by_h11 import BY_H11
 from labkit.roles.envoy_proxy import EnvoyProxy
@@ -27,7 +25,8 @@ from labkit.roles.proxy import Proxy
 from labkit.roles.router import Router
 from labkit.roles.server import Handler, HopServer
 from labkit.roles.traffic import Traffic
-from labkit.settings import Event, Hop, Link, Scenario, SettingsError
+from labkit.settings import Event, Hop, Link, Scenario, SettingsError, paths
+from labkit.settings.personalities import HABITS, Habit
 
 # Seconds from the end of the old program's listening to the beginning of the new one's.
 DOWN = 1.0

@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from labkit.clock import VirtualLoop, outside_the_loop, run_nested, wind_up
-from labkit.kinds import checked, count
 from labkit.lab.chain import Chain, LinkedNetwork, check_obeyed
 from labkit.lab.modelled import amodelled, modelled
 from labkit.lab.progress import Progress
@@ -17,6 +16,7 @@ from labkit.lab.record import Run
 from labkit.ledger import Ledger
 from labkit.net.memory import MemoryNetwork
 from labkit.settings import Link, Scenario, SettingsError
+from labkit.settings.validators import checked, count
 from labkit.wire import Trace
 
 if TYPE_CHECKING:

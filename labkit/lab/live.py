@@ -9,13 +9,12 @@ from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from labkit import paths
 from labkit.clock import wind_up
 from labkit.lab.chain import DOWN, Chain
 from labkit.lab.engines import real_proxies
 from labkit.ledger import Exchanges, Ledger
 from labkit.net.precise import precise_loop
-from labkit.settings import Event, Scenario
+from labkit.settings import Event, Scenario, paths
 from labkit.wire import ConnectionLife, Trace
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from labkit.kinds import one_line
 from labkit.lab import run, run_many
 from labkit.lessons.verdict import Verdict, number_of
 from labkit.lessons.zero import judged
@@ -20,6 +19,7 @@ from labkit.settings import (
     Scenario,
     Traffic,
 )
+from labkit.settings.validators import one_line
 from labkit.theory import duration, queue_share
 
 RECORDING = "recordings/the-queue.json"

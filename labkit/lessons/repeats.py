@@ -9,7 +9,6 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from labkit.figures import outcomes
-from labkit.kinds import one_line
 from labkit.lab import Run, run, run_many
 from labkit.lessons.payments import DIES
 from labkit.lessons.payments import check_safe as check_safe
@@ -28,6 +27,7 @@ from labkit.settings import (
     Server,
     Traffic,
 )
+from labkit.settings.validators import one_line
 from labkit.theory import duration
 
 RECORDING = "recordings/repeats.json"

@@ -11,8 +11,8 @@ import math
 from dataclasses import dataclass
 from itertools import pairwise
 
-from labkit.personalities import HABITS
 from labkit.settings import Hop, Scenario
+from labkit.settings.personalities import HABITS
 from labkit.theory import race_window
 
 # What happens less often than this does not happen: -log of 1e-12.

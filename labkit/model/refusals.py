@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from labkit.model.instants import INSTANT, coincidences
 from labkit.model.longest import Longest, longest, repeats, tries, under_way
-from labkit.personalities import ENDS_UNUSED
 from labkit.roles.intake import METHODS
 from labkit.settings import Hop, Scenario, SettingsError, Traffic
+from labkit.settings.personalities import ENDS_UNUSED
 from labkit.theory.window import hears_of_others, race_window
 
 # Names of request headers that change what becomes of a connection or a request.

@@ -26,8 +26,8 @@ from labkit.model.outcomes import (
 )
 from labkit.model.pools import acquire, empty, lose, release
 from labkit.model.values import Bools, Floats, HopValues, Ints, Rows, Values, at
-from labkit.personalities import Habit
 from labkit.settings import Retry, SettingsError
+from labkit.settings.personalities import Habit
 
 _CUT_WORDS = frozenset({"reset", "5xx", "gateway-error"})
 _STATUS_WORDS = frozenset({"5xx", "gateway-error"})

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labkit.kinds import checked
-from labkit.personalities import ENDS_UNUSED, FAILURES, HABITS, Habit
 from labkit.settings import Retry, Scenario, SettingsError, knob_at
+from labkit.settings.personalities import ENDS_UNUSED, FAILURES, HABITS, Habit
+from labkit.settings.validators import checked
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

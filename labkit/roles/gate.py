@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Protocol
 from aiohttp import web
 
 from labkit.net import reset
-from labkit.personalities import (
+from labkit.settings import Server
+from labkit.settings.personalities import (
     ANSWERS_HALF_CLOSED,
     ENDS_UNUSED,
     SAYS_KEEP_ALIVE,
     SILENT_TO_LATE_HEADS,
 )
-from labkit.settings import Server
 
 if TYPE_CHECKING:
     from aiohttp.web_protocol import RequestHandler

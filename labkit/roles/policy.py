@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import random
 
-from labkit.personalities import Habit
 from labkit.roles.message import Cause, HopFailure
 from labkit.settings import Retry
+from labkit.settings.personalities import Habit
 
 _ON_RESET = frozenset({"reset", "5xx", "gateway-error"})
 _ON_NO_CONNECTION = _ON_RESET | {"connect-failure", "reset-before-request"}

@@ -12,7 +12,6 @@ import math
 
 from labkit.ledger import Ledger
 from labkit.net import Network, after_delivery
-from labkit.personalities import Habit
 from labkit.roles.by_h11 import BY_H11
 from labkit.roles.http1 import Http1Connection
 from labkit.roles.message import Cause, HopFailure
@@ -20,6 +19,7 @@ from labkit.roles.parser import Reading
 from labkit.roles.roster import Claim, Roster
 from labkit.roles.ticket import Ticket
 from labkit.settings import Pool
+from labkit.settings.personalities import Habit
 from labkit.states import (
     ASSIGNED,
     BUSY,

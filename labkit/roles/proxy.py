@@ -12,10 +12,10 @@ from aiohttp import HttpVersion11, web
 
 from labkit import headers
 from labkit.ledger import REQUEST_HEADER, Ledger
-from labkit.personalities import FAILURES, HABITS
 from labkit.roles.http1 import HopFailure
 from labkit.roles.router import Incoming, Outgoing, Router
 from labkit.roles.server import Visit
+from labkit.settings.personalities import FAILURES, HABITS
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _REQUEST_HEADER = REQUEST_HEADER.encode()

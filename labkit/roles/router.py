@@ -9,7 +9,6 @@ from typing import Protocol
 
 from labkit.headers import EXPECTED
 from labkit.ledger import Ledger
-from labkit.personalities import Habit
 from labkit.roles.http1 import Http1Connection
 from labkit.roles.message import Cause, HopFailure, Incoming, Outgoing
 from labkit.roles.policy import (
@@ -21,6 +20,7 @@ from labkit.roles.policy import (
 from labkit.roles.pool import ConnectionPool
 from labkit.roles.upload import Upload
 from labkit.settings import Pool, Retry
+from labkit.settings.personalities import Habit
 
 __all__ = ["HopFailure", "Incoming", "Outgoing", "Router"]
 

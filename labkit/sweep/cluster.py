@@ -15,8 +15,8 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-from labkit.kinds import one_line, shown
 from labkit.settings import SettingsError
+from labkit.settings.validators import one_line, shown
 from labkit.sweep import ways
 from labkit.sweep.plan import Plan, Point
 

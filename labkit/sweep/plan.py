@@ -15,9 +15,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass
 from typing import Any
 
-from labkit.kinds import shown
 from labkit.lab.engines import check
 from labkit.settings import Scenario, SettingsError
+from labkit.settings.validators import shown
 
 # Each point is built once before the first run, about 0.3 ms: half a minute for this
 # many, and days for a virtual run of each.

@@ -6,9 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from labkit import toml
-from labkit.kinds import one_line, shown
-from labkit.settings import SettingsError
+from labkit.settings import SettingsError, toml
+from labkit.settings.validators import one_line, shown
 from labkit.sweep.plan import LIMIT
 
 _NUMBER = r"[+-]?(?:\d+(?:_\d+)*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"

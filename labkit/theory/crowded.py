@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from labkit.kinds import refusal
-from labkit.personalities import ENDS_UNUSED
+from labkit.settings.personalities import ENDS_UNUSED
+from labkit.settings.validators import refusal
 from labkit.theory import ageing
 from labkit.theory.ageing import least_age
 from labkit.theory.cycle import Fates, Life, Service, cycle_share, fates

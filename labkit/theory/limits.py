@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from labkit.kinds import refusal
+from labkit.settings.validators import refusal
 from labkit.theory.window import (
     closed_at,
     deaf_at,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from labkit.personalities import HABITS
+from labkit.settings.personalities import HABITS
 from labkit.theory.window import closed_at, race_window
 
 if TYPE_CHECKING:

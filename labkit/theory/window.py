@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from labkit.personalities import HABITS
+from labkit.settings.personalities import HABITS
 
 if TYPE_CHECKING:
     from labkit.settings import Hop, Scenario
@@ -67,7 +67,7 @@ def hears_of_others(scenario: Scenario, hop: int) -> bool:
     """Does the pool of this hop obey a hint that is not its own server's?
 
     HAProxy passes Keep-Alive on, so that a server behind it hints at a timeout of
-    another connection (``labkit.personalities.HABITS``).
+    another connection (``labkit.settings.personalities.HABITS``).
     """
     chain = scenario.hops
     if not chain[hop].pool.honours_hint or chain[hop].server.hint:

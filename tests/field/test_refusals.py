@@ -9,8 +9,8 @@ import labkit
 from labkit import Hop, Pool, Scenario, Server, SettingsError
 from labkit.field import PROGRAMS, chosen
 from labkit.field.table import table
-from labkit.knobs import entries
 from labkit.settings import Event, LabSettings, Retry
+from labkit.settings.fields import entries
 
 CHAIN = Scenario(hops=(Hop(), Hop()))
 LONG = Scenario(hops=(Hop(), Hop(), Hop()))

@@ -3,7 +3,7 @@
 import pytest
 
 from labkit import Hop, Link, Pool, Scenario, Server, Traffic, run
-from labkit.personalities import PERSONALITIES
+from labkit.settings.personalities import PERSONALITIES
 
 REQUESTS = 4
 

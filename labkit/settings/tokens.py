@@ -6,9 +6,8 @@ chat programs leave alone. The mark at its beginning is its version.
 
 from __future__ import annotations
 
-from labkit import notation, toml
-from labkit.kinds import SettingsError, shown
-from labkit.settings import Scenario
+from labkit.settings import Scenario, tables, toml
+from labkit.settings.validators import SettingsError, shown
 
 _MARK = "lk1-"
 
@@ -18,7 +17,7 @@ def token(scenario: Scenario) -> str:
     import base64
     import zlib
 
-    packed = zlib.compress(notation.to_toml(scenario).encode(), 9)
+    packed = zlib.compress(tables.to_toml(scenario).encode(), 9)
     check = zlib.crc32(packed).to_bytes(4, "big")
     return _MARK + base64.urlsafe_b64encode(check + packed).decode().rstrip("=")
 
@@ -36,7 +35,7 @@ def from_token(text: str) -> Scenario:
         raise SettingsError(
             f"the token is damaged; copy it whole, from {_MARK} to its last letter"
         )
-    return notation.from_toml(f"{inside}\n")
+    return tables.from_toml(f"{inside}\n")
 
 
 def _unpacked(body: str) -> str | None:

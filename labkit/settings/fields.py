@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass
 from typing import Any, TypeVar, dataclass_transform
 
-from labkit.kinds import Kind, SettingsError, checked, one_line, refusal
+from labkit.settings.validators import Kind, SettingsError, checked, one_line, refusal
 
 S = TypeVar("S", bound="Section")
 

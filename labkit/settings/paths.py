@@ -9,10 +9,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import Field, fields
 from typing import Any, cast
 
-from labkit import notation
-from labkit.kinds import Kind, SettingsError, checked, one_line, refusal, seconds
-from labkit.knobs import Knob, Section, default_of, entries, entry
-from labkit.settings import Event, Hop, Scenario
+from labkit.settings import Event, Hop, Scenario, tables
+from labkit.settings.fields import Knob, Section, default_of, entries, entry
+from labkit.settings.validators import (
+    Kind,
+    SettingsError,
+    checked,
+    one_line,
+    refusal,
+    seconds,
+)
 
 
 def get(scenario: Scenario, path: str) -> Any:
@@ -26,7 +32,7 @@ def replace(scenario: Scenario, changes: Mapping[str, object]) -> Scenario:
     All at once: settings that only fit together need no order. None makes a knob
     unwritten again. Raises SettingsError for a wrong path or value.
     """
-    table = notation.to_dict(scenario)
+    table = tables.to_dict(scenario)
     for path, value in changes.items():
         _knob_field(scenario, path)
         *groups, last = _steps(path)
@@ -37,7 +43,7 @@ def replace(scenario: Scenario, changes: Mapping[str, object]) -> Scenario:
             place.pop(last, None)
         else:
             place[last] = value
-    return notation.from_dict(table)
+    return tables.from_dict(table)
 
 
 def turned(scenario: Scenario, path: str, value: float) -> Scenario:

@@ -12,7 +12,7 @@ import re
 import tomllib
 from typing import Any
 
-from labkit.kinds import SettingsError, shown
+from labkit.settings.validators import SettingsError, shown
 
 LONGEST = 1_000_000  # characters
 MOST_DOTS = 100  # in one key; the longest path of a scenario has four

@@ -14,7 +14,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from labkit.kinds import (
+from labkit.settings.fields import (
+    Knob,
+    Section,
+    knob,
+    memory,
+    part,
+    parts,
+    settings_group,
+    shy,
+)
+from labkit.settings.personalities import FAILURES, PERSONALITIES, SERVER_DEFAULTS
+from labkit.settings.validators import (
     MOST_COUNTED,
     SettingsError,
     any_or_several,
@@ -33,17 +44,6 @@ from labkit.kinds import (
     weights,
     whole,
 )
-from labkit.knobs import (
-    Knob,
-    Section,
-    knob,
-    memory,
-    part,
-    parts,
-    settings_group,
-    shy,
-)
-from labkit.personalities import FAILURES, PERSONALITIES, SERVER_DEFAULTS
 
 __all__ = [
     "Event",
@@ -300,7 +300,7 @@ class Scenario(Section):
         object.__setattr__(self, "hops", tuple(_placed(self.hops)))
         _check_names(self)
         if self.lab.schedule:
-            from labkit import paths
+            from labkit.settings import paths
 
             paths.check_schedule(self)
 
@@ -311,7 +311,7 @@ class Scenario(Section):
 
     def get(self, path: str) -> Any:
         """The value at a dotted path; SettingsError if there is no such knob."""
-        from labkit import paths
+        from labkit.settings import paths
 
         return paths.get(self, path)
 
@@ -324,7 +324,7 @@ class Scenario(Section):
 
     def replace_all(self, changes: Mapping[str, object]) -> Scenario:
         """A copy with several knobs turned at once, in no order."""
-        from labkit import paths
+        from labkit.settings import paths
 
         return paths.replace(self, changes)
 
@@ -335,39 +335,39 @@ class Scenario(Section):
     @classmethod
     def from_toml(cls, source: Path | str) -> Scenario:
         """Read a file, or a text: a string without a newline is a path."""
-        from labkit import notation
+        from labkit.settings import tables
 
-        return notation.from_toml(source)
+        return tables.from_toml(source)
 
     def to_toml(self) -> str:
         """The scenario as TOML: what was written or differs from the defaults."""
-        from labkit import notation
+        from labkit.settings import tables
 
-        return notation.to_toml(self)
+        return tables.to_toml(self)
 
     @classmethod
     def from_dict(cls, table: dict[str, Any]) -> Scenario:
         """The scenario of a parsed TOML table."""
-        from labkit import notation
+        from labkit.settings import tables
 
-        return notation.from_dict(table)
+        return tables.from_dict(table)
 
     def to_dict(self) -> dict[str, Any]:
         """The table that :meth:`to_toml` writes."""
-        from labkit import notation
+        from labkit.settings import tables
 
-        return notation.to_dict(self)
+        return tables.to_dict(self)
 
     def token(self) -> str:
         """A short text to hand this setting to a colleague."""
-        from labkit import tokens
+        from labkit.settings import tokens
 
         return tokens.token(self)
 
     @classmethod
     def from_token(cls, text: str) -> Scenario:
         """The scenario of a token; SettingsError if it is damaged."""
-        from labkit import tokens
+        from labkit.settings import tokens
 
         return tokens.from_token(text)
 
@@ -408,13 +408,13 @@ def _but(section: S, name: str, value: Any) -> S:
 
 def knobs(hops: int = 1) -> list[Knob]:
     """Every knob of a scenario with so many hops, by its dotted path."""
-    from labkit import paths
+    from labkit.settings import paths
 
     return paths.knobs(hops)
 
 
 def knob_at(path: str) -> Knob:
     """What is known of one knob; SettingsError if there is none."""
-    from labkit import paths
+    from labkit.settings import paths
 
     return paths.knob_at(path)

@@ -13,10 +13,9 @@ from dataclasses import Field
 from pathlib import Path
 from typing import Any
 
-from labkit import toml
-from labkit.kinds import SettingsError, refusal
-from labkit.knobs import Section, entries, entry
-from labkit.settings import Scenario
+from labkit.settings import Scenario, toml
+from labkit.settings.fields import Section, entries, entry
+from labkit.settings.validators import SettingsError, refusal
 
 # -- tables ------------------------------------------------------------------------
 
