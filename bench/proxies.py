@@ -63,8 +63,8 @@ async def bare(port: int, upstream: int) -> None:
 
 async def ours(port: int, upstream: int) -> None:
     """labkit's proxy between two plain sockets, without links."""
-    from labkit.ledger import Ledger
     from labkit.net.direct import DirectNetwork
+    from labkit.records.ledger import Ledger
     from labkit.roles.pool import ConnectionPool
     from labkit.roles.proxy import Proxy
     from labkit.roles.router import Router

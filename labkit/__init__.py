@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from labkit.field import FieldError
     from labkit.gaps import measure_gaps
     from labkit.lab import Lab, Run, arun, run, run_many
+    from labkit.records.trace import ConnectionLife, Exchange, Trace, WireEvent
     from labkit.settings import (
         Hop,
         Link,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     )
     from labkit.sweep import Table, sweep
     from labkit.widgets import Panel, panel
-    from labkit.wire import ConnectionLife, Exchange, Trace, WireEvent
 
 __version__ = "0.1.0"
 
@@ -45,8 +45,8 @@ _HOME = {
     **dict.fromkeys(("Hop", "Link", "Origin", "Pool", "Retry"), "labkit.settings"),
     **dict.fromkeys(("Scenario", "Server", "Traffic"), "labkit.settings"),
     "SettingsError": "labkit.settings",
-    **dict.fromkeys(("ConnectionLife", "Exchange", "Trace"), "labkit.wire"),
-    "WireEvent": "labkit.wire",
+    **dict.fromkeys(("ConnectionLife", "Exchange", "Trace"), "labkit.records.trace"),
+    "WireEvent": "labkit.records.trace",
     **dict.fromkeys(("Panel", "panel"), "labkit.widgets"),
     "measure_gaps": "labkit.gaps",
     "Table": "labkit.sweep",

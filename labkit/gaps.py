@@ -11,11 +11,11 @@ from collections import Counter
 from collections.abc import Sequence
 
 from labkit.lab import Run, run_many
-from labkit.points import GapPoint, GapSeries
+from labkit.records.counts import GapPoint, GapSeries
+from labkit.records.trace import Direction, Kind
 from labkit.settings import Scenario, SettingsError
 from labkit.theory import window_at_source
 from labkit.theory.window import closed_at
-from labkit.wire import Direction, Kind
 
 # Seconds by which a live trial may be late and still count.
 TOLERANCE = 0.006

@@ -8,14 +8,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from labkit.clock import VirtualLoop, run_nested
-from labkit.ledger import Ledger
 from labkit.net import Answer, reset
 from labkit.net.memory import MemoryNetwork
+from labkit.records.ledger import Ledger
+from labkit.records.trace import Kind, Trace
 from labkit.roles.message import Incoming, Outgoing
 from labkit.roles.pool import ConnectionPool
 from labkit.roles.router import Router
 from labkit.settings import Link, Pool
-from labkit.wire import Kind, Trace
 
 T = TypeVar("T")
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

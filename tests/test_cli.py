@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from labkit.places import data, scenario_file
-from labkit.wire import Trace
+from labkit.records.trace import Trace
 
 UPSTREAM = str(scenario_file("mistuned-upstream"))
 
@@ -212,7 +212,7 @@ def test_ctrl_c_in_the_middle_of_a_run_is_one_line() -> None:
 _ENDLESS = """
 import sys
 from labkit.cli import main
-from labkit.ledger import Ledger
+from labkit.records.ledger import Ledger
 send = Ledger.send
 def and_say(self, method, now):
     if self.requests == 100:

@@ -7,11 +7,11 @@ from typing import Any, TypeVar
 import pytest
 from scripted import HOST, OK, Peer, World, plain, run
 
+from labkit.records.trace import Kind
 from labkit.roles.caller import Caller
 from labkit.roles.http1 import Http1Connection
 from labkit.roles.message import HIGH_WATER, HopFailure, Incoming, Outgoing
 from labkit.states import ImpossibleTransition, State
-from labkit.wire import Kind
 
 T = TypeVar("T")
 

@@ -14,7 +14,7 @@ from labkit.ladder import COLUMNS, Ladder, Rung, climb
 from labkit.ladder.columns import CHAIN, chains, column, side_by_side
 from labkit.ladder.lateness import lateness, tolerance
 from labkit.places import data
-from labkit.rungs import percent
+from labkit.records.estimate import percent
 from labkit.settings import Event, LabSettings
 from labkit.theory import predicted
 

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from scripted import OK, Peer, World, run
 
+from labkit.records.trace import Kind
 from labkit.roles.http1 import Http1Connection
 from labkit.roles.message import HopFailure
 from labkit.roles.roster import Claim, Roster
 from labkit.settings import Pool
 from labkit.states import Signal
-from labkit.wire import Kind
 
 # -- decisions, without a loop -------------------------------------------------
 

@@ -13,10 +13,10 @@ import pytest
 from aiohttp import web
 
 from labkit.clock import VirtualLoop, run_nested
-from labkit.ledger import Ledger
 from labkit.net import Network
 from labkit.net.loopback import LoopbackNetwork
 from labkit.net.memory import MemoryNetwork
+from labkit.records.ledger import Ledger
 from labkit.roles.origin import Origin
 from labkit.roles.pool import ConnectionPool
 from labkit.roles.proxy import Proxy

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scripted import OK, Behaviour, Peer, World, run
 
+from labkit.records.trace import Kind
 from labkit.roles.message import HopFailure, Incoming
 from labkit.roles.policy import backoff
 from labkit.settings import Retry
-from labkit.wire import Kind
 
 CUT = "upstream connect error or disconnect/reset before headers. reset reason: "
 AGAIN = (

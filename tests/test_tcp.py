@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from labkit.tcp import CLIENT, MEANING, SERVER, TRANSITIONS, Signal, Tcp, after, bands
-from labkit.wire import Direction, Kind, WireEvent
+from labkit.records.tcp_states import (
+    CLIENT,
+    MEANING,
+    SERVER,
+    TRANSITIONS,
+    Signal,
+    Tcp,
+    after,
+    bands,
+)
+from labkit.records.trace import Direction, Kind, WireEvent
 
 UP, DOWN = Direction.UPSTREAM, Direction.DOWNSTREAM
 HANDSHAKE = (

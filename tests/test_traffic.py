@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from labkit.ledger import Ledger
+from labkit.records.ledger import Ledger
 from labkit.roles.traffic import Traffic
 from labkit.settings import Traffic as TrafficSettings
 from tests.scripted import OK, Peer, World, run

@@ -7,7 +7,7 @@ import pytest
 
 import labkit
 from labkit import Hop, Link, Pool, Run, Scenario, Server, Traffic
-from labkit.wire import Direction, Kind
+from labkit.records.trace import Direction, Kind
 
 
 def two_requests(gap: float, *hops: Hop, **traffic: object) -> Run:

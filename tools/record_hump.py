@@ -28,7 +28,7 @@ from labkit import Run, Scenario, WireEvent, run_many
 from labkit.gaps import TOLERANCE
 from labkit.lessons import heartbeat, often
 from labkit.net.jitter import measure_jitter
-from labkit.wire import Direction, Kind
+from labkit.records.trace import Direction, Kind
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 PROXIES = {"live": "labkit", "envoy": "envoy"}

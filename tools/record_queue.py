@@ -23,7 +23,7 @@ import labkit
 from labkit.field import PROGRAMS
 from labkit.field.program import Place
 from labkit.lessons.queue import BURST, DELAY, LATENESS, RECORDING, queue
-from labkit.wire import Direction, Kind, Trace
+from labkit.records.trace import Direction, Kind, Trace
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 HERE = "127.0.0.1"

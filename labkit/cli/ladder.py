@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def ladder(arguments: Namespace) -> int:
     """Climb, print, draw; returns the exit status."""
     from labkit.ladder import climb
-    from labkit.rungs import COLUMNS
+    from labkit.records.estimate import COLUMNS
 
     scenario = read(arguments)
     check_folders(arguments, "plot")

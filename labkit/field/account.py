@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from labkit.field.program import Entry, Place
 from labkit.field.timers import why_pool, why_server
 from labkit.field.trails import Trail, Trails
-from labkit.ledger import REQUEST_HEADER, Ledger
 from labkit.net.loopback import LoopbackNetwork
-from labkit.wire import Kind, Trace
+from labkit.records.ledger import REQUEST_HEADER, Ledger
+from labkit.records.trace import Kind, Trace
 
 if TYPE_CHECKING:
     from aiohttp import web

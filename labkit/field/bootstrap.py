@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from labkit.field.program import Place
-from labkit.ledger import REQUEST_HEADER
 from labkit.net.sockets import HERE
+from labkit.records.ledger import REQUEST_HEADER
 from labkit.settings import Pool, Retry, Server
 
 NO_LIMIT = 4_294_967_295  # of a circuit breaker: the largest number it takes

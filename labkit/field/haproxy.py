@@ -15,8 +15,8 @@ from typing import Any
 
 from labkit.field.program import Entry, Place, Reader, Word, Words, only, search, span
 from labkit.field.trouble import MissingProgram
-from labkit.ledger import REQUEST_HEADER
 from labkit.net.sockets import HERE
+from labkit.records.ledger import REQUEST_HEADER
 from labkit.settings import Pool, Server
 
 # HAProxy counts milliseconds in 31 bits: this is nearly the longest it knows.

@@ -21,8 +21,8 @@ from labkit.field.program import (
     span,
 )
 from labkit.field.trouble import MissingProgram
-from labkit.ledger import REQUEST_HEADER
 from labkit.net.sockets import HERE
+from labkit.records.ledger import REQUEST_HEADER
 from labkit.settings import Retry, Server
 
 # nginx has no word for "no limit": a year and a billion stand for it.

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from labkit.field.account import Account
 from labkit.field.checks import refuse_goodbye, refuse_turning
 from labkit.field.crew import Crew
-from labkit.ledger import Ledger
 from labkit.net import Address, Listening
 from labkit.net.loopback import LoopbackNetwork
+from labkit.records.ledger import Ledger
+from labkit.records.trace import Trace
 from labkit.settings import Scenario
-from labkit.wire import Trace
 
 if TYPE_CHECKING:
     from labkit.roles.server import Handler

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from labkit.wire import ConnectionLife, Direction, Kind, Trace, WireEvent
+from labkit.records.trace import ConnectionLife, Direction, Kind, Trace, WireEvent
 
 
 @dataclass(slots=True)

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 from matplotlib.axes import Axes
 
-from labkit.farewell import Farewell, side_of
 from labkit.figures import draw, textsize
 from labkit.figures.arrows import along, cross, head, shaft
 from labkit.figures.hatch import Hatch, fill
@@ -29,9 +28,10 @@ from labkit.figures.style import (
     STROKES,
     TITLE,
 )
-from labkit.tcp import CLIENT, SERVER, SIDES, Band, Tcp
+from labkit.records.tcp_states import CLIENT, SERVER, SIDES, Band, Tcp
+from labkit.records.teardown import Farewell, side_of
+from labkit.records.trace import Kind, WireEvent
 from labkit.theory import duration, moment
-from labkit.wire import Kind, WireEvent
 
 WIDTH = 178.0
 _COLUMN = {CLIENT: 70.0, SERVER: 126.0}  # mm, the lifelines

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from labkit.figures import shares
 from labkit.figures.style import INK, LABEL, MARKS, PAPER, WINDOW
-from labkit.points import GapSeries
+from labkit.records.counts import GapSeries
 from labkit.theory import Window, duration
 
 

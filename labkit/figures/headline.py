@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from labkit.figures.owners import NOBODY
 from labkit.figures.record import RunLike
 from labkit.figures.story import Story, died
-from labkit.wire import Exchange
+from labkit.records.trace import Exchange
 
 _FATES = {
     "ServerDisconnected": "lost its connection before an answer came",

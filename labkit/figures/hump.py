@@ -13,7 +13,7 @@ from labkit.figures.rated import Rated
 from labkit.figures.scales import rare
 from labkit.figures.sheet import Box, Sheet, Word
 from labkit.figures.style import BLACK, INK, PAPER
-from labkit.points import Curve, RateSeries
+from labkit.records.counts import Curve, RateSeries
 from labkit.theory import Window, duration, failure_share, peak
 
 _HERE = (0.0, (1.2, 1.2))

@@ -11,7 +11,7 @@ from labkit.figures.page import Page
 from labkit.figures.sheet import Point, Sheet, Word
 from labkit.figures.story import goodbye_words, is_eventful
 from labkit.figures.style import FAILURE, LABEL, PAPER, STROKES, Stroke
-from labkit.wire import Direction, Kind
+from labkit.records.trace import Direction, Kind
 
 
 def stroke_of(message: Message) -> Stroke:

@@ -23,7 +23,7 @@ from labkit.figures.style import (
     WINDOW,
 )
 from labkit.figures.textsize import FAMILY
-from labkit.rungs import Rung, percent
+from labkit.records.estimate import Rung, percent
 from labkit.theory import duration
 
 WIDTH = 178.0

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from labkit.figures.owners import Connection, Fate, is_end, told
 from labkit.figures.record import RunLike
 from labkit.figures.timescale import TimeScale
-from labkit.wire import ConnectionLife, Exchange, Kind
+from labkit.records.trace import ConnectionLife, Exchange, Kind
 
 ROWS = 14  # connections that get a row each; more of them share rows
 MOST_ROWS = 30

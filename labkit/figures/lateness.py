@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from labkit.figures import shares
 from labkit.figures.style import BAND, INK, LABEL, MARKS
-from labkit.points import GapPoint, GapSeries
+from labkit.records.counts import GapPoint, GapSeries
 from labkit.theory import duration
 
 # Where a FIN in the segment of its response stands, left of the logarithmic part,

@@ -36,8 +36,8 @@ from labkit.figures.style import (
     TITLE,
 )
 from labkit.figures.timescale import Piece, TimeScale, time_scale
+from labkit.records.trace import Exchange, Kind
 from labkit.theory import duration, moment
-from labkit.wire import Exchange, Kind
 
 WIDTH = 178.0
 _LEFT, _AFTER = 16.0, 10.0  # mm beside the time axis

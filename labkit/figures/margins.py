@@ -13,7 +13,7 @@ from labkit.figures.plot import Entry, Frame
 from labkit.figures.scales import Scale
 from labkit.figures.sheet import BOXES, GROUND, LINES, Area, Box, Line, Point, Sheet
 from labkit.figures.style import BLACK, FAILED_INK, INK, LIFELINE, MARKS
-from labkit.points import Curve
+from labkit.records.counts import Curve
 from labkit.settings import Hop
 from labkit.theory import duration, margin
 

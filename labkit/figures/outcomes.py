@@ -24,7 +24,7 @@ from labkit.figures.style import (
     YELLOW,
 )
 from labkit.figures.textsize import FAMILY
-from labkit.points import FATES, Outcomes
+from labkit.records.counts import FATES, Outcomes
 
 WIDTH = 178.0
 _ROW, _BELOW = 8.6, 4.0  # mm

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from labkit.figures.record import RunLike
-from labkit.wire import Direction, Exchange, Kind, WireEvent
+from labkit.records.trace import Direction, Exchange, Kind, WireEvent
 
 NOBODY = -1
 _EPSILON = 1e-9

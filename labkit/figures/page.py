@@ -11,7 +11,7 @@ from labkit.figures.record import RunLike
 from labkit.figures.sheet import Point
 from labkit.figures.story import Story, tell
 from labkit.figures.timeline import Break, Placed, place
-from labkit.wire import Direction, Exchange
+from labkit.records.trace import Direction, Exchange
 
 GUTTER = 22.0  # right edge of the times, left of their axis
 AXIS = 24.5

@@ -26,7 +26,7 @@ from labkit.figures.sheet import (
     Word,
 )
 from labkit.figures.style import BAND, LABEL, MARKS, Dash
-from labkit.points import Curve, RatePoint, RateSeries
+from labkit.records.counts import Curve, RatePoint, RateSeries
 
 MODEL = "model"
 _TINT = "#009E7338"  # of the model's band: its green, translucent

@@ -12,7 +12,7 @@ from labkit.figures.plot import Entry, Frame
 from labkit.figures.rated import Rated
 from labkit.figures.sheet import Box, Sheet
 from labkit.figures.style import BLACK, INK
-from labkit.points import Curve, RateSeries
+from labkit.records.counts import Curve, RateSeries
 from labkit.theory import duration
 
 _FAILED = "failed requests"

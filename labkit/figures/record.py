@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from labkit.wire import ConnectionLife, Exchange, Trace
+from labkit.records.trace import ConnectionLife, Exchange, Trace
 
 if TYPE_CHECKING:
     from labkit.settings import Scenario

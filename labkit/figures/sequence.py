@@ -43,8 +43,8 @@ from labkit.figures.style import (
     Stroke,
 )
 from labkit.figures.timeline import Break
+from labkit.records.trace import Kind
 from labkit.theory import duration, moment
-from labkit.wire import Kind
 
 WIDTH = 178.0  # mm, as wide as a notebook shows without shrinking
 TALLEST = 225.0  # mm; a longer story is summed up

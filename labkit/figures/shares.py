@@ -20,7 +20,7 @@ from labkit.figures.style import (
     Mark,
 )
 from labkit.figures.textsize import FAMILY
-from labkit.points import GapPoint, GapSeries
+from labkit.records.counts import GapPoint, GapSeries
 
 WIDTH, HEIGHT = 178.0, 95.0
 

@@ -20,9 +20,9 @@ from labkit.figures.owners import (
     told,
 )
 from labkit.figures.record import RunLike
+from labkit.records.trace import ConnectionLife, Direction, Exchange, Kind, WireEvent
 from labkit.settings import Server
 from labkit.theory import duration
-from labkit.wire import ConnectionLife, Direction, Exchange, Kind, WireEvent
 
 # Goodbyes by which a server leaves a connection that the client thinks is idle.
 _IDLE_GOODBYES = ("idle timeout", "max connection duration", "fin after")

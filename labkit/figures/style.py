@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from labkit.wire import Kind
+from labkit.records.trace import Kind
 
 BLUE = "#0072B2"
 VERMILION = "#D55E00"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from labkit.figures.owners import NOBODY, Message
 from labkit.figures.story import Omitted, Race
-from labkit.wire import Direction
+from labkit.records.trace import Direction
 
 BREAK = 8.6  # mm of paper for a break, whatever its duration
 ROW = 10.0  # mm for a row of requests left out

@@ -14,8 +14,8 @@ from collections.abc import Callable, Collection
 from math import inf
 from typing import TYPE_CHECKING, Protocol
 
-from labkit.ledger import Ledger
 from labkit.net import Answer, Listening, Network
+from labkit.records.ledger import Ledger
 from labkit.roles.by_envoy import BY_ENVOY
 from labkit.roles.by_h11 import BY_H11
 from labkit.roles.envoy_proxy import EnvoyProxy

@@ -13,11 +13,11 @@ from labkit.lab.chain import Chain, LinkedNetwork, check_obeyed
 from labkit.lab.modelled import amodelled, modelled
 from labkit.lab.progress import Progress
 from labkit.lab.record import Run
-from labkit.ledger import Ledger
 from labkit.net.memory import MemoryNetwork
+from labkit.records.ledger import Ledger
+from labkit.records.trace import Trace
 from labkit.settings import Link, Scenario, SettingsError
 from labkit.settings.validators import checked, count
-from labkit.wire import Trace
 
 if TYPE_CHECKING:
     from labkit.field import Crew, Seats

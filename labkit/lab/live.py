@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from labkit.clock import wind_up
 from labkit.lab.chain import DOWN, Chain
 from labkit.lab.engines import real_proxies
-from labkit.ledger import Exchanges, Ledger
 from labkit.net.precise import precise_loop
+from labkit.records.ledger import Exchanges, Ledger
+from labkit.records.trace import ConnectionLife, Trace
 from labkit.settings import Event, Scenario, paths
-from labkit.wire import ConnectionLife, Trace
 
 if TYPE_CHECKING:
     from labkit.field import Crew, FieldError, Seats

@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from labkit.ledger import Exchanges, HopCount
 from labkit.net.jitter import Jitter
-from labkit.rungs import percent
+from labkit.records.estimate import percent
+from labkit.records.ledger import Exchanges, HopCount
+from labkit.records.trace import ConnectionLife, Exchange, Trace
 from labkit.settings import Scenario
 from labkit.theory import race_window, wilson
-from labkit.wire import ConnectionLife, Exchange, Trace
 
 
 class Book(Protocol):

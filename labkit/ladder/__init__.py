@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from labkit.ladder.columns import REQUESTS, column
 from labkit.ladder.record import LEVEL, Comparison, Ladder
-from labkit.rungs import COLUMNS, Rung
+from labkit.records.estimate import COLUMNS, Rung
 from labkit.settings import Scenario, SettingsError
 
 __all__ = ["COLUMNS", "LEVEL", "REQUESTS", "Comparison", "Ladder", "Rung", "climb"]

@@ -10,7 +10,7 @@ from labkit import theory
 from labkit.field.trouble import FieldError
 from labkit.lab import Run, run, run_many
 from labkit.ladder.lateness import IN_TIME, lateness, tolerance
-from labkit.rungs import Rung
+from labkit.records.estimate import Rung
 from labkit.settings import Scenario, SettingsError
 from labkit.theory import duration
 

@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterator
 
 from labkit.lab import Run
+from labkit.records.trace import Direction, Kind
 from labkit.settings import Scenario
 from labkit.theory import race_window
 from labkit.theory.window import closed_at
-from labkit.wire import Direction, Kind
 
 # An edge of the window that is off by this part of it moves the share by as much, at
 # the most: less than what chance does to the counts that fit into a few minutes.

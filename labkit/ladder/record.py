@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from labkit.proportions import holm, in_range, same_share
-from labkit.rungs import Rung, percent
+from labkit.records.estimate import Rung, percent
 from labkit.settings import Scenario
 from labkit.theory import duration
 

@@ -10,9 +10,9 @@ from labkit.lessons.probes import first_loss, first_unserved
 from labkit.lessons.turned import turned
 from labkit.lessons.unseen import UNRUNNABLE, cannot_run
 from labkit.lessons.verdict import Verdict
+from labkit.records.trace import ConnectionLife, Exchange
 from labkit.settings import Scenario
 from labkit.theory import duration
-from labkit.wire import ConnectionLife, Exchange
 
 # Seconds: how long connections live, and by when they have to be over after that.
 LIFE, BUDGET = 20.0, 10.0

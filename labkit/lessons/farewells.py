@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from matplotlib.axes import Axes
 
-from labkit.farewell import Farewell, Note
 from labkit.figures.farewell import farewell
 from labkit.lab import Run
 from labkit.lessons.partings import asks_and_waits, check_reset, check_upload
@@ -28,9 +27,10 @@ from labkit.lessons.plays import (
     upload,
     writes_on,
 )
+from labkit.records.tcp_states import CLIENT, SERVER
+from labkit.records.teardown import Farewell, Note
+from labkit.records.trace import Kind, Trace
 from labkit.settings import Hop, Link, Scenario, Server, Traffic
-from labkit.tcp import CLIENT, SERVER
-from labkit.wire import Kind, Trace
 
 __all__ = [
     "ANSWER",

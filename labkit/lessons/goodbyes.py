@@ -15,6 +15,7 @@ from labkit.lessons.budget import LIFE, judged
 from labkit.lessons.verdict import Verdict
 from labkit.phases import Outcome, Probe, ProbeSeries
 from labkit.places import data
+from labkit.records.trace import Exchange
 from labkit.settings import (
     Event,
     Hop,
@@ -28,7 +29,6 @@ from labkit.settings import (
     Traffic,
 )
 from labkit.theory import wilson
-from labkit.wire import Exchange
 
 RECORDING = "recordings/goodbye-envoy.json"
 # A request after so short a pause finds the connection as it was, or opens one.

@@ -12,7 +12,7 @@ from labkit.lessons import often
 from labkit.lessons.unseen import tried
 from labkit.lessons.verdict import Verdict, number_of
 from labkit.model import grid
-from labkit.points import Curve, RatePoint, RateSeries
+from labkit.records.counts import Curve, RatePoint, RateSeries
 from labkit.settings import Scenario
 from labkit.theory import duration, predicted
 

@@ -6,9 +6,9 @@ from labkit.lab import run
 from labkit.lessons.probes import Loss, first_loss
 from labkit.lessons.unseen import UNRUNNABLE, cannot_run
 from labkit.lessons.verdict import Verdict
+from labkit.records.trace import ConnectionLife
 from labkit.settings import Scenario
 from labkit.theory import duration
-from labkit.wire import ConnectionLife
 
 # One way, in seconds; the page names them.
 WIRES = (0.002, 0.01, 0.04)

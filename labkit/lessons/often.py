@@ -11,7 +11,7 @@ from labkit.lab import run_many
 from labkit.lessons.verdict import Verdict, number_of
 from labkit.model import grid
 from labkit.places import data
-from labkit.points import Curve, RatePoint, RateSeries
+from labkit.records.counts import Curve, RatePoint, RateSeries
 from labkit.settings import Hop, Link, Pool, Scenario, Server, Traffic
 from labkit.theory import (
     Window,

@@ -9,13 +9,13 @@ from contextlib import suppress
 from typing import Any
 
 from labkit.clock import Deadlock, HorizonPassed
-from labkit.farewell import Farewell, Note
 from labkit.lessons.peers import Peer, perform, span
 from labkit.lessons.plays import PIECE, REQUEST, TOO_LARGE, upload
 from labkit.lessons.programs import Watched, refusal
 from labkit.lessons.verdict import Verdict
-from labkit.tcp import CLIENT, SERVER
-from labkit.wire import Direction, Kind
+from labkit.records.tcp_states import CLIENT, SERVER
+from labkit.records.teardown import Farewell, Note
+from labkit.records.trace import Direction, Kind
 
 # What a learner wrote; what is no program gets a sentence.
 Code = Callable[..., Any]

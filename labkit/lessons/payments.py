@@ -9,8 +9,8 @@ from labkit.lab import Run
 from labkit.lessons.probes import first_unserved, patterns
 from labkit.lessons.unseen import tried
 from labkit.lessons.verdict import Verdict
+from labkit.records.trace import Exchange
 from labkit.settings import Retry, Scenario
-from labkit.wire import Exchange
 
 # The share of executions after which the upstream dies before its answer is out.
 DIES = 0.3

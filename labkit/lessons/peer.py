@@ -14,8 +14,8 @@ from contextlib import suppress
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from labkit.farewell import Note
 from labkit.net import reset
+from labkit.records.teardown import Note
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -12,14 +12,14 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from labkit.clock import VirtualLoop, run_nested
-from labkit.farewell import Farewell
 from labkit.lessons.peer import Peer, Restless
 from labkit.net import Network
 from labkit.net.memory import MemoryNetwork
+from labkit.records.tcp_states import CLIENT, SERVER
+from labkit.records.teardown import Farewell
+from labkit.records.trace import Trace
 from labkit.settings import Link
-from labkit.tcp import CLIENT, SERVER
 from labkit.theory import duration
-from labkit.wire import Trace
 
 __all__ = ["Peer", "Program", "Restless", "agree", "perform", "span"]
 

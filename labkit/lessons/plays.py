@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from labkit.farewell import Farewell
 from labkit.lessons.peers import Peer, Program, agree, perform
-from labkit.tcp import CLIENT
+from labkit.records.tcp_states import CLIENT
+from labkit.records.teardown import Farewell
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n"
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi"

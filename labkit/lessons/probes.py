@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from labkit.lab import Run, run
+from labkit.records.trace import Exchange
 from labkit.settings import Hop, Scenario, Server
-from labkit.wire import Exchange
 
 # Longer timers are never met by an exercise's own traffic; nor are more requests.
 _FAR = 1e6

@@ -10,7 +10,7 @@ from labkit.lab import run, run_many
 from labkit.lessons.verdict import Verdict, number_of
 from labkit.lessons.zero import judged
 from labkit.places import data
-from labkit.points import GapPoint, GapSeries
+from labkit.records.counts import GapPoint, GapSeries
 from labkit.settings import (
     Hop,
     Link,

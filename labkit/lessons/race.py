@@ -17,7 +17,7 @@ from labkit.lessons.crossing import (
 )
 from labkit.lessons.mending import check_mended
 from labkit.places import data
-from labkit.points import GapPoint, GapSeries
+from labkit.records.counts import GapPoint, GapSeries
 from labkit.theory import Window, duration
 
 __all__ = [

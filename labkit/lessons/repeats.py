@@ -14,7 +14,7 @@ from labkit.lessons.payments import DIES
 from labkit.lessons.payments import check_safe as check_safe
 from labkit.lessons.verdict import Verdict
 from labkit.places import data
-from labkit.points import Outcomes
+from labkit.records.counts import Outcomes
 from labkit.settings import (
     Event,
     Hop,

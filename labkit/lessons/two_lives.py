@@ -11,9 +11,9 @@ from labkit.lab import Run, run
 from labkit.lessons.probes import Loss, first_unserved
 from labkit.lessons.unseen import UNRUNNABLE, cannot_run
 from labkit.lessons.verdict import Verdict
+from labkit.records.trace import Exchange
 from labkit.settings import Hop, Link, Scenario, Traffic
 from labkit.theory import duration
-from labkit.wire import Exchange
 
 REQUESTS = 5
 DELAY = 0.02

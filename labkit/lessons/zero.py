@@ -11,9 +11,9 @@ from labkit.lessons.probes import first_unserved, patterns
 from labkit.lessons.turned import turned
 from labkit.lessons.unseen import tried
 from labkit.lessons.verdict import Verdict
+from labkit.records.trace import Exchange
 from labkit.settings import Pool, Scenario
 from labkit.theory import duration
-from labkit.wire import Exchange
 
 # One-way delays of the wires that nobody has seen, from and to.
 FAST, SLOW = 0.012, 0.05

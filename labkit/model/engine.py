@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from labkit.ledger import HopCount
 from labkit.model.outcomes import Tally
 from labkit.model.refusals import check
 from labkit.model.runs import Simulation
 from labkit.model.totals import Totals
 from labkit.model.values import values_of
+from labkit.records.ledger import HopCount
 from labkit.settings import Scenario
 
 

@@ -12,7 +12,7 @@ from labkit.model.outcomes import IS_FAILED, IS_TWICE
 from labkit.model.refusals import check_corners
 from labkit.model.runs import Simulation
 from labkit.model.values import Floats, Ints, values_of
-from labkit.points import RatePoint, RateSeries
+from labkit.records.counts import RatePoint, RateSeries
 from labkit.settings import Scenario, SettingsError
 
 # A grid of more points, or of more requests in all, is taken for a mistake.

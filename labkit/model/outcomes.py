@@ -9,9 +9,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from labkit.ledger import Exchanges, HopCount
 from labkit.model.values import Ints
-from labkit.wire import ConnectionLife
+from labkit.records.ledger import Exchanges, HopCount
+from labkit.records.trace import ConnectionLife
 
 T = TypeVar("T")
 

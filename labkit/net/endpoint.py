@@ -17,7 +17,7 @@ from typing import Any
 
 from labkit.net import Address
 from labkit.net.link import Lane, Wire
-from labkit.wire import Kind
+from labkit.records.trace import Kind
 
 # How much may be on its way or unread before the sender has to wait.
 WINDOW = 256 * 1024

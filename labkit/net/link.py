@@ -16,8 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
+from labkit.records.trace import Direction, Kind, Trace
 from labkit.settings import Link
-from labkit.wire import Direction, Kind, Trace
 
 Deliver = Callable[[Kind, bytes], None]
 

@@ -31,8 +31,8 @@ from labkit.net.sockets import (
     tcp_socket,
 )
 from labkit.net.watch import ResetWatch, reset_watch
+from labkit.records.trace import Kind, Trace
 from labkit.settings import Link
-from labkit.wire import Kind, Trace
 
 # Programs that were just told to close need a moment before their FIN is seen.
 _GRACE = 0.1

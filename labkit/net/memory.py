@@ -20,8 +20,8 @@ from labkit.clock import NotSupported, VirtualLoop
 from labkit.net import Address, Answer, ProtocolFactory
 from labkit.net.endpoint import Endpoint, VirtualSocket
 from labkit.net.link import LinkState, Wire
+from labkit.records.trace import Kind, Trace
 from labkit.settings import Link
-from labkit.wire import Kind, Trace
 
 HERE = "127.0.0.1"
 _FIRST_SERVER_PORT = 8001

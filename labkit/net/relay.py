@@ -20,7 +20,7 @@ from labkit.net import Address
 from labkit.net.link import Lane, Wire
 from labkit.net.sockets import bound_buffers, tcp_socket
 from labkit.net.watch import ResetWatch
-from labkit.wire import Kind
+from labkit.records.trace import Kind
 
 SEGMENT = 64 * 1024
 # A direction with so many bytes read and not yet passed on is read no further.

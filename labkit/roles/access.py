@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from aiohttp import web
 
 if TYPE_CHECKING:
+    from labkit.records.trace import Exchange
     from labkit.roles.gate import Gate
     from labkit.roles.intake import Refusal
     from labkit.roles.server import Visit
-    from labkit.wire import Exchange
 
 
 @dataclass(frozen=True, slots=True)

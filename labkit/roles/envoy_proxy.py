@@ -10,7 +10,7 @@ from typing import cast
 from aiohttp import HttpVersion11, web
 
 from labkit import headers
-from labkit.ledger import REQUEST_HEADER, Ledger
+from labkit.records.ledger import REQUEST_HEADER, Ledger
 from labkit.roles.envoy_gate import EnvoyGate
 from labkit.roles.intake import reason_of
 from labkit.roles.proxy import Proxy, say_continue

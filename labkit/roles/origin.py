@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from labkit.ledger import Ledger
 from labkit.net import Answer
+from labkit.records.ledger import Ledger
 from labkit.roles.server import Visit
 from labkit.settings import Origin as OriginSettings
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import math
 
-from labkit.ledger import Ledger
 from labkit.net import Network, after_delivery
+from labkit.records.ledger import Ledger
 from labkit.roles.by_h11 import BY_H11
 from labkit.roles.http1 import Http1Connection
 from labkit.roles.message import Cause, HopFailure

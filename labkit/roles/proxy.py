@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterable
 from aiohttp import HttpVersion11, web
 
 from labkit import headers
-from labkit.ledger import REQUEST_HEADER, Ledger
+from labkit.records.ledger import REQUEST_HEADER, Ledger
 from labkit.roles.http1 import HopFailure
 from labkit.roles.router import Incoming, Outgoing, Router
 from labkit.roles.server import Visit

@@ -8,7 +8,7 @@ import random
 from typing import Protocol
 
 from labkit.headers import EXPECTED
-from labkit.ledger import Ledger
+from labkit.records.ledger import Ledger
 from labkit.roles.http1 import Http1Connection
 from labkit.roles.message import Cause, HopFailure, Incoming, Outgoing
 from labkit.roles.policy import (

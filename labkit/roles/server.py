@@ -12,8 +12,8 @@ from typing import Any
 
 from aiohttp import HttpVersion11, web
 
-from labkit.ledger import REQUEST_HEADER, Ledger
 from labkit.net import Answer, Listening, Network
+from labkit.records.ledger import REQUEST_HEADER, Ledger
 from labkit.roles.access import Access, Moment, answered_line, refused_line
 from labkit.roles.envoy_gate import EnvoyGate
 from labkit.roles.gate import Gate

@@ -8,7 +8,7 @@ import math
 import random
 from collections.abc import Callable, Iterator
 
-from labkit.ledger import REQUEST_HEADER, Ledger
+from labkit.records.ledger import REQUEST_HEADER, Ledger
 from labkit.roles.http1 import HopFailure
 from labkit.roles.origin import IDEMPOTENCY_KEY
 from labkit.roles.router import Errand, Incoming, Outgoing, Router

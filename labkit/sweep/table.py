@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labkit.points import RatePoint, RateSeries
+from labkit.records.counts import RatePoint, RateSeries
 from labkit.settings import SettingsError
 from labkit.sweep.plan import Plan, Point, told
 from labkit.theory import wilson

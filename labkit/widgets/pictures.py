@@ -12,7 +12,7 @@ from labkit.figures.draw import size_of
 from labkit.figures.outcomes import told
 from labkit.lab import Run, run
 from labkit.lessons import telling
-from labkit.points import Outcomes
+from labkit.records.counts import Outcomes
 from labkit.settings import Scenario, SettingsError
 
 # More requests than this make a slider lag.

@@ -27,7 +27,7 @@ from labkit.figures.rates import told as told_rates
 from labkit.figures.scales import percent
 from labkit.lab import Run
 from labkit.model import Grid
-from labkit.points import Curve, RatePoint, RateSeries
+from labkit.records.counts import Curve, RatePoint, RateSeries
 from labkit.settings import Scenario, SettingsError, knob_at
 from labkit.settings.paths import turned
 from labkit.theory import (

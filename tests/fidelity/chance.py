@@ -22,7 +22,7 @@ from labkit.clock import VirtualLoop, run_nested
 from labkit.net.loopback import LoopbackNetwork
 from labkit.net.memory import MemoryNetwork
 from labkit.net.precise import precise_loop
-from labkit.wire import Direction, Kind, Trace
+from labkit.records.trace import Direction, Kind, Trace
 from tests.fidelity.actors import OK, Client, Message, Peer
 from tests.fidelity.row import Knobs
 from tests.fidelity.stage import Stage, base, staged

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from labkit.net.loopback import LoopbackNetwork
-from labkit.wire import Trace
+from labkit.records.trace import Trace
 from tests.fidelity.stage import Stage, base, staged
 
 LANES = 4

@@ -19,8 +19,8 @@ from labkit.clock import VirtualLoop, run_nested
 from labkit.net.loopback import LoopbackNetwork
 from labkit.net.memory import MemoryNetwork
 from labkit.net.precise import precise_loop
+from labkit.records.trace import Trace
 from labkit.settings import Scenario
-from labkit.wire import Trace
 from tests.fidelity.row import Row
 from tests.fidelity.stage import WORLDS, staged
 

@@ -7,7 +7,7 @@ longest life of a connection. All are short, and no two sums of them are alike.
 from __future__ import annotations
 
 from labkit.net import reset
-from labkit.wire import Direction, Kind
+from labkit.records.trace import Direction, Kind
 from tests.fidelity.actors import (
     OK,
     Client,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from labkit.wire import Direction, Kind
+from labkit.records.trace import Direction, Kind
 from tests.fidelity.actors import OK, Message, Peer, Script, answers, request, response
 from tests.fidelity.row import merged, row
 from tests.fidelity.rows_a import says, status

@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Callable, Mapping
 
 from labkit.net import Answer
-from labkit.wire import Direction, Kind
+from labkit.records.trace import Direction, Kind
 from tests.fidelity.actors import Message, answers, request, response
 from tests.fidelity.row import Knobs, Story, row
 from tests.fidelity.rows_a import private, says, status

@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from labkit.lab.chain import Chain
-from labkit.ledger import Ledger
 from labkit.net import Address, Answer
 from labkit.net.loopback import LoopbackNetwork
 from labkit.net.memory import MemoryNetwork
+from labkit.records.ledger import Ledger
+from labkit.records.trace import Direction, Kind, Trace, WireEvent
 from labkit.roles.access import Access
 from labkit.settings import Hop, Scenario, Server
-from labkit.wire import Direction, Kind, Trace, WireEvent
 from tests.fidelity.actors import Client, Message, Peer, Script, answers
 
 AnyClient = TypeVar("AnyClient", bound=Client)

@@ -12,8 +12,8 @@ from labkit import Hop, Lab, Link, Pool, Scenario, Server, SettingsError, Traffi
 from labkit.field import configuration
 from labkit.field.envoy import Envoy
 from labkit.lessons import repeats
+from labkit.records.trace import Direction, Kind
 from labkit.settings import Origin, Retry
-from labkit.wire import Direction, Kind
 
 NEEDS = ("envoy",)
 

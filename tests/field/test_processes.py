@@ -24,9 +24,9 @@ from labkit.field.account import Account
 from labkit.field.child import Child, Leash
 from labkit.field.envoy import Envoy
 from labkit.field.program import Place, Program
-from labkit.ledger import Ledger
 from labkit.net.loopback import LoopbackNetwork
-from labkit.wire import Trace
+from labkit.records.ledger import Ledger
+from labkit.records.trace import Trace
 
 pytestmark = pytest.mark.live
 NEEDS = tuple(PROGRAMS)
@@ -126,9 +126,9 @@ import sys, tempfile
 tempfile.tempdir = sys.argv[1]
 import labkit
 from labkit.cli import main
-from labkit.ledger import Ledger
+from labkit.records.ledger import Ledger
 from labkit.net.loopback import LoopbackNetwork
-from labkit.wire import Trace
+from labkit.records.trace import Trace
 send = Ledger.send
 def and_say(self, method, now):
     if self.requests == 2:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from labkit.figures.grids import Counted
-from labkit.points import Curve, RatePoint, RateSeries
+from labkit.records.counts import Curve, RatePoint, RateSeries
 from labkit.settings import Hop, Link, Pool, Scenario, Server
 from labkit.theory import Window, failure_share
 

@@ -8,8 +8,15 @@ from matplotlib.axes import Axes
 
 import labkit
 from labkit.figures.draw import figure_of
+from labkit.records.trace import (
+    ConnectionLife,
+    Direction,
+    Exchange,
+    Kind,
+    Trace,
+    WireEvent,
+)
 from labkit.settings import Hop, Link, Origin, Pool, Retry, Scenario, Server, Traffic
-from labkit.wire import ConnectionLife, Direction, Exchange, Kind, Trace, WireEvent
 
 UP, DOWN = Direction.UPSTREAM, Direction.DOWNSTREAM
 

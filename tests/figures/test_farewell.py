@@ -8,13 +8,13 @@ import pytest
 from stories import overlaps, texts
 
 from labkit import figures
-from labkit.farewell import Farewell, Note
 from labkit.figures.draw import size_of
 from labkit.figures.farewell import LOOKS
 from labkit.figures.hatch import strokes
 from labkit.figures.sheet import Box
-from labkit.tcp import Tcp
-from labkit.wire import Direction, Kind, Trace, WireEvent
+from labkit.records.tcp_states import Tcp
+from labkit.records.teardown import Farewell, Note
+from labkit.records.trace import Direction, Kind, Trace, WireEvent
 
 UP, DOWN = Direction.UPSTREAM, Direction.DOWNSTREAM
 

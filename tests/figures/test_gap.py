@@ -6,7 +6,7 @@ import pytest
 
 from labkit import figures
 from labkit.figures.style import MARKS
-from labkit.points import GapPoint, GapSeries
+from labkit.records.counts import GapPoint, GapSeries
 from labkit.theory import Window
 
 WINDOW = Window(1.98, 2.0)

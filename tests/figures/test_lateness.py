@@ -6,7 +6,7 @@ import pytest
 
 from labkit import figures
 from labkit.figures.draw import figure_of
-from labkit.points import GapPoint, GapSeries
+from labkit.records.counts import GapPoint, GapSeries
 from labkit.theory import queue_share
 
 

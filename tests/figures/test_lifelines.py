@@ -9,7 +9,7 @@ from labkit import figures
 from labkit.figures.draw import size_of
 from labkit.figures.lanes import Lane, lanes, times
 from labkit.figures.timescale import time_scale
-from labkit.wire import Kind
+from labkit.records.trace import Kind
 
 
 def plan(**knobs: object) -> tuple[Lane, ...]:

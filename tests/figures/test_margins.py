@@ -10,7 +10,7 @@ from stories import overlaps, texts
 from labkit import figures
 from labkit.figures import margins
 from labkit.figures.margins import told
-from labkit.points import Curve
+from labkit.records.counts import Curve
 from labkit.settings import Hop, Link, Pool, Server
 
 INF = math.inf

@@ -9,8 +9,8 @@ from stories import overlaps, ran, texts
 from labkit import figures
 from labkit.figures.draw import figure_of
 from labkit.figures.outcomes import LOOKS, told
-from labkit.points import FATES, Outcomes
-from labkit.wire import Exchange
+from labkit.records.counts import FATES, Outcomes
+from labkit.records.trace import Exchange
 
 ROWS = (
     Outcomes("no retry", 55, 21, 24, 0),

@@ -17,7 +17,7 @@ from labkit.figures import hump, rated, rates
 from labkit.figures.hump import curve, summit_of
 from labkit.figures.rated import Rated
 from labkit.figures.rates import Edge
-from labkit.points import Curve, RatePoint, RateSeries
+from labkit.records.counts import Curve, RatePoint, RateSeries
 from labkit.theory import Window, duration, failure_share, wilson
 
 EDGE = Edge(4.98, "C = T − RTT")

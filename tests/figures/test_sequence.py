@@ -11,7 +11,7 @@ import labkit
 from labkit import figures
 from labkit.figures.draw import figure_of, size_of
 from labkit.figures.style import FAILED, STROKES
-from labkit.wire import Kind, Trace
+from labkit.records.trace import Kind, Trace
 
 DELAYS = [0.0, 0.0001, 0.01, 2.0]
 TIMEOUTS = [0.001, 5.0, 3600.0]

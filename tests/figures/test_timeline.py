@@ -11,7 +11,7 @@ from labkit.figures.page import Page, Wanted, fitting
 from labkit.figures.record import RunLike
 from labkit.figures.timeline import BREAK, ROOM, place, scale
 from labkit.figures.timescale import time_scale
-from labkit.wire import Direction
+from labkit.records.trace import Direction
 
 
 def page_of(run: RunLike, height: float = 400.0) -> Page:

@@ -11,11 +11,11 @@ import pytest
 
 import labkit
 from labkit.clock import Deadlock
-from labkit.farewell import Farewell
 from labkit.lessons import farewells
 from labkit.lessons.peers import Peer, agree, perform
-from labkit.tcp import CLIENT, SERVER, Tcp
-from labkit.wire import Direction, Kind
+from labkit.records.tcp_states import CLIENT, SERVER, Tcp
+from labkit.records.teardown import Farewell
+from labkit.records.trace import Direction, Kind
 
 UP, DOWN = Direction.UPSTREAM, Direction.DOWNSTREAM
 

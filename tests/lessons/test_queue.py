@@ -9,7 +9,7 @@ import pytest
 
 import labkit
 from labkit.lessons import queue
-from labkit.points import GapSeries
+from labkit.records.counts import GapSeries
 
 SERVER = "hop.1.server."
 

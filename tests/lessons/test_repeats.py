@@ -12,7 +12,7 @@ import pytest
 import labkit
 from labkit.lessons import repeats
 from labkit.places import data
-from labkit.points import Outcomes
+from labkit.records.counts import Outcomes
 
 RETRY = "hop.1.pool.retry."
 SAFE: dict[str, Any] = {

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
-from labkit.wire import Direction, Kind, Trace, WireEvent
+from labkit.records.trace import Direction, Kind, Trace, WireEvent
 
 UP, DOWN = Direction.UPSTREAM, Direction.DOWNSTREAM
 ETH_P_IP = 0x0800

@@ -10,7 +10,7 @@ from capture import FIN, RST, SYN, Capture, Packet, disagreements
 
 import labkit
 from labkit import Hop, Link, Run, Scenario, Server, Traffic
-from labkit.wire import Direction, Kind, Trace, WireEvent
+from labkit.records.trace import Direction, Kind, Trace, WireEvent
 
 pytestmark = [pytest.mark.live, pytest.mark.quiet]
 

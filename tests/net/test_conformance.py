@@ -17,8 +17,8 @@ from labkit.clock import VirtualLoop, run_nested
 from labkit.net import Answer, Listening, reset
 from labkit.net.loopback import LoopbackNetwork
 from labkit.net.memory import MemoryNetwork
+from labkit.records.trace import Direction, Kind, Trace
 from labkit.settings import Link
-from labkit.wire import Direction, Kind, Trace
 
 DELAY = 0.01
 RTT = 2 * DELAY

@@ -9,8 +9,8 @@ import pytest
 
 from labkit.clock import VirtualLoop, run_nested
 from labkit.net.memory import MemoryNetwork
+from labkit.records.trace import Direction, Kind, Trace
 from labkit.settings import Link
-from labkit.wire import Direction, Kind, Trace
 
 HERE = "127.0.0.1"
 

@@ -13,8 +13,8 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from labkit.clock import VirtualLoop, run_nested
 from labkit.net.memory import MemoryNetwork
+from labkit.records.trace import Trace
 from labkit.settings import Link
-from labkit.wire import Trace
 
 HERE, PORT = "127.0.0.1", 8080
 CHUNK = b"0123456789abcdef" * 4096

@@ -13,10 +13,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from labkit.clock import VirtualLoop, run_nested
-from labkit.ledger import Ledger
 from labkit.net import reset
 from labkit.net.loopback import LoopbackNetwork
 from labkit.net.memory import MemoryNetwork
+from labkit.records.ledger import Ledger
 from labkit.roles.access import Access
 from labkit.roles.by_envoy import BY_ENVOY
 from labkit.roles.envoy_proxy import EnvoyProxy

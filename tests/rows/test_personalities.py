@@ -6,8 +6,8 @@ import pytest
 
 import labkit
 from labkit import Hop, Link, Pool, Scenario, Server, Traffic
+from labkit.records.trace import Direction, Kind
 from labkit.settings import Origin, Retry
-from labkit.wire import Direction, Kind
 
 UP_DATA = (Kind.DATA, Direction.UPSTREAM)
 PROXIES = ("nginx", "haproxy", "alb")

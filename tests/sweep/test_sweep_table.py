@@ -11,7 +11,7 @@ import pytest
 from small import GRID, POOL, RACE, SERVER
 
 import labkit
-from labkit.points import RatePoint
+from labkit.records.counts import RatePoint
 from labkit.settings import SettingsError
 from labkit.sweep import Table
 from labkit.sweep.plan import Plan

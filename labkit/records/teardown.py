@@ -1,6 +1,6 @@
 """How one connection ended: what crossed the wire, and what each program was told.
 
-Plain, frozen facts, like those of :mod:`labkit.wire`. A kernel may know for long
+Plain, frozen facts, like those of :mod:`labkit.records.trace`. A kernel may know for long
 what its program has not read yet: the states of the ends come from the wire, the
 notes from the programs. Times are seconds on the clock of the play.
 """
@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import groupby
 
-from labkit.tcp import CLIENT, SERVER, SIDES, Band, bands
-from labkit.wire import Direction, Kind, Trace, WireEvent
+from labkit.records.tcp_states import CLIENT, SERVER, SIDES, Band, bands
+from labkit.records.trace import Direction, Kind, Trace, WireEvent
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
-from labkit.wire import Direction, Kind, WireEvent
+from labkit.records.trace import Direction, Kind, WireEvent
 
 CLIENT, SERVER = "client", "server"
 SIDES = (CLIENT, SERVER)

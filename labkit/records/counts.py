@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from labkit.theory import wilson
 
 if TYPE_CHECKING:
-    from labkit.wire import Exchange
+    from labkit.records.trace import Exchange
 
 
 class Counted:

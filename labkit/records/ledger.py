@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import overload
 
-from labkit.wire import ConnectionLife, Exchange
+from labkit.records.trace import ConnectionLife, Exchange
 
 # By this header a request is known in the ledger, on whatever hop it is.
 REQUEST_HEADER = "x-labkit-request"
