@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from labkit.gaps import measure_gaps, trial
 from labkit.lab import run
-from labkit.phases import Outcome, Probe, ProbeSeries, goodbye_ends, phases
 from labkit.settings import Hop, Link, Pool, Scenario, Server
 from labkit.settings.personalities import PERSONALITIES
 from labkit.theory import race_window, window_at_source
+from labkit.theory.phases import Outcome, Probe, ProbeSeries, goodbye_ends, phases
 
 SERVED, ANNOUNCED, LOST, GONE = Outcome
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labkit.proportions import holm, in_range, same_share, this_share
 from labkit.theory import wilson
+from labkit.theory.proportions import holm, in_range, same_share, this_share
 
 counts = st.integers(0, 60).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 

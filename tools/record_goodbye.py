@@ -14,7 +14,7 @@ from pathlib import Path
 import labkit
 from labkit.lessons.goodbyes import RECORDED, RECORDING, around, probes_of, probing
 from labkit.net.jitter import measure_jitter
-from labkit.phases import Probe, goodbye_ends
+from labkit.theory.phases import Probe, goodbye_ends
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 

@@ -33,10 +33,10 @@ from labkit.figures.style import (
     TITLE,
 )
 from labkit.figures.timescale import TimeScale, time_scale
-from labkit.phases import Outcome, Phase, ProbeSeries, goodbye_ends
-from labkit.phases import phases as phases_of
 from labkit.settings import Hop
 from labkit.theory import duration, moment
+from labkit.theory.phases import Outcome, Phase, ProbeSeries, goodbye_ends
+from labkit.theory.phases import phases as phases_of
 
 WIDTH = 178.0
 _LEFT, _RIGHT = 34.0, 172.0  # mm, the time axis

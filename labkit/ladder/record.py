@@ -11,10 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from labkit.proportions import holm, in_range, same_share
 from labkit.records.estimate import Rung, percent
 from labkit.settings import Scenario
 from labkit.theory import duration
+from labkit.theory.proportions import holm, in_range, same_share
 
 # Of a hundred ladders whose columns all say the same, one may say that they do not.
 LEVEL = 0.01

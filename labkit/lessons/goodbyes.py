@@ -13,7 +13,6 @@ from labkit.figures.phases import phases as phases_figure
 from labkit.lab import Run, run
 from labkit.lessons.budget import LIFE, judged
 from labkit.lessons.verdict import Verdict
-from labkit.phases import Outcome, Probe, ProbeSeries
 from labkit.places import data
 from labkit.records.trace import Exchange
 from labkit.settings import (
@@ -29,6 +28,7 @@ from labkit.settings import (
     Traffic,
 )
 from labkit.theory import wilson
+from labkit.theory.phases import Outcome, Probe, ProbeSeries
 
 RECORDING = "recordings/goodbye-envoy.json"
 # A request after so short a pause finds the connection as it was, or opens one.

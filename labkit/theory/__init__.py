@@ -10,7 +10,6 @@ whole scenario, ``chance`` how sure a count is, ``words`` in words.
 
 from __future__ import annotations
 
-from labkit.theory.chance import wilson
 from labkit.theory.periodic import periodic_share
 from labkit.theory.pools import pool_share, queue_share, retry_share
 from labkit.theory.predict import predicted
@@ -22,6 +21,8 @@ from labkit.theory.rates import (
     found_idle,
     peak,
 )
+from labkit.theory.stats import wilson
+from labkit.theory.text import duration, moment, ordering
 from labkit.theory.walk import walk_share
 from labkit.theory.window import (
     Window,
@@ -32,7 +33,6 @@ from labkit.theory.window import (
     safe,
     window_at_source,
 )
-from labkit.theory.words import duration, moment, ordering
 
 __all__ = [
     "Prediction",

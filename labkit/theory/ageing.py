@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from labkit.theory.cycle import fates
+from labkit.theory.text import duration
 from labkit.theory.window import patience
-from labkit.theory.words import duration
 
 if TYPE_CHECKING:
     from labkit.settings import Hop

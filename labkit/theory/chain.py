@@ -6,7 +6,7 @@ import math
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from labkit.theory.crowded import between_arrivals, hop_share
+from labkit.theory.overlap import between_arrivals, hop_share
 from labkit.theory.prediction import Prediction, between
 from labkit.theory.window import Window, race_window
 

@@ -6,11 +6,11 @@ import math
 from typing import TYPE_CHECKING
 
 from labkit.theory.chain import chain_share
-from labkit.theory.limits import only, refuse, refuse_ageing, refuse_overlap
 from labkit.theory.periodic import periodic_share
 from labkit.theory.prediction import Prediction, between, exactly
 from labkit.theory.rates import busy_time
-from labkit.theory.rescue import asks_again, may_time_out, rescued
+from labkit.theory.retries import asks_again, may_time_out, rescued
+from labkit.theory.unsupported import only, refuse, refuse_ageing, refuse_overlap
 from labkit.theory.walk import walk_share
 from labkit.theory.window import closed_at, deaf_at, patience, race_window
 

@@ -39,8 +39,8 @@ from labkit.theory import (
     race_window,
     window_at_source,
 )
-from labkit.theory.limits import refuse
-from labkit.theory.rescue import rescued
+from labkit.theory.retries import rescued
+from labkit.theory.unsupported import refuse
 from labkit.widgets.budget import Size, affordable
 from labkit.widgets.pictures import Subject
 

@@ -10,8 +10,8 @@ from stories import overlaps, texts
 from labkit import figures
 from labkit.figures.draw import size_of
 from labkit.figures.phases import LOOKS, alt, title
-from labkit.phases import Outcome, Probe, ProbeSeries, phases
 from labkit.settings import Hop, Link, Pool, Server
+from labkit.theory.phases import Outcome, Probe, ProbeSeries, phases
 
 
 def hop(

@@ -10,7 +10,7 @@ import pytest
 
 import labkit
 from labkit.lessons import goodbyes
-from labkit.phases import Outcome, phases
+from labkit.theory.phases import Outcome, phases
 
 POOL, SERVER = "hop.0.pool", "hop.0.server"
 

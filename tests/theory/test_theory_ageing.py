@@ -9,9 +9,9 @@ import pytest
 
 import labkit
 from labkit.places import data
-from labkit.proportions import in_range
 from labkit.settings import Hop, Link, Pool, Scenario, Server, Traffic
 from labkit.theory import predicted
+from labkit.theory.proportions import in_range
 
 inf = math.inf
 REQUESTS = 100_000

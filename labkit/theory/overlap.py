@@ -14,7 +14,7 @@ from labkit.theory.cycle import Fates, Life, Service, cycle_share, fates
 from labkit.theory.pools import deeper_share, turns_share
 from labkit.theory.prediction import Prediction, between, exactly
 from labkit.theory.rates import busy_time, failure_share
-from labkit.theory.rescue import asks_again, may_time_out, rescued
+from labkit.theory.retries import asks_again, may_time_out, rescued
 from labkit.theory.window import Window, closed_at, patience, race_window
 
 if TYPE_CHECKING:
