@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from labkit.clock import Deadlock, HorizonPassed, NotSupported, VirtualLoop
-    from labkit.doctor import explain
     from labkit.field import FieldError
     from labkit.gaps import measure_gaps
     from labkit.lab import Lab, Run, arun, run, run_many
     from labkit.records.trace import ConnectionLife, Exchange, Trace, WireEvent
+    from labkit.reference.errors import explain
     from labkit.settings import (
         Hop,
         Link,
@@ -39,7 +39,7 @@ __version__ = "0.1.0"
 _HOME = {
     **dict.fromkeys(("Deadlock", "HorizonPassed", "NotSupported"), "labkit.clock"),
     "VirtualLoop": "labkit.clock",
-    "explain": "labkit.doctor",
+    "explain": "labkit.reference.errors",
     "FieldError": "labkit.field.trouble",
     **dict.fromkeys(("Lab", "Run", "arun", "run", "run_many"), "labkit.lab"),
     **dict.fromkeys(("Hop", "Link", "Origin", "Pool", "Retry"), "labkit.settings"),
@@ -53,7 +53,12 @@ _HOME = {
 }
 
 # Found without an import of their own: labkit.accesslogs.read(...).
-_ROOMS = ("accesslogs", "field", "presets", "sweep")
+_ROOMS = {
+    "accesslogs": "labkit.accesslogs",
+    "catalogue": "labkit.reference.catalogue",
+    "field": "labkit.field",
+    "sweep": "labkit.sweep",
+}
 
 __all__ = [
     "ConnectionLife",
@@ -90,7 +95,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in _ROOMS:
-        return importlib.import_module(f"labkit.{name}")
+        return importlib.import_module(_ROOMS[name])
     home = _HOME.get(name)
     if home is None:
         raise AttributeError(f"module 'labkit' has no attribute {name!r}")

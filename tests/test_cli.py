@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from labkit.places import data, scenario_file
 from labkit.records.trace import Trace
+from labkit.resources import data, scenario_file
 
 UPSTREAM = str(scenario_file("mistuned-upstream"))
 

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 import labkit
 from labkit.cli.main import main
-from labkit.doctor import Explanation, explain
-from labkit.doctor.envoy_words import FLAGS, LONG_NAMES
-from labkit.doctor.explanation import VERDICTS
-from labkit.doctor.phrases import written
-from labkit.doctor.words import ROWS
+from labkit.reference.errors import Explanation, explain
+from labkit.reference.errors.envoy_words import FLAGS, LONG_NAMES
+from labkit.reference.errors.explanation import VERDICTS
+from labkit.reference.errors.phrases import written
+from labkit.reference.errors.words import ROWS
 from labkit.settings import SettingsError
 
 EXECUTED = {"yes", "no", "unknown"}

@@ -16,7 +16,7 @@ from aiohttp import web
 import labkit
 from labkit import Hop, Lab, Link, Pool, Run, Scenario, Server, SettingsError, Traffic
 from labkit.lab import engines
-from labkit.places import scenario_file
+from labkit.resources import scenario_file
 from labkit.roles.server import Visit
 from labkit.settings import Event, LabSettings, Origin
 

@@ -13,8 +13,8 @@ from labkit.lab import run
 from labkit.ladder import COLUMNS, Ladder, Rung, climb
 from labkit.ladder.columns import CHAIN, chains, column, side_by_side
 from labkit.ladder.lateness import lateness, tolerance
-from labkit.places import data
 from labkit.records.estimate import percent
+from labkit.resources import data
 from labkit.settings import Event, LabSettings
 from labkit.theory import predicted
 

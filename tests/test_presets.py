@@ -13,9 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labkit import Hop, Scenario, SettingsError, theory
-from labkit.parameters import KNOBS
-from labkit.places import data
-from labkit.presets import (
+from labkit.reference.catalogue import (
     Default,
     defaults,
     end,
@@ -26,7 +24,9 @@ from labkit.presets import (
     presets,
     products,
 )
-from labkit.versions import ranges
+from labkit.reference.parameters import KNOBS
+from labkit.reference.versions import ranges
+from labkit.resources import data
 
 COLUMNS = [
     *("name", "version", "side", "parameter", "seconds", "announces_close"),

@@ -11,7 +11,7 @@ import pytest
 
 import labkit
 from labkit.cli.scenario import read
-from labkit.places import scenario_file
+from labkit.resources import scenario_file
 
 REPORTS = sorted(scenario_file("safe").parent.joinpath("reports").glob("*.toml"))
 MEND = "# mended by: "

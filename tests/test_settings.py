@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scenarios import scenarios
 
-from labkit.places import data as data_file
+from labkit.resources import data as data_file
 from labkit.settings import (
     Event,
     Hop,

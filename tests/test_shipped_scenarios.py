@@ -5,7 +5,7 @@ from functools import cache
 import pytest
 
 import labkit
-from labkit.places import scenario_file
+from labkit.resources import scenario_file
 
 MOST_REQUESTS_IN_A_RUN = 5000
 

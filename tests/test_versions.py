@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labkit.versions import Range, ranges, version
+from labkit.reference.versions import Range, ranges, version
 
 
 @pytest.mark.parametrize(

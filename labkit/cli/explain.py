@@ -8,7 +8,7 @@ from argparse import Namespace
 
 def explain(arguments: Namespace) -> int:
     """Print what the index knows of the words; returns the exit status."""
-    from labkit.doctor import explain as look_up
+    from labkit.reference.errors import explain as look_up
 
     told = look_up(" ".join(arguments.text))
     print(json.dumps(told.as_dict()) if arguments.json else told)

@@ -8,7 +8,7 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from labkit.places import notebooks
+from labkit.resources import notebooks
 from labkit.settings import SettingsError
 
 FIRST = "00-start-here.ipynb"

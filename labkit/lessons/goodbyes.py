@@ -13,8 +13,8 @@ from labkit.figures.phases import phases as phases_figure
 from labkit.lab import Run, run
 from labkit.lessons.budget import LIFE, judged
 from labkit.lessons.verdict import Verdict
-from labkit.places import data
 from labkit.records.trace import Exchange
+from labkit.resources import data
 from labkit.settings import (
     Event,
     Hop,

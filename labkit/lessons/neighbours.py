@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from labkit import presets
+from labkit.reference import catalogue
 from labkit.settings import Hop, Link, Scenario
 from labkit.theory import duration, ordering
 
@@ -40,18 +40,18 @@ def neighbours(delay: float = 0.005) -> Neighbours:
 
     ``delay`` is the one-way delay between them, in seconds.
     """
-    pairs = [*presets.presets().values(), *(_pair(*each) for each in _MORE)]
+    pairs = [*catalogue.presets().values(), *(_pair(*each) for each in _MORE)]
     rows = [(_keeps(p.client), _keeps(p.server), _verdict(p, delay)) for p in pairs]
     head = ("client end, in front", "server end, behind", "who gives up first")
     return Neighbours((head, *rows))
 
 
-def _pair(client: str, server: str, version: str | None) -> presets.Preset:
-    behind = presets.idle(server, "server", version)
-    return presets.Preset(presets.idle(client, "client"), behind)
+def _pair(client: str, server: str, version: str | None) -> catalogue.Preset:
+    behind = catalogue.idle(server, "server", version)
+    return catalogue.Preset(catalogue.idle(client, "client"), behind)
 
 
-def _keeps(row: presets.Default) -> str:
+def _keeps(row: catalogue.Default) -> str:
     """A product with its number; with its version, where another one has another."""
     name = f"{row.name}, {row.version}" if _differs(row) else row.name
     if not row.keeps_connections:
@@ -60,16 +60,16 @@ def _keeps(row: presets.Default) -> str:
     return f"{name}: {kept}"
 
 
-def _differs(row: presets.Default) -> bool:
+def _differs(row: catalogue.Default) -> bool:
     """Has another version of this product another number?"""
     return any(
         (each.name, each.side, each.knob) == (row.name, row.side, row.knob)
         and each.seconds != row.seconds
-        for each in presets.defaults()
+        for each in catalogue.defaults()
     )
 
 
-def _verdict(preset: presets.Preset, delay: float) -> str:
+def _verdict(preset: catalogue.Preset, delay: float) -> str:
     if not preset.server.keeps_connections:
         return "the server closes after every response and says so: safe"
     return ordering(_hop(delay).replace_all(preset.changes(hop=0)), 0)

@@ -10,8 +10,8 @@ from typing import Any
 from labkit.lab import run_many
 from labkit.lessons.verdict import Verdict, number_of
 from labkit.model import grid
-from labkit.places import data
 from labkit.records.counts import Curve, RatePoint, RateSeries
+from labkit.resources import data
 from labkit.settings import Hop, Link, Pool, Scenario, Server, Traffic
 from labkit.theory import (
     Window,

@@ -9,8 +9,8 @@ from typing import Any
 from labkit.lab import run, run_many
 from labkit.lessons.verdict import Verdict, number_of
 from labkit.lessons.zero import judged
-from labkit.places import data
 from labkit.records.counts import GapPoint, GapSeries
+from labkit.resources import data
 from labkit.settings import (
     Hop,
     Link,

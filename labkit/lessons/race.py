@@ -16,8 +16,8 @@ from labkit.lessons.crossing import (
     trial,
 )
 from labkit.lessons.mending import check_mended
-from labkit.places import data
 from labkit.records.counts import GapPoint, GapSeries
+from labkit.resources import data
 from labkit.theory import Window, duration
 
 __all__ = [

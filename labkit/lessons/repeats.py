@@ -13,8 +13,8 @@ from labkit.lab import Run, run, run_many
 from labkit.lessons.payments import DIES
 from labkit.lessons.payments import check_safe as check_safe
 from labkit.lessons.verdict import Verdict
-from labkit.places import data
 from labkit.records.counts import Outcomes
+from labkit.resources import data
 from labkit.settings import (
     Event,
     Hop,

@@ -6,7 +6,6 @@ import random
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-from labkit import presets
 from labkit.figures.zones import Named
 from labkit.gaps import measure_gaps, trial
 from labkit.lab import run
@@ -14,6 +13,7 @@ from labkit.lessons.mistakes import hint
 from labkit.lessons.probes import Loss, first_loss
 from labkit.lessons.verdict import Verdict
 from labkit.model import Grid, grid
+from labkit.reference import catalogue
 from labkit.settings import (
     Hop,
     Link,
@@ -571,7 +571,7 @@ def products() -> list[Named]:
     return [
         Named(pair.server.seconds, pair.client.seconds, name)
         for client, server, name in _ON_THE_MAP
-        for pair in (presets.pair(client, server),)
+        for pair in (catalogue.pair(client, server),)
     ]
 
 
@@ -580,6 +580,6 @@ def front_presets() -> dict[str, dict[str, float]]:
     wanted = _timers(0, (), ())
     return {
         name: {path: changes[path] for path in wanted}
-        for name, changes in presets.for_panel(hop=0).items()
+        for name, changes in catalogue.for_panel(hop=0).items()
         if all(0.0 < changes[path] < 1e6 for path in wanted)
     }

@@ -1,7 +1,7 @@
 """How one connection ended: what crossed the wire, and what each program was told.
 
-Plain, frozen facts, like those of :mod:`labkit.records.trace`. A kernel may know for long
-what its program has not read yet: the states of the ends come from the wire, the
+Plain, frozen facts, like those of :mod:`labkit.records.trace`. A kernel may know for
+long what its program has not read yet: the states of the ends come from the wire, the
 notes from the programs. Times are seconds on the clock of the play.
 """
 

@@ -11,8 +11,8 @@ import pytest
 
 import labkit
 from labkit.lessons import repeats
-from labkit.places import data
 from labkit.records.counts import Outcomes
+from labkit.resources import data
 
 RETRY = "hop.1.pool.retry."
 SAFE: dict[str, Any] = {

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 import labkit
-from labkit.doctor import explain
 from labkit.lessons.start import HOPS, LINES, check_hops, failing_chain
+from labkit.reference.errors import explain
 
 RIGHT = {"A": "alb-envoy", "B": "envoy-node", "C": "none"}
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import labkit
-from labkit.places import data
+from labkit.resources import data
 from labkit.settings import Hop, Link, Pool, Scenario, Server, Traffic
 from labkit.theory import predicted
 from labkit.theory.proportions import in_range

@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from labkit.doctor.explanation import Entry, Verdict, entry
-from labkit.doctor.fields import every
-from labkit.doctor.pasted import Pasted
-from labkit.doctor.phrases import Finding, Rank
+from labkit.reference.errors.explanation import Entry, Verdict, entry
+from labkit.reference.errors.fields import every
+from labkit.reference.errors.pasted import Pasted
+from labkit.reference.errors.phrases import Finding, Rank
 
 PROGRAM = "curl, PHP: Guzzle, Symfony"
 _SOURCE = 'curl\'s manual page, "EXIT CODES"'

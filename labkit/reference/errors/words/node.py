@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from labkit.doctor.explanation import entry
-from labkit.doctor.phrases import Rank, Row, row
-from labkit.doctor.words.common import NO_ANSWER, body_timeout
+from labkit.reference.errors.explanation import entry
+from labkit.reference.errors.phrases import Rank, Row, row
+from labkit.reference.errors.words.common import NO_ANSWER, body_timeout
 
 _NODE = "Node.js"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from labkit.doctor.explanation import Executed, Verdict
+from labkit.reference.errors.explanation import Executed, Verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from labkit.doctor.explanation import Entry, Executed, Verdict, entry
-from labkit.doctor.fields import every, number, pattern
-from labkit.doctor.pasted import Pasted
-from labkit.doctor.phrases import Finding, Rank
+from labkit.reference.errors.explanation import Entry, Executed, Verdict, entry
+from labkit.reference.errors.fields import every, number, pattern
+from labkit.reference.errors.pasted import Pasted
+from labkit.reference.errors.phrases import Finding, Rank
 
 PROGRAM = "AWS ALB"
 LONG_SECONDS = 1.0

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from labkit.doctor.explanation import entry
-from labkit.doctor.phrases import Rank, Row, row
+from labkit.reference.errors.explanation import entry
+from labkit.reference.errors.phrases import Rank, Row, row
 
 _GOOGLE = "Google Cloud load balancer"
 _GOOGLE_HOP = "balancer to backend"

@@ -10,11 +10,17 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from labkit.doctor.envoy_words import DETAILS, FLAGS, LONG_NAMES, REASONS, Told
-from labkit.doctor.explanation import ORDER, Entry, Verdict, entry
-from labkit.doctor.fields import every, number, pattern
-from labkit.doctor.pasted import Pasted
-from labkit.doctor.phrases import Finding, Rank, find_word
+from labkit.reference.errors.envoy_words import (
+    DETAILS,
+    FLAGS,
+    LONG_NAMES,
+    REASONS,
+    Told,
+)
+from labkit.reference.errors.explanation import ORDER, Entry, Verdict, entry
+from labkit.reference.errors.fields import every, number, pattern
+from labkit.reference.errors.pasted import Pasted
+from labkit.reference.errors.phrases import Finding, Rank, find_word
 
 PROGRAM = "Envoy, Istio"
 MEASURED = "Envoy 1.40 as measured"

@@ -8,12 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from labkit.doctor import alb, curl, ended, envoy, haproxy, heroku, nginx, statuses
-from labkit.doctor.explanation import Explanation, Verdict
-from labkit.doctor.near import nearest
-from labkit.doctor.pasted import Pasted
-from labkit.doctor.phrases import Finding, Rank, found
-from labkit.doctor.words import ROWS
+from labkit.reference.errors import (
+    alb,
+    curl,
+    ended,
+    envoy,
+    haproxy,
+    heroku,
+    nginx,
+    statuses,
+)
+from labkit.reference.errors.explanation import Explanation, Verdict
+from labkit.reference.errors.near import nearest
+from labkit.reference.errors.pasted import Pasted
+from labkit.reference.errors.phrases import Finding, Rank, found
+from labkit.reference.errors.words import ROWS
 
 _READERS = (envoy, haproxy, alb, heroku, nginx, curl, ended, statuses)
 

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from labkit.doctor.explanation import Entry
-from labkit.doctor.pasted import Pasted
+from labkit.reference.errors.explanation import Entry
+from labkit.reference.errors.pasted import Pasted
 
 WITHIN = 200
 # So often a phrase's first words may stand in a text without the rest of it.

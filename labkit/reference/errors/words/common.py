@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labkit.doctor.explanation import Entry, entry
+from labkit.reference.errors.explanation import Entry, entry
 
 _BODY_TIMEOUT = "The answer had begun; the rest did not come in time."
 _POOL_FULL = (

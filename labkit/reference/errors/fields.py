@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from labkit.doctor.pasted import Pasted
+from labkit.reference.errors.pasted import Pasted
 
 MOST_FIELDS = 2000
 # Blanks, brackets and escaped quotes between a name and its value.

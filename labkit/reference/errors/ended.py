@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from labkit.doctor.explanation import Entry, entry
-from labkit.doctor.fields import every
-from labkit.doctor.pasted import Pasted
-from labkit.doctor.phrases import Finding, Rank
+from labkit.reference.errors.explanation import Entry, entry
+from labkit.reference.errors.fields import every
+from labkit.reference.errors.pasted import Pasted
+from labkit.reference.errors.phrases import Finding, Rank
 
 # Behind ": " or "=" or in quotes or brackets, and at the end of a line, of a value or
 # before the next field. "unexpected EOF" and "EOF when reading a line" are others.

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from labkit.doctor.phrases import written
-from labkit.doctor.words import ROWS
+from labkit.reference.errors.phrases import written
+from labkit.reference.errors.words import ROWS
 
 _LETTERS = 2000
 _MOST_WORDS = 40

@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from labkit.doctor.explanation import Entry, Executed, Verdict, entry
-from labkit.doctor.fields import every, pattern
-from labkit.doctor.pasted import Pasted
-from labkit.doctor.phrases import Finding, Rank
+from labkit.reference.errors.explanation import Entry, Executed, Verdict, entry
+from labkit.reference.errors.fields import every, pattern
+from labkit.reference.errors.pasted import Pasted
+from labkit.reference.errors.phrases import Finding, Rank
 
 PROGRAM = "HAProxy"
 SOURCE = 'HAProxy configuration manual, "Session state at disconnection"'

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from labkit.doctor.explanation import Entry, Executed, Verdict, entry
-from labkit.doctor.pasted import Pasted
-from labkit.doctor.phrases import Finding, Rank, find_word
+from labkit.reference.errors.explanation import Entry, Executed, Verdict, entry
+from labkit.reference.errors.pasted import Pasted
+from labkit.reference.errors.phrases import Finding, Rank, find_word
 
 PROGRAM = "nginx, ingress-nginx"
 _SOURCE = "ingress-nginx 11244"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from labkit.doctor.explanation import entry
-from labkit.doctor.phrases import Rank, Row, row
+from labkit.reference.errors.explanation import entry
+from labkit.reference.errors.phrases import Rank, Row, row
 
 _HTTPD = "Apache httpd, IBM HTTP Server"
 _HAPROXY = "HAProxy"

@@ -23,13 +23,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from labkit.parameters import knob_of
-from labkit.places import data
+from labkit.reference.parameters import knob_of
+from labkit.reference.versions import Version, ranges
+from labkit.reference.versions import version as numbers_of
+from labkit.resources import data
 from labkit.settings import SettingsError
 from labkit.settings.validators import shown
 from labkit.theory import duration
-from labkit.versions import Version, ranges
-from labkit.versions import version as numbers_of
 
 SIDES = ("client", "server")
 _TABLE = "default-timeouts.csv"

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from labkit.doctor.explanation import Verdict, entry
-from labkit.doctor.fields import every
-from labkit.doctor.pasted import Pasted
-from labkit.doctor.phrases import Finding, Rank
+from labkit.reference.errors.explanation import Verdict, entry
+from labkit.reference.errors.fields import every
+from labkit.reference.errors.pasted import Pasted
+from labkit.reference.errors.phrases import Finding, Rank
 
 PROGRAM = "Heroku router"
 LONG_MILLISECONDS = 1000

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from labkit.doctor.phrases import Row
-from labkit.doctor.words import (
+from labkit.reference.errors.phrases import Row
+from labkit.reference.errors.words import (
     clouds,
     go,
     jvm,

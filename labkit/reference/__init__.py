@@ -1,0 +1,1 @@
+"""Curated facts with their sources: defaults of products, strings to causes."""
