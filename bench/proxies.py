@@ -65,10 +65,10 @@ async def ours(port: int, upstream: int) -> None:
     """labkit's proxy between two plain sockets, without links."""
     from labkit.net.direct import DirectNetwork
     from labkit.records.ledger import Ledger
-    from labkit.roles.pool import ConnectionPool
+    from labkit.roles.client.pool import ConnectionPool
+    from labkit.roles.client.router import Router
     from labkit.roles.proxy import Proxy
-    from labkit.roles.router import Router
-    from labkit.roles.server import HopServer
+    from labkit.roles.server.server import HopServer
     from labkit.settings import Pool, Server
 
     network = DirectNetwork(addresses={1: (HERE, upstream)}, ports={0: port})

@@ -12,9 +12,9 @@ from labkit.net import Answer, reset
 from labkit.net.memory import MemoryNetwork
 from labkit.records.ledger import Ledger
 from labkit.records.trace import Kind, Trace
-from labkit.roles.message import Incoming, Outgoing
-from labkit.roles.pool import ConnectionPool
-from labkit.roles.router import Router
+from labkit.roles.client.pool import ConnectionPool
+from labkit.roles.client.router import Router
+from labkit.roles.http.message import Incoming, Outgoing
 from labkit.settings import Link, Pool
 
 T = TypeVar("T")

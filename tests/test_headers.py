@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labkit.headers import (
+from labkit.roles.http.headers import (
     HOP_BY_HOP,
     NEVER_NOMINATED,
     Headers,

@@ -5,9 +5,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from labkit.headers import keep_alive_hint, wants_close
-from labkit.roles.heads import MAX_HEAD, Head, framed, read_response, write_request
-from labkit.roles.message import Outgoing
+from labkit.roles.http.fast_path import (
+    MAX_HEAD,
+    Head,
+    framed,
+    read_response,
+    write_request,
+)
+from labkit.roles.http.headers import keep_alive_hint, wants_close
+from labkit.roles.http.message import Outgoing
 
 FIELDS = [
     *(b"Content-Length: 0", b"Content-Length: 3", b"content-length:3 ", b"A: b"),

@@ -8,10 +8,10 @@ import pytest
 from scripted import HOST, OK, Peer, World, plain, run
 
 from labkit.records.trace import Kind
-from labkit.roles.caller import Caller
-from labkit.roles.http1 import Http1Connection
-from labkit.roles.message import HIGH_WATER, HopFailure, Incoming, Outgoing
-from labkit.states import ImpossibleTransition, State
+from labkit.roles.client.caller import Caller
+from labkit.roles.client.connection import Http1Connection
+from labkit.roles.client.states import ImpossibleTransition, State
+from labkit.roles.http.message import HIGH_WATER, HopFailure, Incoming, Outgoing
 
 T = TypeVar("T")
 

@@ -17,7 +17,7 @@ import labkit
 from labkit import Hop, Lab, Link, Pool, Run, Scenario, Server, SettingsError, Traffic
 from labkit.lab import engines
 from labkit.resources import scenario_file
-from labkit.roles.server import Visit
+from labkit.roles.server.server import Visit
 from labkit.settings import Event, LabSettings, Origin
 
 # Requests are lost 0.2 to 0.3 s after a response: 0.1 s after the first gap, and 50 ms

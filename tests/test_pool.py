@@ -8,11 +8,11 @@ import pytest
 from scripted import OK, Peer, World, run
 
 from labkit.records.trace import Kind
-from labkit.roles.http1 import Http1Connection
-from labkit.roles.message import HopFailure
-from labkit.roles.roster import Claim, Roster
+from labkit.roles.client.assignment import Claim, Roster
+from labkit.roles.client.connection import Http1Connection
+from labkit.roles.client.states import Signal
+from labkit.roles.http.message import HopFailure
 from labkit.settings import Pool
-from labkit.states import Signal
 
 # -- decisions, without a loop -------------------------------------------------
 

@@ -17,11 +17,11 @@ from labkit.net import Network
 from labkit.net.loopback import LoopbackNetwork
 from labkit.net.memory import MemoryNetwork
 from labkit.records.ledger import Ledger
+from labkit.roles.client.pool import ConnectionPool
+from labkit.roles.client.router import Router
 from labkit.roles.origin import Origin
-from labkit.roles.pool import ConnectionPool
 from labkit.roles.proxy import Proxy
-from labkit.roles.router import Router
-from labkit.roles.server import HopServer, Visit
+from labkit.roles.server.server import HopServer, Visit
 from labkit.settings import Link, Pool, Server
 from labkit.settings import Origin as OriginSettings
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scripted import OK, Behaviour, Peer, World, run
 
 from labkit.records.trace import Kind
-from labkit.roles.message import HopFailure, Incoming
-from labkit.roles.policy import backoff
+from labkit.roles.client.retry import backoff
+from labkit.roles.http.message import HopFailure, Incoming
 from labkit.settings import Retry
 
 CUT = "upstream connect error or disconnect/reset before headers. reset reason: "

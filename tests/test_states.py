@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from labkit.states import (
+from labkit.roles.client.states import (
     MEANING,
     TRANSITIONS,
     ImpossibleTransition,

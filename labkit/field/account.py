@@ -23,7 +23,7 @@ from labkit.records.trace import Kind, Trace
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from labkit.roles.server import Handler, Visit
+    from labkit.roles.server.server import Handler, Visit
 
 
 class Account:

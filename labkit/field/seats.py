@@ -14,7 +14,7 @@ from labkit.records.trace import Trace
 from labkit.settings import Scenario
 
 if TYPE_CHECKING:
-    from labkit.roles.server import Handler
+    from labkit.roles.server.server import Handler
 
 
 class Seats:

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from labkit.net import Answer, Listening, Network
 from labkit.records.ledger import Ledger
-from labkit.roles.by_envoy import BY_ENVOY
-from labkit.roles.by_h11 import BY_H11
-from labkit.roles.envoy_proxy import EnvoyProxy
+from labkit.roles.client.pool import ConnectionPool
+from labkit.roles.client.router import Router
+from labkit.roles.envoy.proxy import EnvoyProxy
+from labkit.roles.envoy.response_codec import BY_ENVOY
+from labkit.roles.http.h11_codec import BY_H11
 from labkit.roles.origin import Origin
-from labkit.roles.pool import ConnectionPool
 from labkit.roles.proxy import Proxy
-from labkit.roles.router import Router
-from labkit.roles.server import Handler, HopServer
+from labkit.roles.server.server import Handler, HopServer
 from labkit.roles.traffic import Traffic
 from labkit.settings import Event, Hop, Link, Scenario, SettingsError, paths
 from labkit.settings.personalities import HABITS, Habit

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from labkit.field import Crew, Seats
     from labkit.net.jitter import Jitter
     from labkit.net.loopback import LoopbackNetwork
-    from labkit.roles.server import Handler
+    from labkit.roles.server.server import Handler
 
 ENGINES = ("virtual", "live", "model")
 TRACED_UP_TO = 10_000

@@ -20,8 +20,8 @@ from labkit.settings import Event, Scenario, paths
 if TYPE_CHECKING:
     from labkit.field import Crew, FieldError, Seats
     from labkit.net.loopback import LoopbackNetwork
-    from labkit.roles.access import Access
-    from labkit.roles.server import Handler
+    from labkit.roles.server.access_log import Access
+    from labkit.roles.server.server import Handler
 
 T = TypeVar("T")
 _NOT_RUNNING = "the lab is not running: call start() first"

@@ -14,7 +14,7 @@ from labkit.lab.record import Run
 from labkit.settings import Scenario, SettingsError
 
 if TYPE_CHECKING:
-    from labkit.roles.server import Handler
+    from labkit.roles.server.server import Handler
 
 
 def modelled(

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from labkit.model.instants import INSTANT, coincidences
 from labkit.model.longest import Longest, longest, repeats, tries, under_way
-from labkit.roles.intake import METHODS
+from labkit.roles.envoy.request_codec import METHODS
 from labkit.settings import Hop, Scenario, SettingsError, Traffic
 from labkit.settings.personalities import ENDS_UNUSED
 from labkit.theory.window import hears_of_others, race_window

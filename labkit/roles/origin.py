@@ -10,7 +10,7 @@ from aiohttp import web
 
 from labkit.net import Answer
 from labkit.records.ledger import Ledger
-from labkit.roles.server import Visit
+from labkit.roles.server.server import Visit
 from labkit.settings import Origin as OriginSettings
 
 IDEMPOTENCY_KEY = "Idempotency-Key"

@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator, Iterable
 
 from aiohttp import HttpVersion11, web
 
-from labkit import headers
 from labkit.records.ledger import REQUEST_HEADER, Ledger
-from labkit.roles.http1 import HopFailure
-from labkit.roles.router import Incoming, Outgoing, Router
-from labkit.roles.server import Visit
+from labkit.roles.client.connection import HopFailure
+from labkit.roles.client.router import Incoming, Outgoing, Router
+from labkit.roles.http import headers
+from labkit.roles.server.server import Visit
 from labkit.settings.personalities import FAILURES, HABITS
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"

@@ -9,9 +9,9 @@ import random
 from collections.abc import Callable, Iterator
 
 from labkit.records.ledger import REQUEST_HEADER, Ledger
-from labkit.roles.http1 import HopFailure
+from labkit.roles.client.connection import HopFailure
+from labkit.roles.client.router import Errand, Incoming, Outgoing, Router
 from labkit.roles.origin import IDEMPOTENCY_KEY
-from labkit.roles.router import Errand, Incoming, Outgoing, Router
 from labkit.settings import Traffic as TrafficSettings
 
 HOST = b"labkit.test"

@@ -21,7 +21,7 @@ from labkit.net.loopback import LoopbackNetwork
 from labkit.net.memory import MemoryNetwork
 from labkit.records.ledger import Ledger
 from labkit.records.trace import Direction, Kind, Trace, WireEvent
-from labkit.roles.access import Access
+from labkit.roles.server.access_log import Access
 from labkit.settings import Hop, Scenario, Server
 from tests.fidelity.actors import Client, Message, Peer, Script, answers
 

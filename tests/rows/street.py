@@ -17,12 +17,12 @@ from labkit.net import reset
 from labkit.net.loopback import LoopbackNetwork
 from labkit.net.memory import MemoryNetwork
 from labkit.records.ledger import Ledger
-from labkit.roles.access import Access
-from labkit.roles.by_envoy import BY_ENVOY
-from labkit.roles.envoy_proxy import EnvoyProxy
-from labkit.roles.pool import ConnectionPool
-from labkit.roles.router import Router
-from labkit.roles.server import HopServer
+from labkit.roles.client.pool import ConnectionPool
+from labkit.roles.client.router import Router
+from labkit.roles.envoy.proxy import EnvoyProxy
+from labkit.roles.envoy.response_codec import BY_ENVOY
+from labkit.roles.server.access_log import Access
+from labkit.roles.server.server import HopServer
 from labkit.settings import Link, Pool, Retry, Server
 
 Seen = tuple[float, bytes | str]

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from street import exchange
 from test_shapes import BAD, MENDED, OTHERS, TARGETS, chunks
 
-from labkit.roles import intake
-from labkit.roles.intake import Unacceptable, read_request
+from labkit.roles.envoy import request_codec
+from labkit.roles.envoy.request_codec import Unacceptable, read_request
 
 names = st.sampled_from(
     b"Host host Foo X-Labkit-Request Connection Upgrade Content-Length Expect "
@@ -32,16 +32,16 @@ heads = st.builds(
 @given(heads)
 def test_the_short_cut_for_usual_requests_agrees_with_the_long_way(head: bytes) -> None:
     """It must, for otherwise a request could be smuggled past one of the two."""
-    tidy = intake._TIDY.fullmatch(head)
-    usual = None if tidy is None else intake._usual(tidy, head)
+    tidy = request_codec._TIDY.fullmatch(head)
+    usual = None if tidy is None else request_codec._usual(tidy, head)
     if usual is not None:
-        assert usual == intake._any_request(head, True, False)
+        assert usual == request_codec._any_request(head, True, False)
 
 
 def status_of(head: bytes) -> int:
     """What Envoy's codec says to these bytes; 0 if it takes them, or waits."""
     try:
-        end = intake.end_of_head(head)
+        end = request_codec.end_of_head(head)
         if end >= 0:
             read_request(head[:end])
     except Unacceptable as problem:

@@ -9,7 +9,12 @@ from __future__ import annotations
 import re
 from typing import Protocol
 
-from labkit.roles.intake import MAX_HEAD, Unacceptable, codec_error, unfolded
+from labkit.roles.envoy.request_codec import (
+    MAX_HEAD,
+    Unacceptable,
+    codec_error,
+    unfolded,
+)
 
 # A size, and an extension: anything after a blank or a semicolon.
 _SIZE = re.compile(rb"0*([0-9A-Fa-f]{1,16})(?:[ \t;][^\r\n]*)?")

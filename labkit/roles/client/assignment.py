@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
-from labkit.roles.http1 import Http1Connection
-from labkit.roles.message import HopFailure
+from labkit.roles.client.connection import Http1Connection
+from labkit.roles.http.message import HopFailure
 from labkit.settings import Pool
 
 # Node's agent stays a second below what the server promises, for the network's

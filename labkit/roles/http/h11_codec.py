@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import h11
 
-from labkit.headers import Headers, is_ambiguous, keep_alive_hint, wants_close
-from labkit.roles.heads import MAX_HEAD, Head, framed, read_response
-from labkit.roles.message import Outgoing
-from labkit.roles.parser import Event, Malformed, Reading, Step
+from labkit.roles.http.codec import Event, Malformed, Reading, Step
+from labkit.roles.http.fast_path import MAX_HEAD, Head, framed, read_response
+from labkit.roles.http.headers import (
+    Headers,
+    is_ambiguous,
+    keep_alive_hint,
+    wants_close,
+)
+from labkit.roles.http.message import Outgoing
 
 _BODILESS = frozenset({204, 304})
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from labkit.roles.message import Incoming, Outgoing
-from labkit.roles.upload import Upload
+from labkit.roles.client.upload import Upload
+from labkit.roles.http.message import Incoming, Outgoing
 
 if TYPE_CHECKING:
-    from labkit.roles.http1 import Http1Connection
+    from labkit.roles.client.connection import Http1Connection
 
 
 class Caller:

@@ -12,15 +12,9 @@ import math
 
 from labkit.net import Network, after_delivery
 from labkit.records.ledger import Ledger
-from labkit.roles.by_h11 import BY_H11
-from labkit.roles.http1 import Http1Connection
-from labkit.roles.message import Cause, HopFailure
-from labkit.roles.parser import Reading
-from labkit.roles.roster import Claim, Roster
-from labkit.roles.ticket import Ticket
-from labkit.settings import Pool
-from labkit.settings.personalities import Habit
-from labkit.states import (
+from labkit.roles.client.assignment import Claim, Roster
+from labkit.roles.client.connection import Http1Connection
+from labkit.roles.client.states import (
     ASSIGNED,
     BUSY,
     CLOSED,
@@ -30,6 +24,12 @@ from labkit.states import (
     RESTED,
     RESTING,
 )
+from labkit.roles.client.ticket import Ticket
+from labkit.roles.http.codec import Reading
+from labkit.roles.http.h11_codec import BY_H11
+from labkit.roles.http.message import Cause, HopFailure
+from labkit.settings import Pool
+from labkit.settings.personalities import Habit
 
 
 class ConnectionPool:

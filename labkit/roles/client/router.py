@@ -7,18 +7,18 @@ import math
 import random
 from typing import Protocol
 
-from labkit.headers import EXPECTED
 from labkit.records.ledger import Ledger
-from labkit.roles.http1 import Http1Connection
-from labkit.roles.message import Cause, HopFailure, Incoming, Outgoing
-from labkit.roles.policy import (
+from labkit.roles.client.connection import Http1Connection
+from labkit.roles.client.pool import ConnectionPool
+from labkit.roles.client.retry import (
     backoff,
     covers_failure,
     covers_status,
     habit_repeats,
 )
-from labkit.roles.pool import ConnectionPool
-from labkit.roles.upload import Upload
+from labkit.roles.client.upload import Upload
+from labkit.roles.http.headers import EXPECTED
+from labkit.roles.http.message import Cause, HopFailure, Incoming, Outgoing
 from labkit.settings import Pool, Retry
 from labkit.settings.personalities import Habit
 

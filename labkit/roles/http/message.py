@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
-from labkit.headers import Headers
+from labkit.roles.http.headers import Headers
 
 Cause = Literal[
     "ServerDisconnected",

@@ -14,11 +14,11 @@ from aiohttp import HttpVersion11, web
 
 from labkit.net import Answer, Listening, Network
 from labkit.records.ledger import REQUEST_HEADER, Ledger
-from labkit.roles.access import Access, Moment, answered_line, refused_line
-from labkit.roles.envoy_gate import EnvoyGate
-from labkit.roles.gate import Gate
-from labkit.roles.intake import MAX_HEAD, Refusal
-from labkit.roles.reply import Reply
+from labkit.roles.envoy.lifecycle import EnvoyGate
+from labkit.roles.envoy.request_codec import MAX_HEAD, Refusal
+from labkit.roles.envoy.response import Reply
+from labkit.roles.server.access_log import Access, Moment, answered_line, refused_line
+from labkit.roles.server.lifecycle import Gate
 from labkit.settings import Server
 
 # aiohttp's own idle timer must never be the one that closes: the gate's is.

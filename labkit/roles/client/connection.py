@@ -11,16 +11,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol, cast
 
-from labkit.headers import wants_close
 from labkit.net import reset
-from labkit.roles import by_h11
-from labkit.roles.by_h11 import BY_H11
-from labkit.roles.caller import Caller
-from labkit.roles.heads import Head, write_request
-from labkit.roles.message import Cause, HopFailure, Incoming, Outgoing
-from labkit.roles.parser import Event, Malformed, Parser, Reading, Step
-from labkit.roles.upload import Upload
-from labkit.states import (
+from labkit.roles.client.caller import Caller
+from labkit.roles.client.states import (
     ANNOUNCED,
     ASSIGNED,
     BUSY,
@@ -37,6 +30,13 @@ from labkit.states import (
     Signal,
     after,
 )
+from labkit.roles.client.upload import Upload
+from labkit.roles.http import h11_codec
+from labkit.roles.http.codec import Event, Malformed, Parser, Reading, Step
+from labkit.roles.http.fast_path import Head, write_request
+from labkit.roles.http.h11_codec import BY_H11
+from labkit.roles.http.headers import wants_close
+from labkit.roles.http.message import Cause, HopFailure, Incoming, Outgoing
 
 __all__ = ["Asker", "HopFailure", "Http1Connection", "Incoming", "Outgoing", "Owner"]
 
@@ -111,7 +111,7 @@ class Http1Connection(asyncio.Protocol):
         self._request: Outgoing | None = None
         self._upload: Upload | None = None
         self._incoming: Incoming | None = None
-        self._writer: by_h11.Writer | None = None
+        self._writer: h11_codec.Writer | None = None
         self._parser: Parser | None = None
         self._left = 0
         self._heard = False
@@ -137,7 +137,7 @@ class Http1Connection(asyncio.Protocol):
         return self._transport
 
     def tell(self, signal: Signal) -> None:
-        """Something happened; see :mod:`labkit.states`."""
+        """Something happened; see :mod:`labkit.roles.client.states`."""
         try:
             self.state = TRANSITIONS[self.state][signal]
         except KeyError:
@@ -168,7 +168,7 @@ class Http1Connection(asyncio.Protocol):
         if plain is not None:
             data, closes = plain
         else:
-            writer, data = by_h11.write_request(request)
+            writer, data = h11_codec.write_request(request)
             closes = wants_close(request.headers, request.http_version)
         if self.state is not BUSY or self._request is not None:
             self.tell(ASSIGNED)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from labkit.roles.http1 import Http1Connection
-from labkit.roles.message import HopFailure
+from labkit.roles.client.connection import Http1Connection
+from labkit.roles.http.message import HopFailure
 
 if TYPE_CHECKING:
-    from labkit.roles.pool import ConnectionPool
+    from labkit.roles.client.pool import ConnectionPool
 
 
 class Ticket:

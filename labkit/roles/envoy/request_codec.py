@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import NamedTuple
 
-from labkit.headers import Headers
+from labkit.roles.http.headers import Headers
 
 MAX_HEAD = 60 * 1024  # bytes, Envoy's max_request_headers_kb
 MAX_FIELDS = 100  # Envoy's max_headers_count

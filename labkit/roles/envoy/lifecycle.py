@@ -15,9 +15,8 @@ from typing import Any
 from aiohttp import web
 
 from labkit.net import reset
-from labkit.roles.body import Body, Chunked, Sized
-from labkit.roles.gate import DEAF, OPEN, Gate
-from labkit.roles.intake import (
+from labkit.roles.envoy.body import Body, Chunked, Sized
+from labkit.roles.envoy.request_codec import (
     CHUNKED,
     Refusal,
     Request,
@@ -26,8 +25,9 @@ from labkit.roles.intake import (
     label_in,
     read_request,
 )
-from labkit.roles.leash import Leash
-from labkit.roles.reply import Reply, Said
+from labkit.roles.envoy.response import Reply, Said
+from labkit.roles.envoy.transport import Leash
+from labkit.roles.server.lifecycle import DEAF, OPEN, Gate
 
 # So many bytes of later requests are kept; then the client has to wait.
 _MOST_HELD = 64 * 1024

@@ -11,9 +11,9 @@ from aiohttp import web
 
 if TYPE_CHECKING:
     from labkit.records.trace import Exchange
-    from labkit.roles.gate import Gate
-    from labkit.roles.intake import Refusal
-    from labkit.roles.server import Visit
+    from labkit.roles.envoy.request_codec import Refusal
+    from labkit.roles.server.lifecycle import Gate
+    from labkit.roles.server.server import Visit
 
 
 @dataclass(frozen=True, slots=True)

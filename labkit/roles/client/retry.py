@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 
-from labkit.roles.message import Cause, HopFailure
+from labkit.roles.http.message import Cause, HopFailure
 from labkit.settings import Retry
 from labkit.settings.personalities import Habit
 

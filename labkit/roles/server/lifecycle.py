@@ -32,7 +32,7 @@ from labkit.settings.personalities import (
 if TYPE_CHECKING:
     from aiohttp.web_protocol import RequestHandler
 
-    from labkit.roles.intake import Refusal
+    from labkit.roles.envoy.request_codec import Refusal
 
 REQUEST_TIMEOUT = (
     b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"

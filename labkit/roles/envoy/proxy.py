@@ -9,14 +9,14 @@ from typing import cast
 
 from aiohttp import HttpVersion11, web
 
-from labkit import headers
 from labkit.records.ledger import REQUEST_HEADER, Ledger
-from labkit.roles.envoy_gate import EnvoyGate
-from labkit.roles.intake import reason_of
+from labkit.roles.client.router import HopFailure, Incoming, Outgoing, Router
+from labkit.roles.envoy.lifecycle import EnvoyGate
+from labkit.roles.envoy.request_codec import reason_of
+from labkit.roles.envoy.response import END, Reply
+from labkit.roles.http import headers
 from labkit.roles.proxy import Proxy, say_continue
-from labkit.roles.reply import END, Reply
-from labkit.roles.router import HopFailure, Incoming, Outgoing, Router
-from labkit.roles.server import Visit, text_fields
+from labkit.roles.server.server import Visit, text_fields
 
 _NUMBER = REQUEST_HEADER.encode()
 _BODILESS = frozenset({101, 204, 304})

@@ -9,12 +9,17 @@ from __future__ import annotations
 
 import re
 
-from labkit.headers import Headers, connection_options, keep_alive_hint
-from labkit.roles.body import Body, Chunked, Sized
-from labkit.roles.heads import Head, read_response
-from labkit.roles.intake import END_OF_HEAD, MAX_FIELDS, Unacceptable, read_fields
-from labkit.roles.message import Outgoing
-from labkit.roles.parser import Event, Malformed, Parser, Reading, Step
+from labkit.roles.envoy.body import Body, Chunked, Sized
+from labkit.roles.envoy.request_codec import (
+    END_OF_HEAD,
+    MAX_FIELDS,
+    Unacceptable,
+    read_fields,
+)
+from labkit.roles.http.codec import Event, Malformed, Parser, Reading, Step
+from labkit.roles.http.fast_path import Head, read_response
+from labkit.roles.http.headers import Headers, connection_options, keep_alive_hint
+from labkit.roles.http.message import Outgoing
 
 MAX_HEAD = 80 * 1024  # bytes, Envoy's default for responses; trailers too
 

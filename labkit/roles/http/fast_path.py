@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from labkit.headers import Headers, keep_alive_hint, wants_close
-from labkit.roles.message import Outgoing
+from labkit.roles.http.headers import Headers, keep_alive_hint, wants_close
+from labkit.roles.http.message import Outgoing
 
 # No head of a response may be longer; Envoy's default limit too.
 MAX_HEAD = 60 * 1024

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from enum import Enum
 from typing import NamedTuple, Protocol
 
-from labkit.roles.heads import Head
-from labkit.roles.message import Outgoing
+from labkit.roles.http.fast_path import Head
+from labkit.roles.http.message import Outgoing
 
 
 class Malformed(Exception):

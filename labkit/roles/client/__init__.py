@@ -1,0 +1,1 @@
+"""The client end of a hop: pool, connections, requests and their retries."""

@@ -1,0 +1,1 @@
+"""What Envoy does byte for byte; a reader of the rest may skip it."""
