@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from labkit.clock import Deadlock, HorizonPassed, NotSupported, VirtualLoop
-    from labkit.field import FieldError
     from labkit.gaps import measure_gaps
     from labkit.lab import Lab, Run, arun, run, run_many
+    from labkit.proxies import FieldError
     from labkit.records.trace import ConnectionLife, Exchange, Trace, WireEvent
     from labkit.reference.errors import explain
     from labkit.settings import (
@@ -40,7 +40,7 @@ _HOME = {
     **dict.fromkeys(("Deadlock", "HorizonPassed", "NotSupported"), "labkit.clock"),
     "VirtualLoop": "labkit.clock",
     "explain": "labkit.reference.errors",
-    "FieldError": "labkit.field.trouble",
+    "FieldError": "labkit.proxies.errors",
     **dict.fromkeys(("Lab", "Run", "arun", "run", "run_many"), "labkit.lab"),
     **dict.fromkeys(("Hop", "Link", "Origin", "Pool", "Retry"), "labkit.settings"),
     **dict.fromkeys(("Scenario", "Server", "Traffic"), "labkit.settings"),
@@ -56,7 +56,7 @@ _HOME = {
 _ROOMS = {
     "accesslogs": "labkit.accesslogs",
     "catalogue": "labkit.reference.catalogue",
-    "field": "labkit.field",
+    "proxies": "labkit.proxies",
     "sweep": "labkit.sweep",
 }
 

@@ -20,9 +20,9 @@ import tempfile
 from pathlib import Path
 
 import labkit
-from labkit.field import PROGRAMS
-from labkit.field.program import Place
 from labkit.lessons.queue import BURST, DELAY, LATENESS, RECORDING, queue
+from labkit.proxies import PROGRAMS
+from labkit.proxies.program import Place
 from labkit.records.trace import Direction, Kind, Trace
 
 DATA = Path(__file__).resolve().parent.parent / "data"

@@ -44,7 +44,7 @@ def _guarded(
     verb: Callable[[argparse.Namespace], int], arguments: argparse.Namespace
 ) -> int:
     from labkit.clock import Deadlock, HorizonPassed
-    from labkit.field.trouble import FieldError
+    from labkit.proxies.errors import FieldError
     from labkit.settings import SettingsError
 
     try:

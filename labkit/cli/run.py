@@ -26,7 +26,7 @@ def run(arguments: Namespace) -> int:
     check_folders(arguments, "trace", "plot")
     check_picture(arguments.plot)
     if arguments.show_config:
-        from labkit.field import configuration
+        from labkit.proxies import configuration
 
         print(configuration(scenario, arguments.proxy), end="")
         return 0

@@ -32,7 +32,7 @@ from labkit.settings.personalities import HABITS, Habit
 DOWN = 1.0
 
 if TYPE_CHECKING:
-    from labkit.field.seats import Seats
+    from labkit.proxies.slots import Seats
 
 
 class LinkedNetwork(Network, Protocol):

@@ -20,9 +20,9 @@ from labkit.settings import Link, Scenario, SettingsError
 from labkit.settings.validators import checked, count
 
 if TYPE_CHECKING:
-    from labkit.field import Crew, Seats
     from labkit.net.jitter import Jitter
     from labkit.net.loopback import LoopbackNetwork
+    from labkit.proxies import Crew, Seats
     from labkit.roles.server.server import Handler
 
 ENGINES = ("virtual", "live", "model")
@@ -293,7 +293,7 @@ class _Work:
     def _seats(self, network: LoopbackNetwork, ledger: Ledger) -> Seats | None:
         if self._crew is None or self.trace is None:
             return None
-        from labkit.field import Seats
+        from labkit.proxies import Seats
 
         return Seats(self._crew, self._scenario, network, ledger, self.trace)
 
@@ -380,7 +380,7 @@ def real_proxies(scenario: Scenario, engine: str, proxy: str) -> Crew | None:
     """The programs in the places of proxies; SettingsError for what cannot be."""
     if proxy == "labkit":
         return None
-    from labkit.field import OURS, Crew, chosen
+    from labkit.proxies import OURS, Crew, chosen
 
     names = chosen(proxy, scenario, engine)
     return None if set(names) == {OURS} else Crew(names, title=proxy)

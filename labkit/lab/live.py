@@ -18,8 +18,8 @@ from labkit.records.trace import ConnectionLife, Trace
 from labkit.settings import Event, Scenario, paths
 
 if TYPE_CHECKING:
-    from labkit.field import Crew, FieldError, Seats
     from labkit.net.loopback import LoopbackNetwork
+    from labkit.proxies import Crew, FieldError, Seats
     from labkit.roles.server.access_log import Access
     from labkit.roles.server.server import Handler
 
@@ -216,7 +216,7 @@ class Lab:
         return chain, {name: f"http://{host}:{port}" for name, (host, port) in pairs}
 
     def _give_seats(self, crew: Crew, network: LoopbackNetwork) -> Seats:
-        from labkit.field import Seats
+        from labkit.proxies import Seats
 
         crew.on_trouble = self.on_trouble
         seats = Seats(crew, self._scenario, network, self._ledger, self._trace)

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from labkit import theory
-from labkit.field.trouble import FieldError
 from labkit.lab import Run, run, run_many
 from labkit.ladder.lateness import IN_TIME, lateness, tolerance
+from labkit.proxies.errors import FieldError
 from labkit.records.estimate import Rung
 from labkit.settings import Scenario, SettingsError
 from labkit.theory import duration

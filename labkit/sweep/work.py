@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from labkit.clock import Deadlock, HorizonPassed
-from labkit.field.trouble import FieldError
 from labkit.lab.engines import run
+from labkit.proxies.errors import FieldError
 from labkit.settings import Scenario, SettingsError
 from labkit.sweep.plan import Plan, Point, scenario_at, told
 

@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from labkit.field.bootstrap import bootstrap
-from labkit.field.crew import Crew
-from labkit.field.envoy import Envoy
-from labkit.field.program import Entry as LogLine
-from labkit.field.program import Place
-from labkit.field.programs import PROGRAMS
 from labkit.net import Address
 from labkit.net.loopback import HERE, LoopbackNetwork
+from labkit.proxies.bootstrap import bootstrap
+from labkit.proxies.envoy import Envoy
+from labkit.proxies.group import Crew
+from labkit.proxies.program import Entry as LogLine
+from labkit.proxies.program import Place
+from labkit.proxies.programs import PROGRAMS
 from labkit.settings import Scenario
 from tests.fidelity.stage import Entry
 

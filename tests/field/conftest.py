@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from labkit.field import PROGRAMS, MissingProgram
+from labkit.proxies import PROGRAMS, MissingProgram
 
 HERE = Path(__file__).parent
 

@@ -9,9 +9,9 @@ from chains import INSIDE, PAUSE, calm, counts, fetch, longer, racing, story
 
 import labkit
 from labkit import Hop, Lab, Link, Pool, Scenario, Server, SettingsError, Traffic
-from labkit.field import configuration
-from labkit.field.envoy import Envoy
 from labkit.lessons import repeats
+from labkit.proxies import configuration
+from labkit.proxies.envoy import Envoy
 from labkit.records.trace import Direction, Kind
 from labkit.settings import Origin, Retry
 

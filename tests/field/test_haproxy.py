@@ -9,8 +9,8 @@ from chains import INSIDE, PAUSE, calm, counts, fetch, longer, racing
 
 import labkit
 from labkit import Hop, Lab, Link, Pool, Scenario, Server, SettingsError, Traffic
-from labkit.field import chosen, configuration
-from labkit.field.haproxy import Haproxy
+from labkit.proxies import chosen, configuration
+from labkit.proxies.haproxy import Haproxy
 from labkit.settings import Origin, Retry
 
 NEEDS = ("haproxy", "nginx", "envoy")

@@ -9,8 +9,8 @@ from chains import INSIDE, PAUSE, calm, counts, fetch, longer, racing, story
 
 import labkit
 from labkit import Hop, Lab, Link, Pool, Scenario, Server, SettingsError, Traffic
-from labkit.field import chosen, configuration
-from labkit.field.nginx import Nginx
+from labkit.proxies import chosen, configuration
+from labkit.proxies.nginx import Nginx
 from labkit.settings import Origin, Retry
 
 NEEDS = ("nginx", "envoy")
@@ -111,7 +111,7 @@ def test_methods_that_may_not_be_repeated_are_nginxs_own() -> None:
 def test_nginx_itself_finds_the_configuration_valid(
     scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("labkit.field.text.FOLDER", str(tmp_path))
+    monkeypatch.setattr("labkit.proxies.text.FOLDER", str(tmp_path))
     file = tmp_path / "nginx.conf"
     file.write_text(configuration(scenario, "nginx"))
     words = [Nginx().find(), "-t", "-e", "stderr", "-c", str(file), "-p", str(tmp_path)]

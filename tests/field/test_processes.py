@@ -19,12 +19,12 @@ from chains import PAUSE, calm, descriptors, fetch, running
 
 import labkit
 from labkit import FieldError, Lab, Scenario
-from labkit.field import PROGRAMS, Crew, MissingProgram, configuration
-from labkit.field.account import Account
-from labkit.field.child import Child, Leash
-from labkit.field.envoy import Envoy
-from labkit.field.program import Place, Program
 from labkit.net.loopback import LoopbackNetwork
+from labkit.proxies import PROGRAMS, Crew, MissingProgram, configuration
+from labkit.proxies.envoy import Envoy
+from labkit.proxies.process import Child, Leash
+from labkit.proxies.program import Place, Program
+from labkit.proxies.reconciler import Account
 from labkit.records.ledger import Ledger
 from labkit.records.trace import Trace
 
@@ -278,7 +278,7 @@ def test_a_program_that_never_listens_is_given_up_with_its_words(
         def command(self, path: str, file: str, folder: str) -> list[str]:
             return ["/bin/sh", "-c", "echo yawn >&2; exec sleep 60", file]
 
-    monkeypatch.setattr("labkit.field.crew.PATIENCE", 1.0)
+    monkeypatch.setattr("labkit.proxies.group.PATIENCE", 1.0)
 
     async def main() -> None:
         crew = seated(Sleepy())

@@ -7,8 +7,8 @@ import pytest
 
 import labkit
 from labkit import Hop, Pool, Scenario, Server, SettingsError
-from labkit.field import PROGRAMS, chosen
-from labkit.field.table import table
+from labkit.proxies import PROGRAMS, chosen
+from labkit.proxies.table import table
 from labkit.settings import Event, LabSettings, Retry
 from labkit.settings.fields import entries
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from labkit.field.timers import why_pool, why_server
+from labkit.proxies.timers import why_pool, why_server
 from labkit.settings import Pool, Server
 
 DRAINING = Server(

@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from labkit.field import PROGRAMS, MissingProgram
+from labkit.proxies import PROGRAMS, MissingProgram
 from tests.snippets import yamls
 from tests.snippets.wrong import Missing, Wrong, ask
 

@@ -6,7 +6,7 @@ import re
 import tempfile
 from pathlib import Path
 
-from labkit.field import PROGRAMS, MissingProgram
+from labkit.proxies import PROGRAMS, MissingProgram
 from tests.snippets.wrong import Missing, Wrong, ask
 
 # Without these HAProxy warns of every section.

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from labkit.field import PROGRAMS, MissingProgram
+from labkit.proxies import PROGRAMS, MissingProgram
 from tests.snippets.directives import Directive, parsed
 from tests.snippets.wrong import Missing, Wrong, ask
 

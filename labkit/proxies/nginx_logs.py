@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 
-from labkit.field.program import Entry
+from labkit.proxies.program import Entry
 
 _ERROR = re.compile(r"\[(?:error|crit|warn)\] \d+#\d+: \*(\d+) (.*?)(?:, client: |$)")
 

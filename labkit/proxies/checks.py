@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from labkit.field.program import Program, Words
-from labkit.field.programs import NAMES, OURS, PROGRAMS
-from labkit.field.trouble import FieldError
+from labkit.proxies.errors import FieldError
+from labkit.proxies.program import Program, Words
+from labkit.proxies.programs import NAMES, OURS, PROGRAMS
 from labkit.settings import Scenario
 from labkit.settings.fields import default_of, entries
 from labkit.settings.validators import SettingsError, refusal

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from labkit.field.account import Account
-from labkit.field.checks import refuse_goodbye, refuse_turning
-from labkit.field.crew import Crew
 from labkit.net import Address, Listening
 from labkit.net.loopback import LoopbackNetwork
+from labkit.proxies.checks import refuse_goodbye, refuse_turning
+from labkit.proxies.group import Crew
+from labkit.proxies.reconciler import Account
 from labkit.records.ledger import Ledger
 from labkit.records.trace import Trace
 from labkit.settings import Scenario

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from labkit.field.checks import chosen
-from labkit.field.program import Place
-from labkit.field.programs import OURS, PROGRAMS
+from labkit.proxies.checks import chosen
+from labkit.proxies.program import Place
+from labkit.proxies.programs import OURS, PROGRAMS
 from labkit.settings import Scenario, SettingsError
 
 # Where the text lets proxies listen: one port per hop, the origin's the last.

@@ -6,12 +6,12 @@ links, and its access log becomes the record of the run. Needs Linux or macOS.
 
 from __future__ import annotations
 
-from labkit.field.checks import chosen, is_fixed, refuse_turning
-from labkit.field.crew import Crew
-from labkit.field.programs import NAMES, OURS, PROGRAMS
-from labkit.field.seats import Seats
-from labkit.field.text import configuration
-from labkit.field.trouble import FieldError, MissingProgram
+from labkit.proxies.checks import chosen, is_fixed, refuse_turning
+from labkit.proxies.errors import FieldError, MissingProgram
+from labkit.proxies.group import Crew
+from labkit.proxies.programs import NAMES, OURS, PROGRAMS
+from labkit.proxies.slots import Seats
+from labkit.proxies.text import configuration
 
 __all__ = [
     "NAMES",

@@ -10,18 +10,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from labkit.field.complaints import Logs
-from labkit.field.program import (
-    Place,
-    Reader,
-    Word,
-    Words,
-    only,
-    search,
-    span,
-)
-from labkit.field.trouble import MissingProgram
 from labkit.net.sockets import HERE
+from labkit.proxies.errors import MissingProgram
+from labkit.proxies.nginx_logs import Logs
+from labkit.proxies.program import Place, Reader, Word, Words, only, search, span
 from labkit.records.ledger import REQUEST_HEADER
 from labkit.settings import Retry, Server
 

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import IO
 
-from labkit.field.trouble import FieldError
+from labkit.proxies.errors import FieldError
 
 SHELL = "/bin/sh"
 _WATCH = 'read _; rm -rf "$0"; kill -KILL 0'

@@ -13,10 +13,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from labkit.field.program import Entry, Place
-from labkit.field.timers import why_pool, why_server
-from labkit.field.trails import Trail, Trails
 from labkit.net.loopback import LoopbackNetwork
+from labkit.proxies.history import Trail, Trails
+from labkit.proxies.program import Entry, Place
+from labkit.proxies.timers import why_pool, why_server
 from labkit.records.ledger import REQUEST_HEADER, Ledger
 from labkit.records.trace import Kind, Trace
 

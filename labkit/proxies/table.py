@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from labkit.field.program import Program, Word, Words
-from labkit.field.programs import PROGRAMS
+from labkit.proxies.program import Program, Word, Words
+from labkit.proxies.programs import PROGRAMS
 
 _TITLES = {"envoy": "Envoy", "nginx": "nginx", "haproxy": "HAProxy"}
 

@@ -9,10 +9,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from labkit.field import yaml
-from labkit.field.bootstrap import bootstrap
-from labkit.field.program import Entry, Place, Reader, Word, Words, only, search, span
-from labkit.field.trouble import MissingProgram
+from labkit.proxies import yaml
+from labkit.proxies.bootstrap import bootstrap
+from labkit.proxies.errors import MissingProgram
+from labkit.proxies.program import Entry, Place, Reader, Word, Words, only, search, span
 
 # A response flag to the lab's cause, the more telling first: "UO,UC" is a cut
 # connection for which no retry was left. UF is told apart by the details.

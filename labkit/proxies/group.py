@@ -12,13 +12,13 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from labkit.field.account import Account
-from labkit.field.child import Child, Leash
-from labkit.field.program import Place, Program
-from labkit.field.programs import OURS, PROGRAMS
-from labkit.field.trouble import FieldError
 from labkit.net import Address
 from labkit.net.sockets import HERE
+from labkit.proxies.errors import FieldError
+from labkit.proxies.process import Child, Leash
+from labkit.proxies.program import Place, Program
+from labkit.proxies.programs import OURS, PROGRAMS
+from labkit.proxies.reconciler import Account
 from labkit.settings import Scenario
 
 # Seconds that a program may take until it listens, and between two looks.

@@ -13,9 +13,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from labkit.field.program import Entry, Place, Reader, Word, Words, only, search, span
-from labkit.field.trouble import MissingProgram
 from labkit.net.sockets import HERE
+from labkit.proxies.errors import MissingProgram
+from labkit.proxies.program import Entry, Place, Reader, Word, Words, only, search, span
 from labkit.records.ledger import REQUEST_HEADER
 from labkit.settings import Pool, Server
 

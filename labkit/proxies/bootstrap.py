@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from labkit.field.program import Place
 from labkit.net.sockets import HERE
+from labkit.proxies.program import Place
 from labkit.records.ledger import REQUEST_HEADER
 from labkit.settings import Pool, Retry, Server
 

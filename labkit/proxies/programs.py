@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from labkit.field.envoy import Envoy
-from labkit.field.haproxy import Haproxy
-from labkit.field.nginx import Nginx
-from labkit.field.program import Program
+from labkit.proxies.envoy import Envoy
+from labkit.proxies.haproxy import Haproxy
+from labkit.proxies.nginx import Nginx
+from labkit.proxies.program import Program
 
 _ALL: tuple[Program, ...] = (Envoy(), Nginx(), Haproxy())
 
