@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from labkit.clock import Deadlock, HorizonPassed, NotSupported, VirtualLoop
-    from labkit.gaps import measure_gaps
+    from labkit.experiments.gaps import measure_gaps
     from labkit.lab import Lab, Run, arun, run, run_many
     from labkit.proxies import FieldError
     from labkit.records.trace import ConnectionLife, Exchange, Trace, WireEvent
@@ -48,7 +48,7 @@ _HOME = {
     **dict.fromkeys(("ConnectionLife", "Exchange", "Trace"), "labkit.records.trace"),
     "WireEvent": "labkit.records.trace",
     **dict.fromkeys(("Panel", "panel"), "labkit.widgets"),
-    "measure_gaps": "labkit.gaps",
+    "measure_gaps": "labkit.experiments.gaps",
     "Table": "labkit.sweep",
 }
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from labkit.gaps import measure_gaps, trial, was_disturbed
+from labkit.experiments.gaps import measure_gaps, trial, was_disturbed
 from labkit.lab import run
 from labkit.lessons.race import race
 from labkit.settings import SettingsError

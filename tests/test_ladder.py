@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from labkit import Hop, Link, Pool, Scenario, Server, SettingsError, Traffic, figures
+from labkit.experiments.comparison import COLUMNS, Ladder, Rung, climb
+from labkit.experiments.comparison.columns import CHAIN, chains, column, side_by_side
+from labkit.experiments.lateness import lateness, tolerance
 from labkit.figures.ladder import told
 from labkit.lab import run
-from labkit.ladder import COLUMNS, Ladder, Rung, climb
-from labkit.ladder.columns import CHAIN, chains, column, side_by_side
-from labkit.ladder.lateness import lateness, tolerance
 from labkit.records.estimate import percent
 from labkit.resources import data
 from labkit.settings import Event, LabSettings

@@ -8,7 +8,7 @@ import pytest
 
 import labkit
 from labkit import Hop, Link, Run, Scenario, Server, Traffic
-from labkit.gaps import was_disturbed
+from labkit.experiments.gaps import was_disturbed
 
 TIMEOUT, DELAY, TRIALS = 0.5, 0.02, 200
 RTT = 2 * DELAY

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 
-from labkit.gaps import measure_gaps, trial
+from labkit.experiments.gaps import measure_gaps, trial
 from labkit.lab import run
 from labkit.settings import Hop, Link, Pool, Scenario, Server
 from labkit.settings.personalities import PERSONALITIES

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from labkit import Run, Scenario, WireEvent, run_many
-from labkit.gaps import TOLERANCE
+from labkit.experiments.gaps import TOLERANCE
 from labkit.lessons import heartbeat, often
 from labkit.net.jitter import measure_jitter
 from labkit.records.trace import Direction, Kind

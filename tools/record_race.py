@@ -10,7 +10,7 @@ import json
 import sys
 from pathlib import Path
 
-from labkit.gaps import measure_gaps
+from labkit.experiments.gaps import measure_gaps
 from labkit.lessons.race import DELAY, RECORDING, TIMEOUT, race
 from labkit.net.jitter import measure_jitter
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import labkit
 from labkit import Exchange, Run, Scenario
-from labkit.gaps import TOLERANCE
+from labkit.experiments.gaps import TOLERANCE
 from labkit.lessons.repeats import (
     QUICK,
     RECORDING,

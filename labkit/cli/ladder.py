@@ -14,12 +14,12 @@ from labkit.cli.files import check_folders, check_picture
 from labkit.cli.scenario import read
 
 if TYPE_CHECKING:
-    from labkit.ladder import Ladder
+    from labkit.experiments.comparison import Ladder
 
 
 def ladder(arguments: Namespace) -> int:
     """Climb, print, draw; returns the exit status."""
-    from labkit.ladder import climb
+    from labkit.experiments.comparison import climb
     from labkit.records.estimate import COLUMNS
 
     scenario = read(arguments)

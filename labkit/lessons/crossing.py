@@ -6,8 +6,8 @@ import itertools
 import random
 from collections.abc import Iterable
 
-from labkit.gaps import edges, measure_gaps
-from labkit.gaps import trial as _trial
+from labkit.experiments.gaps import edges, measure_gaps
+from labkit.experiments.gaps import trial as _trial
 from labkit.lessons.verdict import Verdict, number_of
 from labkit.settings import Hop, Link, Scenario, Server
 from labkit.theory import duration, window_at_source

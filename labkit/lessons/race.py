@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from labkit.gaps import edges
+from labkit.experiments.gaps import edges
 from labkit.lessons.crossing import (
     DELAY,
     TIMEOUT,

@@ -11,7 +11,7 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 import labkit
-from labkit.gaps import edges
+from labkit.experiments.gaps import edges
 from labkit.settings import Hop, Link, Origin, Pool, Retry, Scenario, Server, Traffic
 from labkit.theory import (
     largest_safe_timeout,

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from labkit.ladder.columns import REQUESTS, column
-from labkit.ladder.record import LEVEL, Comparison, Ladder
+from labkit.experiments.comparison.columns import REQUESTS, column
+from labkit.experiments.comparison.record import LEVEL, Comparison, Ladder
 from labkit.records.estimate import COLUMNS, Rung
 from labkit.settings import Scenario, SettingsError
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from labkit import theory
+from labkit.experiments.lateness import IN_TIME, lateness, tolerance
 from labkit.lab import Run, run, run_many
-from labkit.ladder.lateness import IN_TIME, lateness, tolerance
 from labkit.proxies.errors import FieldError
 from labkit.records.estimate import Rung
 from labkit.settings import Scenario, SettingsError

@@ -1,0 +1,1 @@
+"""Questions put to several engines: gaps, lateness, and all columns side by side."""
