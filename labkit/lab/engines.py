@@ -390,6 +390,6 @@ def check(scenario: Scenario, engine: str = "virtual", proxy: str = "labkit") ->
     """SettingsError, in one sentence, for what :func:`run` would refuse to start."""
     _check(scenario, engine, proxy)
     if engine == "model":
-        from labkit.model.refusals import check as check_model
+        from labkit.model.unsupported import check as check_model
 
         check_model(scenario)

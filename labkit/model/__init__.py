@@ -9,6 +9,6 @@ from __future__ import annotations
 
 from labkit.model.engine import Counting
 from labkit.model.grids import Grid, grid
-from labkit.model.refusals import refusals
+from labkit.model.unsupported import refusals
 
 __all__ = ["Counting", "Grid", "grid", "refusals"]

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from labkit.model.chance import GAPS, Chance
-from labkit.model.values import Floats, Value, Values
+from labkit.model.parameters import Floats, Value, Values
+from labkit.model.streams import GAPS, Chance
 
 
 def is_closed_loop(values: Values) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labkit.model.values import HopValues, Values
+from labkit.model.parameters import HopValues, Values
 
 # Requests of a chunk, and of the run-up that its guess is made of.
 CHUNK, RUN_UP = 250, 64

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from labkit.model.outcomes import Tally
-from labkit.model.refusals import check
+from labkit.model.parameters import values_of
 from labkit.model.runs import Simulation
 from labkit.model.totals import Totals
-from labkit.model.values import values_of
+from labkit.model.unsupported import check
 from labkit.records.ledger import HopCount
 from labkit.settings import Scenario
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from labkit.model.outcomes import IS_FAILED, IS_TWICE
-from labkit.model.refusals import check_corners
+from labkit.model.parameters import Floats, Ints, values_of
 from labkit.model.runs import Simulation
-from labkit.model.values import Floats, Ints, values_of
+from labkit.model.unsupported import check_corners
 from labkit.records.counts import RatePoint, RateSeries
 from labkit.settings import Scenario, SettingsError
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from labkit.model.values import Ints
+from labkit.model.parameters import Ints
 from labkit.records.ledger import Exchanges, HopCount
 from labkit.records.trace import ConnectionLife
 

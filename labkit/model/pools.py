@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labkit.model.instants import INSTANT
-from labkit.model.values import Bools, Floats, HopValues, Ints, Rows, Value, at
+from labkit.model.parameters import Bools, Floats, HopValues, Ints, Rows, Value, at
 
 # Node's agent stays so far below what the server promises, as labkit's pool does.
 HINT_BUFFER = 1.0

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 import numpy as np
 
 from labkit.model.arrivals import Arrivals
-from labkit.model.chance import STEPS, Chance
-from labkit.model.chunks import Block, Outcome, carry_out
 from labkit.model.cuts import CHUNK, cut_of
+from labkit.model.gap_classes import is_open_for
 from labkit.model.outcomes import CODES
+from labkit.model.parameters import Floats, Rows, Values
 from labkit.model.pools import PoolState, select
+from labkit.model.sparse_run import drive
+from labkit.model.streams import STEPS, Chance
+from labkit.model.time_parallel import Block, Outcome, carry_out
 from labkit.model.totals import Totals
-from labkit.model.trips import drive
-from labkit.model.values import Floats, Rows, Values
-from labkit.model.zones import is_open_for
 
 # Chunks of the usual length that are carried out side by side: a block of so many
 # requests needs a few dozen megabytes.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labkit.model.outcomes import CODES
-from labkit.model.values import Floats, Ints
+from labkit.model.parameters import Floats, Ints
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ from typing import Any
 
 from labkit.settings import Scenario
 from labkit.sweep.plan import LIMIT, Vary
-from labkit.sweep.sweeping import AT_ONCE, Sweep
+from labkit.sweep.runner import AT_ONCE, Sweep
 from labkit.sweep.table import Table
 from labkit.sweep.workers import WorkerDied, Workers
 

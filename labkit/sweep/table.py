@@ -18,7 +18,7 @@ from labkit.theory import wilson
 
 if TYPE_CHECKING:
     from labkit.model.grids import Grid
-    from labkit.sweep.work import Counts
+    from labkit.sweep.jobs import Counts
 
 _SHOWN = 20
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from labkit.model.values import values_of
-from labkit.model.zones import is_open_for
+from labkit.model.gap_classes import is_open_for
+from labkit.model.parameters import values_of
 from labkit.settings import Scenario
 
 Axes = Mapping[str, Sequence[float]]

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 import labkit
 from labkit import Hop, Link, Pool, Scenario, Server, Traffic
-from labkit.model import runs, trips
+from labkit.model import runs, sparse_run
 from labkit.model.arrivals import Arrivals
+from labkit.model.gap_classes import is_open_for
+from labkit.model.parameters import values_of
 from labkit.model.totals import Totals
-from labkit.model.values import values_of
-from labkit.model.zones import is_open_for
 from labkit.settings import Origin
 
 REQUESTS = 3000
@@ -91,10 +91,10 @@ def both_ways(
         return gaps[:, first : first + requests]
 
     monkeypatch.setattr(Arrivals, "take", take)
-    monkeypatch.setattr(trips, "STRETCH", 1300)
+    monkeypatch.setattr(sparse_run, "STRETCH", 1300)
     quick, slow = (Totals.nothing(len(gaps), len(scenario.hops)) for _ in range(2))
-    monkeypatch.setattr(trips, "_together", lambda requests: len(gaps))
-    for _ in trips.drive(values, points, requests, quick):
+    monkeypatch.setattr(sparse_run, "_together", lambda requests: len(gaps))
+    for _ in sparse_run.drive(values, points, requests, quick):
         pass
     for _ in runs.step(values, points, requests, slow):
         pass

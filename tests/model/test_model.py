@@ -14,7 +14,7 @@ import labkit
 from labkit import Hop, Link, Pool, Retry, Scenario, Server, SettingsError, Traffic
 from labkit.cli.main import main
 from labkit.clock import HorizonPassed
-from labkit.model import Grid, grid, refusals, trips
+from labkit.model import Grid, grid, refusals, sparse_run
 from labkit.settings import Event, LabSettings, Origin
 from labkit.theory import safe
 
@@ -70,7 +70,7 @@ def test_a_stretch_does_not_end_anything(monkeypatch: pytest.MonkeyPatch) -> Non
         {"traffic.arrivals": "gaps", "traffic.gaps": [0.3, 1.95, 0.2, 2.5, 1.0]}
     )
     whole = modelled(scenario)
-    monkeypatch.setattr(trips, "STRETCH", 333)
+    monkeypatch.setattr(sparse_run, "STRETCH", 333)
     cut = modelled(scenario)
     assert cut.hops == whole.hops and cut.failed == whole.failed == 800
     assert cut.lab_seconds == pytest.approx(whole.lab_seconds)
@@ -208,16 +208,16 @@ def test_sparse_and_crowded_points_stand_in_one_grid() -> None:
 
 def test_the_number_of_threads_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     axes = {IDLE: [1.0 + i / 10 for i in range(20)]}
-    monkeypatch.setattr(trips, "STRETCH", 4000)
+    monkeypatch.setattr(sparse_run, "STRETCH", 4000)
     told: list[Grid] = []
     for threads in (1, 3):
-        monkeypatch.setattr(trips, "AT_ONCE", threads)
+        monkeypatch.setattr(sparse_run, "AT_ONCE", threads)
         told.append(grid(RACING, axes, requests=1000))
     np.testing.assert_array_equal(told[0].failed, told[1].failed)
 
 
 def test_points_have_chance_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trips, "STRETCH", 4000)
+    monkeypatch.setattr(sparse_run, "STRETCH", 4000)
     told = grid(RACING, {"hop.0.server.tick": [0.0] * 12}, requests=2000)
     assert len(set(told.failed.tolist())) > 3
 

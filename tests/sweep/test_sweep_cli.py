@@ -125,7 +125,7 @@ def test_bad_input_is_one_line_and_nothing_is_run(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("labkit.sweep.ways.work", None)
+    monkeypatch.setattr("labkit.sweep.backends.work", None)
     status, out, err = told(capsys, file, *words)
     assert (status, out) == (2, "")
     assert err.count("\n") == 1

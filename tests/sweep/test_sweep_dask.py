@@ -108,7 +108,7 @@ def test_a_scheduler_that_is_killed_ends_the_sweep_in_one_sentence(
 def test_workers_that_all_went_end_the_sweep_in_one_sentence(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("labkit.sweep.cluster.ALONE", 1.0)
+    monkeypatch.setattr("labkit.sweep.dask_backend.ALONE", 1.0)
     grid = {POOL: [0.5 + 0.1 * n for n in range(40)]}
     with scheduler() as address, worker(address) as one:
         there(address, 1)

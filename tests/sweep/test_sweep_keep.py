@@ -12,7 +12,7 @@ from small import GRID, POOL, RACE
 import labkit
 from labkit.settings import SettingsError
 from labkit.sweep import Sweep, Table
-from labkit.sweep.keep import Keep
+from labkit.sweep.checkpoint import Keep
 from labkit.sweep.plan import Plan
 
 
@@ -33,16 +33,16 @@ def kept(file: Path, points: int) -> None:
 
 def runs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The points that are run from now on."""
-    from labkit.sweep import ways
+    from labkit.sweep import backends
 
     ran: list[int] = []
-    work = ways.work
+    work = backends.work
 
     def noted(job: Any) -> Any:
         ran.extend(point.index for point in job.points)
         return work(job)
 
-    monkeypatch.setattr(ways, "work", noted)
+    monkeypatch.setattr(backends, "work", noted)
     return ran
 
 
@@ -84,15 +84,15 @@ def test_a_line_that_was_torn_costs_its_point_and_no_other(
 def test_each_point_is_in_the_file_before_the_next_one_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from labkit.sweep import ways
+    from labkit.sweep import backends
 
-    file, seen, work = tmp_path / "sweep.jsonl", [], ways.work
+    file, seen, work = tmp_path / "sweep.jsonl", [], backends.work
 
     def noted(job: Any) -> Any:
         seen.append(len(file.read_text().splitlines()))
         return work(job)
 
-    monkeypatch.setattr(ways, "work", noted)
+    monkeypatch.setattr(backends, "work", noted)
     swept(file)
     assert seen == [1, 2, 3, 4, 5, 6]
 

@@ -11,9 +11,9 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import closing, contextmanager
 
 from labkit.lab import run_many
-from labkit.sweep.pace import Pace
+from labkit.sweep.batching import Pace
+from labkit.sweep.jobs import Counts, Done, Job, work
 from labkit.sweep.plan import Plan, Point
-from labkit.sweep.work import Counts, Done, Job, work
 from labkit.sweep.workers import Workers
 
 Batch = list[tuple[int, Counts]]

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from labkit.lab.progress import Progress
 from labkit.settings import Scenario, SettingsError
-from labkit.sweep import ways
-from labkit.sweep.keep import Keep
+from labkit.sweep import backends
+from labkit.sweep.checkpoint import Keep
+from labkit.sweep.jobs import Counts
 from labkit.sweep.plan import Plan, Point, Vary
 from labkit.sweep.table import Table
-from labkit.sweep.work import Counts
 from labkit.sweep.workers import check_workers, cores
 
 # A worker takes half a second to start, so it is worth it for more requests than
@@ -116,7 +116,7 @@ class Sweep:
                 if self._stop.is_set():
                     break
 
-    def _keep(self, stack: ExitStack) -> Callable[[ways.Batch], None]:
+    def _keep(self, stack: ExitStack) -> Callable[[backends.Batch], None]:
         """Where finished points go besides the memory."""
         if self._file is None:
             return lambda batch: None
@@ -126,21 +126,21 @@ class Sweep:
         keep.add([(n, self._counts[n]) for n in sorted(missing)])
         return keep.add
 
-    def _way(self, left: Sequence[Point]) -> AbstractContextManager[ways.Batches]:
+    def _way(self, left: Sequence[Point]) -> AbstractContextManager[backends.Batches]:
         plan = self._plan
         if plan.engine == "live":
-            return nullcontext(ways.side_by_side(plan, left, self._at_once))
+            return nullcontext(backends.side_by_side(plan, left, self._at_once))
         if self._dask is not None:
-            from labkit.sweep.cluster import over_dask
+            from labkit.sweep.dask_backend import over_dask
 
             return over_dask(self._dask, plan, left)
         if self._executor is not None:
             slots = self._processes or _slots(self._executor)
-            return ways.over(self._executor, slots, plan, left)
+            return backends.over(self._executor, slots, plan, left)
         count = min(self._processes or self._worthwhile(left), len(left))
         if count == 1:
-            return nullcontext(ways.here(plan, left))
-        return ways.in_processes(count, plan, left)
+            return nullcontext(backends.here(plan, left))
+        return backends.in_processes(count, plan, left)
 
     def _worthwhile(self, left: Sequence[Point]) -> int:
         """How many processes where nobody said: none but this for a small sweep."""

@@ -16,8 +16,17 @@ import numpy as np
 
 from labkit.model.arrivals import is_closed_loop
 from labkit.model.instants import INSTANT
+from labkit.model.parameters import (
+    Bools,
+    Floats,
+    HopValues,
+    Ints,
+    Rows,
+    Value,
+    Values,
+    at,
+)
 from labkit.model.pools import HINT_BUFFER
-from labkit.model.values import Bools, Floats, HopValues, Ints, Rows, Value, Values, at
 
 # Seconds by which a sum may be off for the order in which it was made.
 _ROUNDING = 1e-9

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from labkit.model.gap_classes import closed, lifetime
 from labkit.model.outcomes import (
     DISCONNECTED,
     FLAGS,
@@ -21,9 +22,8 @@ from labkit.model.outcomes import (
     STATUSES,
     coded,
 )
-from labkit.model.steps import own_statuses
-from labkit.model.values import Bools, Floats, HopValues, Values
-from labkit.model.zones import closed, lifetime
+from labkit.model.parameters import Bools, Floats, HopValues, Values
+from labkit.model.stepwise import own_statuses
 
 _OK = STATUSES.index(200)
 

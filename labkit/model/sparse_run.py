@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 import numpy as np
 
 from labkit.model.arrivals import Arrivals, is_closed_loop
-from labkit.model.chance import HIGHWAY, Chance
-from labkit.model.detours import Carried, Detours, take_detours
-from labkit.model.highway import Travel, sums, travel
-from labkit.model.passage import SERVED, Left, fates
+from labkit.model.overlaps import Carried, Detours, take_detours
+from labkit.model.parameters import Floats, Rows, Values
+from labkit.model.single_connection import SERVED, Left, fates
+from labkit.model.sparse import Travel, sums, travel
+from labkit.model.streams import HIGHWAY, Chance
 from labkit.model.totals import Totals
-from labkit.model.values import Floats, Rows, Values
 
 # Requests of a stretch, of all points together, and of one of them: a stretch needs
 # a few dozen megabytes.

@@ -17,7 +17,7 @@ from typing import Any
 
 from labkit.settings import SettingsError
 from labkit.settings.validators import one_line, shown
-from labkit.sweep import ways
+from labkit.sweep import backends
 from labkit.sweep.plan import Plan, Point
 
 # Seconds until a scheduler must have answered, and shown a worker.
@@ -31,7 +31,7 @@ ALONE = 20.0
 @contextmanager
 def over_dask(
     address: str, plan: Plan, points: Sequence[Point]
-) -> Iterator[ways.Batches]:
+) -> Iterator[backends.Batches]:
     """Over the workers of the scheduler at an address such as "tcp://host:8786".
 
     SettingsError if dask is missing, if nobody answers within five seconds, or if
@@ -40,11 +40,11 @@ def over_dask(
     with _connected(address) as client:
         slots = _slots(client, address)
         executor = client.get_executor(pure=False)
-        with ways.over(executor, slots, plan, points) as batches:
+        with backends.over(executor, slots, plan, points) as batches:
             yield _watched(batches, client, address)
 
 
-def _watched(batches: ways.Batches, client: Any, address: str) -> ways.Batches:
+def _watched(batches: backends.Batches, client: Any, address: str) -> backends.Batches:
     """The batches, until there is nobody left who could make more."""
     heard = time.perf_counter()
     try:

@@ -13,15 +13,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labkit.model.chance import DETOURS, Chance
-from labkit.model.chunks import tidy
-from labkit.model.highway import Travel, state_of
+from labkit.model.gap_classes import lifetime
 from labkit.model.outcomes import CODES
-from labkit.model.passage import Left
+from labkit.model.parameters import Bools, Floats, Ints, Rows, at
 from labkit.model.pools import PoolState, select, widened
-from labkit.model.steps import Counts, Steps
-from labkit.model.values import Bools, Floats, Ints, Rows, at
-from labkit.model.zones import lifetime
+from labkit.model.single_connection import Left
+from labkit.model.sparse import Travel, state_of
+from labkit.model.stepwise import Counts, Steps
+from labkit.model.streams import DETOURS, Chance
+from labkit.model.time_parallel import tidy
 
 # Ways meet where they differ by less, in seconds; rounding is far below it.
 _SAME = 1e-6

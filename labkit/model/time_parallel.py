@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labkit.model.arrivals import is_closed_loop
-from labkit.model.chance import SHAPE, Chance
 from labkit.model.cuts import Cut
+from labkit.model.parameters import Bools, Floats, HopValues, Rows, Values
 from labkit.model.pools import MOMENTS, NUMBERS, PoolState, select, widened
-from labkit.model.steps import Counts, Steps
-from labkit.model.values import Bools, Floats, HopValues, Rows, Values
+from labkit.model.stepwise import Counts, Steps
+from labkit.model.streams import SHAPE, Chance
 
 # States that differ by less, in seconds, are the same: rounding is far below it.
 _SAME = 1e-6

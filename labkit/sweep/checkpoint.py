@@ -14,8 +14,8 @@ from types import TracebackType
 from typing import IO, Any
 
 from labkit.settings import SettingsError
+from labkit.sweep.jobs import Counts
 from labkit.sweep.plan import Plan, fingerprint
-from labkit.sweep.work import Counts
 
 _FORMAT = "labkit sweep 1"
 

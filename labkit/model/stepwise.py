@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labkit.model.chance import Chance
 from labkit.model.instants import INSTANT
 from labkit.model.outcomes import (
     DISCONNECTED,
@@ -24,8 +23,9 @@ from labkit.model.outcomes import (
     STATUSES,
     coded,
 )
+from labkit.model.parameters import Bools, Floats, HopValues, Ints, Rows, Values, at
 from labkit.model.pools import acquire, empty, lose, release
-from labkit.model.values import Bools, Floats, HopValues, Ints, Rows, Values, at
+from labkit.model.streams import Chance
 from labkit.settings import Retry, SettingsError
 from labkit.settings.personalities import Habit
 

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from labkit.model.arrivals import is_closed_loop
-from labkit.model.passage import Lane, Left, Passage, joined, passage
+from labkit.model.gap_classes import Zones, lifetime, survey, zones_of
+from labkit.model.parameters import Bools, Floats, HopValues, Ints, Rows, Values, at
 from labkit.model.pools import PoolState, queue_kept
-from labkit.model.values import Bools, Floats, HopValues, Ints, Rows, Values, at
-from labkit.model.zones import Zones, lifetime, survey, zones_of
+from labkit.model.single_connection import Lane, Left, Passage, joined, passage
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from labkit.model.values import Floats
+from labkit.model.parameters import Floats
 
 # Names of streams, in the place of a step's number, and who asks for chance.
 GAPS, SHAPE = 2**40, 2**41
