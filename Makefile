@@ -50,7 +50,7 @@ notebooks: $(VENV)/.for-dev
 # Real proxies in the place of ours, what the course says to type into them, then what
 # docs/fidelity.md says, measured anew: that wants the machine to itself.
 fidelity: $(VENV)/.for-bench
-	$(BIN)/python -m pytest $(TWO) -m real tests/field tests/snippets $(ARGS) \
+	$(BIN)/python -m pytest $(TWO) -m real tests/proxies tests/snippets $(ARGS) \
 		|| [ $$? -eq 5 ]
 	$(BIN)/python -m pytest -m fidelity tests/fidelity $(ARGS) || [ $$? -eq 5 ]
 

@@ -73,9 +73,9 @@ def test_gaps_and_methods_come_from_an_access_log_and_set_has_the_last_word() ->
     assert json.loads(one.stdout)["requests"] == 9 and "2 upstreams" not in one.stderr
 
 
-def test_a_ladder_prints_its_columns_and_draws_them(tmp_path: Path) -> None:
-    plot = tmp_path / "ladder.svg"
-    words = ["ladder", UPSTREAM, "--engines", "theory", "--plot", str(plot)]
+def test_a_comparison_prints_its_columns_and_draws_them(tmp_path: Path) -> None:
+    plot = tmp_path / "compare.svg"
+    words = ["compare", UPSTREAM, "--engines", "theory", "--plot", str(plot)]
     done = labkit(*words)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[1].startswith("theory  about 0.146 %")
@@ -114,10 +114,11 @@ def test_trace_and_plot_are_written(tmp_path: Path) -> None:
         (["run", UPSTREAM, "--gaps-from", "/no/a.log"], ["/no/a.log", "no such file"]),
         (["run", UPSTREAM, "--gaps-from", UPSTREAM], ["line 1: ", "formats envoy-js"]),
         (["run", UPSTREAM, "--upstream", "a:1"], ["--upstream a:1", "--gaps-from"]),
-        (["ladder", UPSTREAM, "--engines", "theory,wish"], ['"wish"', '"envoy"']),
-        (["ladder", UPSTREAM, "--engines", ","], ['columns has ""']),
-        (["ladder", UPSTREAM, "--requests", "0"], ["requests is 0"]),
-        (["ladder", UPSTREAM, "--plot", "/no/folder/p.svg"], ["/no/folder"]),
+        (["compare", UPSTREAM, "--engines", "theory,wish"], ['"wish"', '"envoy"']),
+        (["compare", UPSTREAM, "--engines", ","], ['columns has ""']),
+        (["ladder", UPSTREAM], ["labkit compare now"]),
+        (["compare", UPSTREAM, "--requests", "0"], ["requests is 0"]),
+        (["compare", UPSTREAM, "--plot", "/no/folder/p.svg"], ["/no/folder"]),
         (["serve", UPSTREAM, "--port", "99999"], ["--port", "99999"]),
         (["serve", UPSTREAM, "--log-format", "xml"], ["'xml'", "text, json"]),
     ],

@@ -17,7 +17,7 @@ import labkit
 from labkit import Hop, Lab, Link, Pool, Run, Scenario, Server, SettingsError, Traffic
 from labkit.lab import engines
 from labkit.resources import scenario_file
-from labkit.roles.server.server import Visit
+from labkit.roles.server.server import RequestContext
 from labkit.settings import Event, LabSettings, Origin
 
 # Requests are lost 0.2 to 0.3 s after a response: 0.1 s after the first gap, and 50 ms
@@ -275,7 +275,9 @@ def test_the_lab_also_works_inside_a_running_loop() -> None:
 
 @pytest.mark.live
 def test_a_strangers_application_can_stand_at_the_end() -> None:
-    async def teapot(request: web.BaseRequest, visit: Visit) -> web.StreamResponse:
+    async def teapot(
+        request: web.BaseRequest, visit: RequestContext
+    ) -> web.StreamResponse:
         return web.Response(status=418, text="short and stout")
 
     with Lab(RACING, handler=teapot) as lab:

@@ -8,9 +8,9 @@ import pytest
 from scripted import OK, Peer, World, run
 
 from labkit.records.trace import Kind
-from labkit.roles.client.assignment import Claim, Roster
+from labkit.roles.client.assignment import PoolRequest, PoolState
 from labkit.roles.client.connection import Http1Connection
-from labkit.roles.client.states import Signal
+from labkit.roles.client.states import ConnectionSignal
 from labkit.roles.http.message import HopFailure
 from labkit.settings import Pool
 
@@ -32,18 +32,18 @@ class Wish:
 
 def idle_since(since: float, **fields: Any) -> Http1Connection:
     connection = Http1Connection()
-    connection.tell(Signal.CONNECTED)
+    connection.tell(ConnectionSignal.CONNECTED)
     connection.idle_since = since
     for name, value in fields.items():
         setattr(connection, name, value)
     return connection
 
 
-def roster(*idle: Http1Connection, waiting: int = 0, **knobs: Any) -> Roster:
-    made = Roster(Pool(**knobs))
+def roster(*idle: Http1Connection, waiting: int = 0, **knobs: Any) -> PoolState:
+    made = PoolState(Pool(**knobs))
     made.members = dict.fromkeys(idle)
     made.idle = dict.fromkeys(idle)
-    wishes: list[Claim] = [Wish(str(number)) for number in range(waiting)]
+    wishes: list[PoolRequest] = [Wish(str(number)) for number in range(waiting)]
     made.queue = dict.fromkeys(wishes)
     return made
 

@@ -21,7 +21,7 @@ from labkit.roles.client.pool import ConnectionPool
 from labkit.roles.client.router import Router
 from labkit.roles.origin import Origin
 from labkit.roles.proxy import Proxy
-from labkit.roles.server.server import HopServer, Visit
+from labkit.roles.server.server import HopServer, RequestContext
 from labkit.settings import Link, Pool, Server
 from labkit.settings import Origin as OriginSettings
 
@@ -90,7 +90,7 @@ def in_world(
     return result
 
 
-async def mirror(request: web.BaseRequest, visit: Visit) -> web.StreamResponse:
+async def mirror(request: web.BaseRequest, visit: RequestContext) -> web.StreamResponse:
     body = await request.read()
     seen = {name.lower(): value for name, value in request.headers.items()}
     return web.json_response(
@@ -150,7 +150,9 @@ def test_a_request_body_is_streamed_while_it_is_still_coming(
         worlds.append(it)
         return await use(it)
 
-    async def slow_reader(request: web.BaseRequest, visit: Visit) -> web.Response:
+    async def slow_reader(
+        request: web.BaseRequest, visit: RequestContext
+    ) -> web.Response:
         pieces = []
         async for piece in request.content.iter_any():
             pieces.append(piece)
@@ -166,7 +168,7 @@ def test_a_request_body_is_streamed_while_it_is_still_coming(
 def test_a_response_is_streamed_while_it_is_still_coming(world: str) -> None:
     go_on: list[asyncio.Event] = []
 
-    async def in_two_pieces(request: web.BaseRequest, visit: Visit) -> Any:
+    async def in_two_pieces(request: web.BaseRequest, visit: RequestContext) -> Any:
         response = web.StreamResponse()
         await response.prepare(request)
         await response.write(b"first")
@@ -192,7 +194,9 @@ def test_a_response_is_streamed_while_it_is_still_coming(world: str) -> None:
 def test_five_megabytes_pass_both_ways_unharmed(world: str) -> None:
     size = 5_000_000
 
-    async def echo(request: web.BaseRequest, visit: Visit) -> web.StreamResponse:
+    async def echo(
+        request: web.BaseRequest, visit: RequestContext
+    ) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
         async for piece in request.content.iter_any():
@@ -222,7 +226,9 @@ def test_five_megabytes_pass_both_ways_unharmed(world: str) -> None:
 
 @pytest.mark.parametrize("world", WORLDS)
 def test_head_and_bodiless_answers_keep_their_headers(world: str) -> None:
-    async def three(request: web.BaseRequest, visit: Visit) -> web.StreamResponse:
+    async def three(
+        request: web.BaseRequest, visit: RequestContext
+    ) -> web.StreamResponse:
         if request.method == "HEAD":
             return web.Response(headers={"Content-Length": "1234"})
         status = int(request.path[1:])
@@ -261,7 +267,9 @@ def test_a_client_that_expects_a_hundred_gets_it_before_it_sends(world: str) -> 
 
 @pytest.mark.parametrize("world", WORLDS)
 def test_an_answer_before_the_request_is_through_reaches_the_client(world: str) -> None:
-    async def too_large(request: web.BaseRequest, visit: Visit) -> web.StreamResponse:
+    async def too_large(
+        request: web.BaseRequest, visit: RequestContext
+    ) -> web.StreamResponse:
         answer = web.Response(status=413, text="too large")
         answer.force_close()
         return answer
@@ -288,7 +296,9 @@ def test_when_the_client_leaves_the_upstream_is_told(world: str) -> None:
         writer.close()
         return await cancelled
 
-    async def hang(request: web.BaseRequest, visit: Visit) -> web.StreamResponse:
+    async def hang(
+        request: web.BaseRequest, visit: RequestContext
+    ) -> web.StreamResponse:
         started, cancelled = endless[0]
         started.set()
         try:

@@ -9,8 +9,8 @@ from labkit.records.tcp_states import (
     MEANING,
     SERVER,
     TRANSITIONS,
-    Signal,
     Tcp,
+    TcpSignal,
     after,
     bands,
 )
@@ -106,5 +106,5 @@ def test_every_state_has_a_row_a_meaning_and_an_end_in_closed(state: Tcp) -> Non
 
 
 def test_what_a_state_does_not_know_changes_nothing() -> None:
-    assert after(Tcp.CLOSED, Signal.HEARS_FIN) is Tcp.CLOSED
-    assert after(Tcp.FIN_WAIT_1, Signal.SYN_ACKED) is Tcp.FIN_WAIT_1
+    assert after(Tcp.CLOSED, TcpSignal.HEARS_FIN) is Tcp.CLOSED
+    assert after(Tcp.FIN_WAIT_1, TcpSignal.SYN_ACKED) is Tcp.FIN_WAIT_1

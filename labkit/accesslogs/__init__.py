@@ -7,9 +7,9 @@
 
 from __future__ import annotations
 
-from labkit.accesslogs.entry import Entry
+from labkit.accesslogs.entry import LogEntry
 from labkit.accesslogs.formats import FORMATS
 from labkit.accesslogs.log import AccessLog
 from labkit.accesslogs.reading import LogError, parse, read
 
-__all__ = ["FORMATS", "AccessLog", "Entry", "LogError", "parse", "read"]
+__all__ = ["FORMATS", "AccessLog", "LogEntry", "LogError", "parse", "read"]

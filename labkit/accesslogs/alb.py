@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from labkit.accesslogs.entry import Entry, Unreadable, host, said
+from labkit.accesslogs.entry import LogEntry, Unreadable, host, said
 from labkit.accesslogs.stamps import iso
 
 TYPES = ("http", "https", "h2", "grpcs", "ws", "wss")
@@ -21,7 +21,7 @@ _NEEDED = 22
 _END, _CLIENT, _TARGET, _STATUS, _REQUEST, _START = 1, 3, 4, 8, 12, 21
 
 
-def from_alb(text: str, line: int) -> Entry:
+def from_alb(text: str, line: int) -> LogEntry:
     """The entry of a line; Unreadable says why it is none."""
     fields = [quoted or plain for quoted, plain in _FIELD.findall(text)]
     if fields[:1] and fields[0] not in TYPES:
@@ -34,7 +34,7 @@ def from_alb(text: str, line: int) -> Entry:
     start, end = iso(fields[_START]), iso(fields[_END])
     if end < start:
         raise Unreadable("the response is earlier than request_creation_time")
-    return Entry(
+    return LogEntry(
         line,
         start,
         end - start,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-class Entry(NamedTuple):
+class LogEntry(NamedTuple):
     """A request as its log has it; None where the format or the line is silent.
 
     ``stamp`` and ``duration`` are whole microseconds, the first since 1970 in UTC:

@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from labkit.accesslogs.entry import Entry, Unreadable, host, said
+from labkit.accesslogs.entry import LogEntry, Unreadable, host, said
 from labkit.accesslogs.stamps import ISO_EXAMPLE, MILLISECOND, iso
 
 _HEAD = re.compile(
@@ -28,7 +28,7 @@ _HEAD = re.compile(
 _REST = re.compile(r'".*" "[^" ]*" "[^"]*" "(?P<upstream>[^" ]*)"(?: [^"]*)?')
 
 
-def from_text(text: str, line: int) -> Entry:
+def from_text(text: str, line: int) -> LogEntry:
     """The entry of a line in the default text; Unreadable says why it is none."""
     found = _HEAD.fullmatch(text)
     if found is None:
@@ -38,7 +38,7 @@ def from_text(text: str, line: int) -> Entry:
     rest = _REST.fullmatch(found["rest"])
     if rest is None:
         raise Unreadable('the line ends before "UPSTREAM_HOST"')
-    return Entry(
+    return LogEntry(
         line,
         iso(found["start"]),
         _duration(said(found["duration"])),
@@ -49,14 +49,14 @@ def from_text(text: str, line: int) -> Entry:
     )
 
 
-def from_json(text: str, line: int) -> Entry:
+def from_json(text: str, line: int) -> LogEntry:
     """The entry of a JSON object; only ``start_time`` must be there."""
     row = _object(text)
     start = row.get("start_time")
     if not isinstance(start, str):
         told = "there is no start_time" if start is None else f"start_time is {start!r}"
         raise Unreadable(f"{told}; expected a moment such as {ISO_EXAMPLE}")
-    return Entry(
+    return LogEntry(
         line,
         iso(start),
         _duration(row.get("duration")),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from labkit.accesslogs import alb, envoy, nginx
-from labkit.accesslogs.entry import Entry
+from labkit.accesslogs.entry import LogEntry
 from labkit.accesslogs.stamps import MILLISECOND, SECOND
 
 
@@ -22,7 +22,7 @@ class Format:
 
     name: str
     looks: re.Pattern[str]
-    read: Callable[[str, int], Entry]
+    read: Callable[[str, int], LogEntry]
     grain: int
     stamps_end: bool = False
     floors_duration: bool = False

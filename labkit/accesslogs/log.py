@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from statistics import median
 
-from labkit.accesslogs.entry import Entry
+from labkit.accesslogs.entry import LogEntry
 from labkit.accesslogs.formats import Format
 from labkit.accesslogs.replay import Span, successions
 from labkit.accesslogs.stamps import SECOND, told
@@ -26,7 +26,7 @@ class AccessLog:
 
     def __init__(
         self,
-        entries: Sequence[Entry],
+        entries: Sequence[LogEntry],
         form: Format,
         name: str = "the log",
         notes: Sequence[str] = (),
@@ -44,7 +44,7 @@ class AccessLog:
         return self._form.name
 
     @property
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> tuple[LogEntry, ...]:
         """One Entry per request."""
         return self._entries
 
@@ -104,7 +104,7 @@ class AccessLog:
 
         SettingsError names those that there are if there is no such one.
         """
-        kept: Sequence[Entry] = self._entries
+        kept: Sequence[LogEntry] = self._entries
         for field, wanted in (("upstream", upstream), ("client", client)):
             if wanted is not None:
                 kept = _only(kept, field, wanted)
@@ -174,7 +174,7 @@ class AccessLog:
                 spans.append(self._span(entry, more, chance.random() * lost))
         return spans
 
-    def _span(self, entry: Entry, later: float, longer: float) -> Span:
+    def _span(self, entry: LogEntry, later: float, longer: float) -> Span:
         """From start to end, in seconds from the first stamp."""
         at = (entry.stamp - self._entries[0].stamp) / SECOND + later
         took = (entry.duration or 0) / SECOND + longer
@@ -231,7 +231,7 @@ def _sentence(note: str) -> str:
     return f"{note[0].upper()}{note[1:]}."
 
 
-def _only(entries: Sequence[Entry], field: str, wanted: str) -> list[Entry]:
+def _only(entries: Sequence[LogEntry], field: str, wanted: str) -> list[LogEntry]:
     kept = [each for each in entries if getattr(each, field) == wanted]
     if not kept:
         there = sorted({getattr(each, field) or "none" for each in entries})

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from labkit.accesslogs.entry import Entry, Unreadable, said
+from labkit.accesslogs.entry import LogEntry, Unreadable, said
 from labkit.accesslogs.stamps import common
 
 _LINE = re.compile(
@@ -20,7 +20,7 @@ _LINE = re.compile(
 _REQUEST = re.compile(r"(?P<method>[A-Za-z]+) .*")
 
 
-def from_combined(text: str, line: int) -> Entry:
+def from_combined(text: str, line: int) -> LogEntry:
     """The entry of a line; Unreadable says why it is none."""
     found = _LINE.fullmatch(text)
     if found is None:
@@ -28,7 +28,7 @@ def from_combined(text: str, line: int) -> Entry:
             'expected CLIENT - USER [TIME] "REQUEST" STATUS BYTES "REFERER" "AGENT"'
         )
     asked = _REQUEST.fullmatch(found["request"])
-    return Entry(
+    return LogEntry(
         line,
         common(found["end"]),
         method=asked["method"] if asked else None,

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO
 
-from labkit.accesslogs.entry import Entry, Unreadable
+from labkit.accesslogs.entry import LogEntry, Unreadable
 from labkit.accesslogs.formats import FORMATS, Format, detect
 from labkit.accesslogs.log import AccessLog
 from labkit.accesslogs.stamps import SECOND
@@ -83,7 +83,7 @@ class _Rows:
         self._form = form
         self._name = name
         self._skip = skip
-        self._entries: list[Entry] = []
+        self._entries: list[LogEntry] = []
         self._broken: list[LogError] = []
         self._disordered = 0
         self._back: tuple[int, int] | None = None
@@ -103,7 +103,7 @@ class _Rows:
         self._look_at_order(entry)
         self._entries.append(entry)
 
-    def _look_at_order(self, entry: Entry) -> None:
+    def _look_at_order(self, entry: LogEntry) -> None:
         """Lines are in the order of the ends; what comes out of it is told."""
         self._disordered += entry.stamp < self._latest
         self._latest = max(self._latest, entry.stamp)

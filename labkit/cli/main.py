@@ -28,15 +28,22 @@ class _Parser(argparse.ArgumentParser):
         raise SystemExit(BAD_INPUT)
 
 
+# What verbs were called before.
+_FORMER = {"ladder": "compare"}
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """Carry out one command line; returns the exit status."""
-    arguments, rest = _parser().parse_known_args(words)
+    given = list(sys.argv[1:] if words is None else words)
+    if given and given[0] in _FORMER:
+        return _complain(f"labkit {given[0]} is called labkit {_FORMER[given[0]]} now")
+    arguments, rest = _parser().parse_known_args(given)
     if rest and not arguments.takes_rest:
         complaint = f"unknown argument {rest[0]!r} (see labkit --help)"
         sys.stderr.write(f"labkit: {complaint}\n")
         return BAD_INPUT
     arguments.rest = rest
-    arguments.words = list(sys.argv[1:] if words is None else words)
+    arguments.words = given
     return _guarded(arguments.verb, arguments)
 
 
@@ -77,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(verbs)
     _add_serve(verbs)
     _add_sweep(verbs)
-    _add_ladder(verbs)
+    _add_compare(verbs)
     _add_explain(verbs)
     return parser
 
@@ -176,11 +183,11 @@ def _add_sweep(verbs: Verbs) -> None:
     verb.set_defaults(verb=sweep, takes_rest=False)
 
 
-def _add_ladder(verbs: Verbs) -> None:
-    from labkit.cli.ladder import ladder
+def _add_compare(verbs: Verbs) -> None:
+    from labkit.cli.compare import compare
 
     verb = verbs.add_parser(
-        "ladder", help="compare theory, model, virtual, live and Envoy"
+        "compare", help="compare theory, model, virtual, live and Envoy"
     )
     verb.add_argument("file", metavar="FILE.toml")
     verb.add_argument(
@@ -195,7 +202,7 @@ def _add_ladder(verbs: Verbs) -> None:
     _add_log(verb)
     verb.add_argument("--json", action="store_true", help="print one JSON object")
     verb.add_argument("--plot", metavar="FILE.svg", help="draw all columns")
-    verb.set_defaults(verb=ladder, takes_rest=False)
+    verb.set_defaults(verb=compare, takes_rest=False)
 
 
 def _add_explain(verbs: Verbs) -> None:

@@ -6,13 +6,13 @@ was there and returns the Axes.
 
 from __future__ import annotations
 
+from labkit.figures.comparison import comparison
 from labkit.figures.draw import paper, png
 from labkit.figures.farewell import farewell
 from labkit.figures.gap import gap
 from labkit.figures.headline import alt_text
 from labkit.figures.heatmap import heatmap
 from labkit.figures.hump import hump
-from labkit.figures.ladder import ladder
 from labkit.figures.lateness import lateness
 from labkit.figures.lifelines import lifelines
 from labkit.figures.margins import margins
@@ -27,11 +27,11 @@ __all__ = [
     "Edge",
     "Picture",
     "alt_text",
+    "comparison",
     "farewell",
     "gap",
     "heatmap",
     "hump",
-    "ladder",
     "lateness",
     "lifelines",
     "margins",

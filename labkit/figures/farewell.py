@@ -29,7 +29,7 @@ from labkit.figures.style import (
     TITLE,
 )
 from labkit.records.tcp_states import CLIENT, SERVER, SIDES, Band, Tcp
-from labkit.records.teardown import Farewell, side_of
+from labkit.records.teardown import Teardown, side_of
 from labkit.records.trace import Kind, WireEvent
 from labkit.theory import duration, moment
 
@@ -71,7 +71,7 @@ LOOKS = {
 }
 
 
-def farewell(told: Farewell, ax: Axes | None = None) -> Axes:
+def farewell(told: Teardown, ax: Axes | None = None) -> Axes:
     """Draw who knew what, and when.
 
     Without ``ax`` the figure is as tall as the story needs; axes that are given
@@ -116,7 +116,7 @@ class _Placed:
 class _Sweep:
     """Walks down in time; words and parallel arrows push each other apart."""
 
-    def __init__(self, told: Farewell) -> None:
+    def __init__(self, told: Teardown) -> None:
         self._per_second = _PER_TRIP / max(told.delay, 1e-4)
         self._items = sorted(_items(told), key=lambda i: (i.time, i.rank, i.row))
         self._last: dict[str, float] = {}
@@ -141,7 +141,7 @@ class _Sweep:
         return y + _BREAK
 
 
-def _items(told: Farewell) -> Iterator[_Item]:
+def _items(told: Teardown) -> Iterator[_Item]:
     for row, event in enumerate(told.trace):
         way = event.direction.value
         yield _Item(event.sent, 4, row, f"{way} sent", "sent")
@@ -154,11 +154,11 @@ def _items(told: Farewell) -> Iterator[_Item]:
         yield _Item(band.start, 3 if _is_own(told, band) else 1, row, band.side, "band")
 
 
-def _bands(told: Farewell) -> list[Band]:
+def _bands(told: Teardown) -> list[Band]:
     return [band for side in SIDES for band in told.bands()[side]]
 
 
-def _is_own(told: Farewell, band: Band) -> bool:
+def _is_own(told: Teardown, band: Band) -> bool:
     """Did this end enter the state by something that it sent itself?"""
     if band.state is not Tcp.CLOSED:
         return band.state in (Tcp.SYN_SENT, Tcp.FIN_WAIT_1, Tcp.LAST_ACK)
@@ -173,7 +173,7 @@ def _is_own(told: Farewell, band: Band) -> bool:
 
 
 def _layout(
-    told: Farewell, placed: _Placed, height: float, grain: Grain = (1.0, 1.0)
+    told: Teardown, placed: _Placed, height: float, grain: Grain = (1.0, 1.0)
 ) -> Sheet:
     sheet = Sheet(WIDTH, height, grain)
     _headline(sheet, told)
@@ -189,7 +189,7 @@ def _layout(
     return sheet
 
 
-def _headline(sheet: Sheet, told: Farewell) -> None:
+def _headline(sheet: Sheet, told: Teardown) -> None:
     title = textsize.shortened(told.title, WIDTH - 8.0, TITLE, "bold")
     sheet.write(Word(title, 4.0, 5.0, "left", TITLE, "bold"))
     failed = [f"{note.side} {note.words}" for note in told.failures]
@@ -200,7 +200,7 @@ def _headline(sheet: Sheet, told: Farewell) -> None:
     sheet.write(Word(text, 4.0, 11.0, "left", ink=ink))
 
 
-def _header(sheet: Sheet, told: Farewell) -> None:
+def _header(sheet: Sheet, told: Teardown) -> None:
     for side, name in zip(SIDES, told.parties, strict=True):
         x = _COLUMN[side]
         half = max(textsize.width(name, NAME, "bold") / 2.0 + 2.0, 10.0)
@@ -218,7 +218,7 @@ def _break(sheet: Sheet, cut: tuple[float, float, float]) -> None:
     sheet.write(Word(f"{duration(round(seconds, 4))} pass", middle, y, ink=MUTED))
 
 
-def _strips(sheet: Sheet, told: Farewell, placed: _Placed) -> None:
+def _strips(sheet: Sheet, told: Teardown, placed: _Placed) -> None:
     every = _bands(told)
     for row, band in enumerate(every):
         top = _START + placed.at["band", row]
@@ -239,7 +239,7 @@ def _beside(
     return Word(text, _TEXT[side], y + 1.9, across, LABEL, weight, ink)  # type: ignore[arg-type]
 
 
-def _notes(sheet: Sheet, told: Farewell, placed: _Placed) -> None:
+def _notes(sheet: Sheet, told: Teardown, placed: _Placed) -> None:
     for row, note in enumerate(told.notes):
         ink = FAILED_INK if note.is_bad else INK
         weight = "bold" if note.is_bad else "normal"
@@ -279,7 +279,7 @@ def _words(event: WireEvent) -> str:
     return f"{event.size} bytes"
 
 
-def _times(sheet: Sheet, told: Farewell, placed: _Placed) -> None:
+def _times(sheet: Sheet, told: Teardown, placed: _Placed) -> None:
     """On the left: when something was sent."""
     first, last = _START - 2.0, _START + placed.bottom + 5.0
     sheet.lines.append(Line(((_AXIS, first), (_AXIS, last)), LIFELINE, 1.0))

@@ -22,7 +22,7 @@ from labkit.settings.validators import checked, count
 if TYPE_CHECKING:
     from labkit.net.jitter import Jitter
     from labkit.net.loopback import LoopbackNetwork
-    from labkit.proxies import Crew, Seats
+    from labkit.proxies import ProxyGroup, Seats
     from labkit.roles.server.server import Handler
 
 ENGINES = ("virtual", "live", "model")
@@ -172,7 +172,7 @@ class _Party:
     """Trials side by side: all are set up before one starts, all end before one
     is taken down."""
 
-    def __init__(self, size: int, crew: Crew | None) -> None:
+    def __init__(self, size: int, crew: ProxyGroup | None) -> None:
         self._everybody = asyncio.Barrier(size)
         self._crew = crew
         self._start = asyncio.get_running_loop().time() + SETUP * size
@@ -233,7 +233,7 @@ class _Work:
         progress: bool,
         trace: bool | None = None,
         handler: Handler | None = None,
-        crew: Crew | None = None,
+        crew: ProxyGroup | None = None,
     ) -> None:
         self._scenario = scenario
         self._engine = engine
@@ -344,7 +344,7 @@ def _live_loop() -> asyncio.AbstractEventLoop:
     return precise_loop()
 
 
-def _check(scenario: Scenario, engine: str, proxy: str) -> Crew | None:
+def _check(scenario: Scenario, engine: str, proxy: str) -> ProxyGroup | None:
     """Refuse by name what cannot be done, before anything is started.
 
     Returns the real proxies of the chain, not started yet, None if all are ours.
@@ -376,14 +376,14 @@ def _check_schedule(scenario: Scenario, is_real: Callable[[int], bool]) -> None:
             check_obeyed(now, is_real)
 
 
-def real_proxies(scenario: Scenario, engine: str, proxy: str) -> Crew | None:
+def real_proxies(scenario: Scenario, engine: str, proxy: str) -> ProxyGroup | None:
     """The programs in the places of proxies; SettingsError for what cannot be."""
     if proxy == "labkit":
         return None
-    from labkit.proxies import OURS, Crew, chosen
+    from labkit.proxies import OURS, ProxyGroup, chosen
 
     names = chosen(proxy, scenario, engine)
-    return None if set(names) == {OURS} else Crew(names, title=proxy)
+    return None if set(names) == {OURS} else ProxyGroup(names, title=proxy)
 
 
 def check(scenario: Scenario, engine: str = "virtual", proxy: str = "labkit") -> None:

@@ -19,7 +19,7 @@ from labkit.settings import Event, Scenario, paths
 
 if TYPE_CHECKING:
     from labkit.net.loopback import LoopbackNetwork
-    from labkit.proxies import Crew, FieldError, Seats
+    from labkit.proxies import FieldError, ProxyGroup, Seats
     from labkit.roles.server.access_log import Access
     from labkit.roles.server.server import Handler
 
@@ -215,7 +215,7 @@ class Lab:
         pairs = zip(names, places, strict=True)
         return chain, {name: f"http://{host}:{port}" for name, (host, port) in pairs}
 
-    def _give_seats(self, crew: Crew, network: LoopbackNetwork) -> Seats:
+    def _give_seats(self, crew: ProxyGroup, network: LoopbackNetwork) -> Seats:
         from labkit.proxies import Seats
 
         crew.on_trouble = self.on_trouble

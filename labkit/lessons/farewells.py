@@ -28,7 +28,7 @@ from labkit.lessons.plays import (
     writes_on,
 )
 from labkit.records.tcp_states import CLIENT, SERVER
-from labkit.records.teardown import Farewell, Note
+from labkit.records.teardown import Note, Teardown
 from labkit.records.trace import Kind, Trace
 from labkit.settings import Hop, Link, Scenario, Server, Traffic
 
@@ -87,7 +87,7 @@ def drawn(run: Run, ax: Axes | None = None) -> Axes:
     return farewell(told_by(run), ax)
 
 
-def told_by(run: Run) -> Farewell:
+def told_by(run: Run) -> Teardown:
     """What both ends of that connection did and heard, from the run's records."""
     hop = len(run.scenario.hops) - 1
     delay = run.scenario.hops[hop].link.delay
@@ -96,7 +96,7 @@ def told_by(run: Run) -> Farewell:
     times = [n.at for n in notes] + [e.arrived or e.sent for e in events]
     near, far = run.scenario.parties[hop : hop + 2]
     failed = f"{run.failed} of {run.requests} requests failed"
-    return Farewell(
+    return Teardown(
         f"{failed} around the server's goodbye",
         (near, far),
         run.engine,

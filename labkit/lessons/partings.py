@@ -14,7 +14,7 @@ from labkit.lessons.plays import PIECE, REQUEST, TOO_LARGE, upload
 from labkit.lessons.programs import Watched, refusal
 from labkit.lessons.verdict import Verdict
 from labkit.records.tcp_states import CLIENT, SERVER
-from labkit.records.teardown import Farewell, Note
+from labkit.records.teardown import Note, Teardown
 from labkit.records.trace import Direction, Kind
 
 # What a learner wrote; what is no program gets a sentence.
@@ -71,7 +71,7 @@ class _Upload:
         self._programs = (Watched(client, "client"), Watched(server, "server"))
         self._pieces = pieces
         self._where = f"With {pieces} pieces, {span(delay)} each way"
-        self._told: Farewell | None = None
+        self._told: Teardown | None = None
         with suppress(Deadlock, HorizonPassed):
             self._told = upload(*self._programs, pieces, delay)
         self._mute = _each(program.unawaited() for program in self._programs)
@@ -127,7 +127,7 @@ def _each(sentences: Iterable[str]) -> str:
     return " ".join(filter(None, sentences))
 
 
-def _hint(told: Farewell, bad: Note | None) -> str:
+def _hint(told: Teardown, bad: Note | None) -> str:
     """Where the 413 lay, when the connection broke, and who could have prevented it."""
     arrived = _answer_arrived(told)
     if arrived is None:
@@ -137,7 +137,7 @@ def _hint(told: Farewell, bad: Note | None) -> str:
     return f"{_lay(arrived, bad)} {_why_reset(told)}".strip()
 
 
-def _answer_arrived(told: Farewell) -> float | None:
+def _answer_arrived(told: Teardown) -> float | None:
     """When the server's answer was in the client's kernel; None if never."""
     answers = (
         e.arrived
@@ -157,7 +157,7 @@ def _lay(arrived: float, bad: Note) -> str:
     )
 
 
-def _why_reset(told: Farewell) -> str:
+def _why_reset(told: Teardown) -> str:
     """Why the server's kernel sent RST, from what its program did last."""
     reset = next((e for e in told.trace if e.kind is Kind.RST), None)
     ends = (n for n in told.notes if n.side == SERVER and n.words in _ENDS)
@@ -238,7 +238,7 @@ def _judged_reset(server: Watched, delay: float) -> Verdict:
 _STAYS = "The server waits for something that never comes, and its socket stays open."
 
 
-def _no_reset(told: Farewell) -> str:
+def _no_reset(told: Teardown) -> str:
     """Why the client's read did not say "connection reset"."""
     heard, closed = len(told.heard[1]), told.told(SERVER)[-1]
     if "shuts its half" in told.told(SERVER):

@@ -16,7 +16,7 @@ from labkit.lessons.peer import Peer, Restless
 from labkit.net import Network
 from labkit.net.memory import MemoryNetwork
 from labkit.records.tcp_states import CLIENT, SERVER
-from labkit.records.teardown import Farewell
+from labkit.records.teardown import Teardown
 from labkit.records.trace import Trace
 from labkit.settings import Link
 from labkit.theory import duration
@@ -42,7 +42,7 @@ def perform(
     engine: str = "virtual",
     title: str = "two programs",
     parties: tuple[str, str] = ("client", "server"),
-) -> Farewell:
+) -> Teardown:
     """Let both programs run over a wire of ``delay`` seconds each way.
 
     ``engine`` "virtual" plays in memory and in no time, "live" on real sockets.
@@ -113,12 +113,12 @@ class _Cast:
         finally:
             peer.leave()
 
-    def record(self, title: str, parties: tuple[str, str], engine: str) -> Farewell:
+    def record(self, title: str, parties: tuple[str, str], engine: str) -> Teardown:
         notes = sorted((n for p in self._peers for n in p.notes), key=lambda n: n.at)
         times = [n.at for n in notes]
         times += [e.arrived or e.sent for e in self._events]
         client, server = self._peers
-        return Farewell(
+        return Teardown(
             title,
             parties,
             engine,
@@ -130,7 +130,7 @@ class _Cast:
         )
 
 
-def agree(virtual: Farewell, live: Farewell) -> str:
+def agree(virtual: Teardown, live: Teardown) -> str:
     """Did both worlds tell the same story? One phrase for a table."""
     if virtual.story() == live.story():
         return "the same on real sockets"

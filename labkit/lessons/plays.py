@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from labkit.lessons.peers import Peer, Program, agree, perform
 from labkit.records.tcp_states import CLIENT
-from labkit.records.teardown import Farewell
+from labkit.records.teardown import Teardown
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n"
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi"
@@ -138,7 +138,7 @@ PLAYS = {
 }  # fmt: skip
 
 
-def play(name: str, engine: str = "virtual", delay: float = DELAY) -> Farewell:
+def play(name: str, engine: str = "virtual", delay: float = DELAY) -> Teardown:
     """One of the plays above; ``delay`` is one way down the wire, in seconds."""
     told = PLAYS[name]
     title = told.says[0].upper() + told.says[1:]
@@ -152,7 +152,7 @@ def compared(name: str) -> str:
     return f"{name:<15} {virtual.last_words(CLIENT):<24} {told}"
 
 
-def failing_write(told: Farewell) -> int:
+def failing_write(told: Teardown) -> int:
     """Which of the late writes, from 1, was the first to fail; 0 if none did."""
     writes = [w for w in told.told(CLIENT) if w.startswith("write")][1:]
     return next((n for n, w in enumerate(writes, 1) if w != "write: ok"), 0)
@@ -175,7 +175,7 @@ def upload(
     pieces: int = 6,
     delay: float = DELAY,
     engine: str = "virtual",
-) -> Farewell:
+) -> Teardown:
     """A client with a head and so many pieces of 1000 bytes, and a server."""
     body = [head(pieces), *[PIECE] * pieces]
 

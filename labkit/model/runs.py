@@ -14,7 +14,7 @@ from labkit.model.parameters import Floats, Rows, Values
 from labkit.model.pools import PoolState, select
 from labkit.model.sparse_run import drive
 from labkit.model.streams import STEPS, Chance
-from labkit.model.time_parallel import Block, Outcome, carry_out
+from labkit.model.time_parallel import Block, SegmentOutcome, carry_out
 from labkit.model.totals import Totals
 
 # Chunks of the usual length that are carried out side by side: a block of so many
@@ -102,7 +102,7 @@ def _in_chunks(gaps: Floats, rows: int) -> Floats:
     return np.ascontiguousarray(gaps.reshape(rows, -1).T)
 
 
-def _add(totals: Totals, done: Outcome, point_of: Rows) -> None:
+def _add(totals: Totals, done: SegmentOutcome, point_of: Rows) -> None:
     points = len(totals.seconds)
     keyed = done.codes + CODES * point_of
     counted = np.bincount(keyed.ravel(), minlength=points * CODES)

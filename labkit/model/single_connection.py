@@ -44,7 +44,7 @@ class Left:
 
 
 @dataclass(slots=True)
-class Lane:
+class SimulatedConnection:
     """What happens at one hop: which requests came so far, found a connection, were
     lost, were lost to a server that is deaf."""
 
@@ -54,9 +54,9 @@ class Lane:
     deaf: Bools
     left: Left
 
-    def some(self, index: Any) -> Lane:
+    def some(self, index: Any) -> SimulatedConnection:
         """Of some of the requests."""
-        return Lane(
+        return SimulatedConnection(
             self.reached[index],
             self.reuses[index],
             self.fails[index],
@@ -69,7 +69,7 @@ class Lane:
 class Passage:
     """What happens to some requests; ``overlaps``: it found another one under way."""
 
-    lanes: list[Lane]
+    lanes: list[SimulatedConnection]
     overlaps: Bools
 
     @property
@@ -100,8 +100,8 @@ def joined(parts: Sequence[Passage]) -> Passage:
     return Passage(lanes, np.concatenate([part.overlaps for part in parts]))
 
 
-def _joined(parts: Sequence[Lane]) -> Lane:
-    return Lane(
+def _joined(parts: Sequence[SimulatedConnection]) -> SimulatedConnection:
+    return SimulatedConnection(
         np.concatenate([each.reached for each in parts]),
         np.concatenate([each.reuses for each in parts]),
         np.concatenate([each.fails for each in parts]),
@@ -119,7 +119,7 @@ def passage(values: Values, sent: Floats, found: Sequence[Left]) -> Passage:
     ``values`` has one value per request.
     """
     up: Any = 0.0
-    lanes: list[Lane] = []
+    lanes: list[SimulatedConnection] = []
     lost_at: list[Floats] = []
     reached: Bools = np.ones(len(sent), dtype=bool)
     overlaps: Bools = np.zeros(len(sent), dtype=bool)
@@ -146,7 +146,7 @@ def passage(values: Values, sent: Floats, found: Sequence[Left]) -> Passage:
 
 def _lane(
     hop: HopValues, idle: Floats, reuses: Bools, reached: Bools, found: Left
-) -> Lane:
+) -> SimulatedConnection:
     """Which are told that they were the last, and which are lost."""
     trip = 2.0 * hop.delay
     ends = reuses & (idle >= hop.idle - trip)
@@ -155,10 +155,10 @@ def _lane(
         fails = ends & (idle >= hop.idle + hop.drain - trip)
     deaf = fails if hop.resets else fails & (idle < closed(hop) - trip)
     stays = np.where(reached, ~ends, found.stays)
-    return Lane(reached, reuses, fails, deaf, Left(stays, found.since))
+    return SimulatedConnection(reached, reuses, fails, deaf, Left(stays, found.since))
 
 
-def _hang_up(values: Values, lanes: list[Lane]) -> None:
+def _hang_up(values: Values, lanes: list[SimulatedConnection]) -> None:
     """A proxy that answers a failure with silence ends its client's connection."""
     for number, fate in enumerate(fates(values)):
         for outer in range(fate.outermost, number):
@@ -169,7 +169,7 @@ def _hang_up(values: Values, lanes: list[Lane]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
+class RequestFate:
     """A request lost at a hop: the code by cause, and from which hop on connections
     are gone with it, as proxies hang up on their clients."""
 
@@ -178,12 +178,12 @@ class Fate:
     outermost: int
 
 
-def fates(values: Values) -> list[Fate]:
+def fates(values: Values) -> list[RequestFate]:
     """For each hop."""
     return [_fate(values, hop) for hop in range(len(values.hops))]
 
 
-def _fate(values: Values, hop: int) -> Fate:
+def _fate(values: Values, hop: int) -> RequestFate:
     status, outermost, flag = 0, hop, "-"
     while outermost:
         own = int(own_statuses(values.hops[outermost])[DISCONNECTED])
@@ -203,4 +203,4 @@ def _fate(values: Values, hop: int) -> Fate:
         )
         for cause in (DISCONNECTED, RESET)
     ]  # fmt: skip
-    return Fate(codes[0], codes[1], outermost)
+    return RequestFate(codes[0], codes[1], outermost)

@@ -21,7 +21,13 @@ from labkit.model.arrivals import is_closed_loop
 from labkit.model.gap_classes import Zones, lifetime, survey, zones_of
 from labkit.model.parameters import Bools, Floats, HopValues, Ints, Rows, Values, at
 from labkit.model.pools import PoolState, queue_kept
-from labkit.model.single_connection import Lane, Left, Passage, joined, passage
+from labkit.model.single_connection import (
+    Left,
+    Passage,
+    SimulatedConnection,
+    joined,
+    passage,
+)
 
 
 @dataclass(slots=True)
@@ -201,7 +207,7 @@ def sums(way: Travel, left_out: Rows) -> Sums:
     return Sums(failed, reset, opened + also_opened, reused + also_reused)
 
 
-def _masks(lane: Lane) -> tuple[Bools, Bools, Bools, Bools]:
+def _masks(lane: SimulatedConnection) -> tuple[Bools, Bools, Bools, Bools]:
     return lane.fails, lane.deaf, lane.reached & ~lane.reuses, lane.reuses
 
 

@@ -44,7 +44,7 @@ class Block:
 
 
 @dataclass(slots=True)
-class Outcome:
+class SegmentOutcome:
     """What came of the rows of a block: ``codes`` is (steps, rows), ``ends`` are the
     pools as they stand, ``lasted`` the seconds from a row's beginning to its end and
     ``trailing`` those from there to its last outcome."""
@@ -56,7 +56,7 @@ class Outcome:
     trailing: Floats
 
 
-def carry_out(block: Block) -> Outcome:
+def carry_out(block: Block) -> SegmentOutcome:
     """All chunks of a block, fitted together."""
     starts = _guesses(block)
     done = _run(block, np.arange(block.gaps.shape[1]), starts)
@@ -104,7 +104,7 @@ def _guesses(block: Block) -> list[PoolState]:
     return cold
 
 
-def _run(block: Block, rows: Rows, starts: list[PoolState] | None) -> Outcome:
+def _run(block: Block, rows: Rows, starts: list[PoolState] | None) -> SegmentOutcome:
     """Some rows from their first step to their last."""
     chance = block.chance
     chance.chosen = rows
@@ -128,7 +128,7 @@ def _run(block: Block, rows: Rows, starts: list[PoolState] | None) -> Outcome:
     end = latest if closed else now
     for pool in steps.pools:
         tidy(pool, end)
-    return Outcome(codes, steps.counts, steps.pools, end, latest - end)
+    return SegmentOutcome(codes, steps.counts, steps.pools, end, latest - end)
 
 
 # -- states ------------------------------------------------------------------------
@@ -157,7 +157,7 @@ def tidy(pool: PoolState, now: Floats) -> None:
     pool.retrying.sort(axis=0)
 
 
-def _before(done: Outcome, block: Block) -> list[PoolState]:
+def _before(done: SegmentOutcome, block: Block) -> list[PoolState]:
     """Of each row, what the row before it left, at the time that it is by then."""
     rows = np.arange(len(done.lasted)) - 1
     states = [select(state, rows) for state in done.ends]
@@ -222,7 +222,7 @@ def _assign(into: list[PoolState], rows: Rows, states: list[PoolState]) -> None:
             getattr(whole, name)[..., rows] = getattr(state, name)
 
 
-def _merge(whole: Outcome, rows: Rows, part: Outcome) -> None:
+def _merge(whole: SegmentOutcome, rows: Rows, part: SegmentOutcome) -> None:
     whole.codes[:, rows] = part.codes
     for name in Counts.__slots__:
         getattr(whole.counts, name)[:, rows] = getattr(part.counts, name)

@@ -17,6 +17,7 @@ from typing import Any, Literal, Protocol, TypeVarTuple, Unpack
 Ts = TypeVarTuple("Ts")
 
 Address = tuple[str, int]
+LOOPBACK = "127.0.0.1"  # where everything listens, and nothing beyond it
 Answer = Literal["accept", "refuse", "drop"]
 ProtocolFactory = Callable[[], asyncio.Protocol]
 

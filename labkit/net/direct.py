@@ -10,10 +10,8 @@ import asyncio
 import itertools
 from collections.abc import Mapping
 
-from labkit.net import Address, Answer, ProtocolFactory
+from labkit.net import LOOPBACK, Address, Answer, ProtocolFactory
 from labkit.settings import Link
-
-HERE = "127.0.0.1"
 
 
 class DirectListening:
@@ -54,7 +52,7 @@ class DirectNetwork:
         if answer != "accept":
             raise ValueError(f"answer is {answer!r}; without a link only 'accept'")
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(factory, HERE, self._ports.get(hop, 0))
+        server = await loop.create_server(factory, LOOPBACK, self._ports.get(hop, 0))
         listening = DirectListening(server)
         self._addresses[hop] = listening.address
         self._listening.append(listening)

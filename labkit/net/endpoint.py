@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from labkit.net import Address
-from labkit.net.link import Lane, Wire
+from labkit.net.link import HalfConnection, Wire
 from labkit.records.trace import Kind
 
 # How much may be on its way or unread before the sender has to wait.
@@ -75,7 +75,7 @@ class Endpoint(asyncio.Transport):
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        lane: Lane,
+        lane: HalfConnection,
         wire: Wire,
         name: Address,
         peer: Address,

@@ -63,8 +63,8 @@ class Wire:
         self.connection = connection
         self.last_seen = link.loop.time()
         self.forgotten = False
-        self.upstream = Lane(self, Direction.UPSTREAM)
-        self.downstream = Lane(self, Direction.DOWNSTREAM)
+        self.upstream = HalfConnection(self, Direction.UPSTREAM)
+        self.downstream = HalfConnection(self, Direction.DOWNSTREAM)
 
     def __repr__(self) -> str:
         return f"<Wire {self.connection} of hop {self.link.hop}>"
@@ -75,7 +75,7 @@ class Wire:
         return self.upstream.is_empty and self.downstream.is_empty
 
 
-class Lane:
+class HalfConnection:
     """One direction of a wire; ``deliver`` is called when a segment arrives."""
 
     __slots__ = (

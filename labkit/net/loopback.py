@@ -18,13 +18,12 @@ import sys
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from labkit.net import Address, Answer, ProtocolFactory, abort, after_delivery
+from labkit.net import LOOPBACK, Address, Answer, ProtocolFactory, abort, after_delivery
 from labkit.net.link import LinkState, Wire
 from labkit.net.relay import Flow
 from labkit.net.sockets import (
-    HERE,
     Acceptor,
-    Complaints,
+    ErrorReporter,
     allow_many_descriptors,
     bind,
     bound_buffers,
@@ -42,7 +41,7 @@ _MOST_FILLERS = 8
 PortPair = tuple[int, int]
 
 
-class Front:
+class Frontend:
     """The client's side of a hop's relay: one address, open or shut or deaf."""
 
     def __init__(
@@ -53,7 +52,7 @@ class Front:
         self.expected: dict[int, asyncio.Future[Flow]] = {}
         self._network = network
         self._loop = link.loop
-        self._holder = bind((HERE, port))
+        self._holder = bind((LOOPBACK, port))
         self.address: Address = self._holder.getsockname()
         if sys.platform != "linux":
             # Only Linux lets a bound port be opened while somebody holds it.
@@ -134,7 +133,7 @@ class LoopbackListening:
 
     def __init__(
         self,
-        front: Front,
+        front: Frontend,
         answer: Answer,
         direct: Address | None,
         acceptor: Acceptor | None = None,
@@ -186,7 +185,7 @@ class LoopbackNetwork:
         self._seed = seed
         self._trace = trace
         self._epoch = epoch if epoch is not None else _time_of_running_loop()
-        self._fronts: dict[int, Front] = {}
+        self._fronts: dict[int, Frontend] = {}
         self._listenings: list[LoopbackListening] = []
         self._numbers = [itertools.count(1) for _ in self._settings]
         self._number_of: list[dict[PortPair, int]] = [{} for _ in self._settings]
@@ -196,7 +195,7 @@ class LoopbackNetwork:
         self._clients: weakref.WeakSet[asyncio.Transport] = weakref.WeakSet()
         self._accepting: set[asyncio.Task[object]] = set()
         self._watch: ResetWatch | None = None
-        self.complain = Complaints()
+        self.complain = ErrorReporter()
         # Told of each connection that comes to a front: hop, number, loop's time.
         self.on_open: Callable[[int, int, float], object] = _nobody_asks
         self._closed = False
@@ -246,7 +245,7 @@ class LoopbackNetwork:
         if answer != "accept":
             return self._open(hop, answer, None, None)
         loop = asyncio.get_running_loop()
-        sock = bind((HERE, 0))
+        sock = bind((LOOPBACK, 0))
         direct: Address = sock.getsockname()
 
         def take(conn: socket.socket, client: Address) -> None:
@@ -322,7 +321,7 @@ class LoopbackNetwork:
 
     # -- relays ------------------------------------------------------------------------
 
-    def carry(self, front: Front, near: socket.socket, client: Address) -> Flow:
+    def carry(self, front: Frontend, near: socket.socket, client: Address) -> Flow:
         """Relay a connection that a front has accepted."""
         link = front.link
         number = next(self._numbers[link.hop])
@@ -359,7 +358,7 @@ class LoopbackNetwork:
 
     # -- dialling ----------------------------------------------------------------------
 
-    async def _dial(self, front: Front, sock: socket.socket) -> None:
+    async def _dial(self, front: Frontend, sock: socket.socket) -> None:
         """Connect a socket through a front; done a round trip after the SYN."""
         loop = front.link.loop
         accepted: asyncio.Future[Flow] = loop.create_future()
@@ -382,12 +381,12 @@ class LoopbackNetwork:
         if not answered:
             raise _refused(front.address)
 
-    def _send_into_nothing(self, front: Front, port: int) -> None:
+    def _send_into_nothing(self, front: Frontend, port: int) -> None:
         """Write down the SYN that a host which answers nothing will not answer."""
         if front.answer == "drop":
             self._unanswered_wire(front, port).upstream.send(Kind.SYN)
 
-    async def _wait_for_refusal(self, front: Front, port: int) -> None:
+    async def _wait_for_refusal(self, front: Frontend, port: int) -> None:
         """The kernel refuses at once; on a wire it would take a round trip."""
         wire = self._unanswered_wire(front, port)
         arrived: asyncio.Future[None] = wire.link.loop.create_future()
@@ -398,7 +397,7 @@ class LoopbackNetwork:
         wire.upstream.send(Kind.SYN)
         await arrived
 
-    def _unanswered_wire(self, front: Front, port: int) -> Wire:
+    def _unanswered_wire(self, front: Frontend, port: int) -> Wire:
         wire = Wire(front.link, next(self._numbers[front.link.hop]))
         ports = (port, front.address[1], 0, 0)
         self._name_ports(front.link, wire.connection, ports)
@@ -418,7 +417,7 @@ class LoopbackNetwork:
         self._front(hop).open(listening)
         return listening
 
-    def _front(self, hop: int) -> Front:
+    def _front(self, hop: int) -> Frontend:
         if self._closed:
             raise RuntimeError("this network is closed")
         front = self._fronts.get(hop)
@@ -431,7 +430,7 @@ class LoopbackNetwork:
                 self._trace,
                 self.epoch,
             )
-            front = self._fronts[hop] = Front(self, link, self._fixed.get(hop, 0))
+            front = self._fronts[hop] = Frontend(self, link, self._fixed.get(hop, 0))
         return front
 
     @property

@@ -17,13 +17,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from labkit.clock import NotSupported, VirtualLoop
-from labkit.net import Address, Answer, ProtocolFactory
+from labkit.net import LOOPBACK, Address, Answer, ProtocolFactory
 from labkit.net.endpoint import Endpoint, VirtualSocket
 from labkit.net.link import LinkState, Wire
 from labkit.records.trace import Kind, Trace
 from labkit.settings import Link
 
-HERE = "127.0.0.1"
 _FIRST_SERVER_PORT = 8001
 _FIRST_EPHEMERAL_PORT = 32768
 
@@ -174,7 +173,7 @@ class MemoryNetwork:
         """Open the server end of a hop; see :class:`labkit.net.Network`."""
         address = self._hop_address.get(hop)
         if address is None:
-            address = (HERE, self._free_port(HERE))
+            address = (LOOPBACK, self._free_port(LOOPBACK))
             self._hop_address[hop], self._hop_of[address] = address, hop
         return MemoryListening(self._open([address], factory, answer))
 
@@ -304,7 +303,7 @@ class MemoryNetwork:
     def _client(self, wanted: Any = None) -> Address:
         """The address that a client dials from; OSError if the one wanted is taken."""
         if wanted is None:
-            return (HERE, next(self._client_ports))
+            return (LOOPBACK, next(self._client_ports))
         address = (_here(wanted[0]), _port(wanted[1]) or next(self._client_ports))
         taken = (end.get_extra_info("sockname") for end in self._endpoints)
         if address in self._servers or address in taken:
@@ -424,7 +423,7 @@ def _here(host: Any) -> str:
     if isinstance(host, bytes):
         host = host.decode("ascii")
     literal = isinstance(host, str) and host.startswith("127.")
-    return host if literal else HERE
+    return host if literal else LOOPBACK
 
 
 def _port(port: Any) -> int:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from labkit.net import Address
-from labkit.net.link import Lane, Wire
+from labkit.net.link import HalfConnection, Wire
 from labkit.net.sockets import bound_buffers, tcp_socket
 from labkit.net.watch import ResetWatch
 from labkit.records.trace import Kind
@@ -66,7 +66,7 @@ class Leg:
         "said_eof",
     )
 
-    def __init__(self, flow: Flow, sock: socket.socket, lane: Lane) -> None:
+    def __init__(self, flow: Flow, sock: socket.socket, lane: HalfConnection) -> None:
         self._flow = flow
         self._loop = flow.wire.link.loop
         self._sock = sock
@@ -155,7 +155,7 @@ class Leg:
 
     def _hear_reset(self) -> None:
         self.lane.send(Kind.RST)
-        self.bury()
+        self.close_quietly()
 
     def _hear_the_rest(self, failed: OSError | None = None) -> bool:
         """Take in what the program has said by now; was a RST the last of it?
@@ -246,11 +246,11 @@ class Leg:
             self._hear_reset()
             return
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_FOR_NO_TIME)
-        self.bury()
+        self.close_quietly()
 
     # -- the end -----------------------------------------------------------------------
 
-    def bury(self) -> None:
+    def close_quietly(self) -> None:
         """Close the socket and forget what it was to say."""
         if self.is_dead:
             return
@@ -370,7 +370,7 @@ class Flow:
             self._dialling = None
         for leg in (self._near, self._far):
             if leg is not None:
-                leg.bury()
+                leg.close_quietly()
         if not self.answered.done():
             self.answered.set_result(False)
         self._carrier.over(self)

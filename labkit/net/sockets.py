@@ -11,7 +11,6 @@ from contextlib import suppress
 
 from labkit.net import Address
 
-HERE = "127.0.0.1"
 BACKLOG = 4096
 MANY = 65_536
 # The kernel's own buffers would swallow megabytes more before a writer waits.
@@ -64,7 +63,7 @@ def allow_many_descriptors() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-class Complaints:
+class ErrorReporter:
     """Tells the loop's exception handler of each kind of trouble, once.
 
     Two thousand clients that meet the same limit are one piece of news, and a
@@ -99,7 +98,7 @@ class Acceptor:
         loop: asyncio.AbstractEventLoop,
         sock: socket.socket,
         take: Callable[[socket.socket, Address], object],
-        complain: Complaints,
+        complain: ErrorReporter,
     ) -> None:
         self._loop = loop
         self._sock = sock

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from labkit.proxies.checks import chosen, is_fixed, refuse_turning
 from labkit.proxies.errors import FieldError, MissingProgram
-from labkit.proxies.group import Crew
+from labkit.proxies.group import ProxyGroup
 from labkit.proxies.programs import NAMES, OURS, PROGRAMS
 from labkit.proxies.slots import Seats
 from labkit.proxies.text import configuration
@@ -17,9 +17,9 @@ __all__ = [
     "NAMES",
     "OURS",
     "PROGRAMS",
-    "Crew",
     "FieldError",
     "MissingProgram",
+    "ProxyGroup",
     "Seats",
     "chosen",
     "configuration",

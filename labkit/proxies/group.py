@@ -12,13 +12,12 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from labkit.net import Address
-from labkit.net.sockets import HERE
+from labkit.net import LOOPBACK, Address
 from labkit.proxies.errors import FieldError
-from labkit.proxies.process import Child, Leash
+from labkit.proxies.process import ProcessGroup, ProxyProcess
 from labkit.proxies.program import Place, Program
 from labkit.proxies.programs import OURS, PROGRAMS
-from labkit.proxies.reconciler import Account
+from labkit.proxies.reconciler import LogReconciler
 from labkit.settings import Scenario
 
 # Seconds that a program may take until it listens, and between two looks.
@@ -28,7 +27,7 @@ _LOOK_AGAIN = 0.003
 _LOOKS = 100
 
 
-class Crew:
+class ProxyGroup:
     """The programs by their position: ``names[p]`` is the proxy after hop p.
 
     ``programs`` says what is behind a name; "labkit" is our own proxy and none of
@@ -48,8 +47,8 @@ class Crew:
         # Asked before the programs end: is a line of the log still to come?
         self.awaiting: list[Callable[[], bool]] = []
         self._posts: list[_Post] = []
-        self._children: dict[int, Child] = {}
-        self._leash: Leash | None = None
+        self._children: dict[int, ProxyProcess] = {}
+        self._leash: ProcessGroup | None = None
         self._stopping: asyncio.Task[None] | None = None
         self._fallen: asyncio.Future[FieldError] | None = None
 
@@ -67,7 +66,7 @@ class Crew:
         return 0 <= position < len(self.names) and self.names[position] != OURS
 
     def seat(
-        self, scenario: Scenario, hop: int, upstream: Address, account: Account
+        self, scenario: Scenario, hop: int, upstream: Address, account: LogReconciler
     ) -> Address:
         """Give the program after hop ``hop`` a place; says where it will listen."""
         holder = _reserve()
@@ -77,7 +76,7 @@ class Crew:
         )
         account.take(hop, place, self._programs[self.names[hop]].tells_all)
         self._posts.append(_Post(hop, place, holder, account))
-        return HERE, place.port
+        return LOOPBACK, place.port
 
     # -- start and stop ------------------------------------------------------------
 
@@ -85,7 +84,7 @@ class Crew:
         """Start every program and wait until all of them listen."""
         loop = asyncio.get_running_loop()
         self._fallen = loop.create_future()
-        self._leash = Leash()
+        self._leash = ProcessGroup()
         for position in range(len(self.names)):
             posts = [post for post in self._posts if post.hop == position]
             if posts:
@@ -110,7 +109,7 @@ class Crew:
                 self._posts[entry.place].account.post(position, entry)
             return entry is not None
 
-        self._children[position] = Child(
+        self._children[position] = ProxyProcess(
             program.name, words, self._leash, on_line, self._fell, program.is_fatal
         )
 
@@ -179,7 +178,7 @@ class _Post:
     """A place, the socket that keeps its port free for it, and who is told."""
 
     def __init__(
-        self, hop: int, place: Place, holder: socket.socket, account: Account
+        self, hop: int, place: Place, holder: socket.socket, account: LogReconciler
     ) -> None:
         self.hop = hop
         self.place = place
@@ -194,10 +193,10 @@ def _reserve() -> socket.socket:
     """
     holder = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    holder.bind((HERE, 0))
+    holder.bind((LOOPBACK, 0))
     return holder
 
 
 def _listens(port: int) -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        return probe.connect_ex((HERE, port)) == 0
+        return probe.connect_ex((LOOPBACK, port)) == 0

@@ -13,9 +13,17 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from labkit.net.sockets import HERE
 from labkit.proxies.errors import MissingProgram
-from labkit.proxies.program import Entry, Place, Reader, Word, Words, only, search, span
+from labkit.proxies.program import (
+    Directive,
+    Place,
+    Reader,
+    Statement,
+    Words,
+    only,
+    search,
+    span,
+)
 from labkit.records.ledger import REQUEST_HEADER
 from labkit.settings import Pool, Server
 
@@ -42,7 +50,7 @@ def _is_known(value: Any, section: Any) -> bool:
 
 
 SERVER: Words = {
-    "personality": Word(
+    "personality": Directive(
         "", lambda v, s: v in ("plain", "haproxy"), '"plain" or "haproxy"'
     ),
     "idle_timeout": span("timeout http-keep-alive", _LONGEST),
@@ -66,7 +74,7 @@ POOL: Words = {
     "max_requests_per_connection": only(
         math.inf, "inf, HAProxy counts no requests of HTTP/1 (max-reuse is HTTP/2's)"
     ),
-    "max_connections": Word("server: maxconn"),
+    "max_connections": Directive("server: maxconn"),
     "max_pending_requests": only(1024, "1024, unused: HAProxy's queue has no end"),
     "connect_timeout": span("timeout connect", _LONGEST),
     "timeout": span("timeout server, timeout queue", _LONGEST),
@@ -81,11 +89,11 @@ POOL: Words = {
 }
 
 RETRY: Words = {
-    "retry_on": Word(
+    "retry_on": Directive(
         "retry-on", _is_known, "all but retriable-4xx, HAProxy cannot retry a 409"
     ),
-    "num_retries": Word("retries"),
-    "methods": Word("http-request disable-l7-retry"),
+    "num_retries": Directive("retries"),
+    "methods": Directive("http-request disable-l7-retry"),
     "base_interval": only(0.025, "0.025, unused: HAProxy tries again at once"),
     "max_interval": only(0.25, "0.25, unused: HAProxy tries again at once"),
     "max_retries": only(3, "3, unused: HAProxy has no budget of retries"),
@@ -174,7 +182,7 @@ def _frontend(place: Place) -> list[str]:
     label = f"req.hdr({REQUEST_HEADER})"
     return [
         f"frontend {_name(place)}",
-        f"    bind {HERE}:{place.port}",
+        f"    bind {LOOPBACK}:{place.port}",
         f"    timeout http-keep-alive {_time(server.idle_timeout)}",
         f"    timeout http-request {_time(server.request_headers_timeout)}",
         "    # A stranger's request gets a label, so that its server can report it.",
@@ -196,7 +204,7 @@ def _backend(place: Place) -> list[str]:
         f"    timeout queue {_time(pool.timeout)}",
         "    http-reuse always",
         *(f"    {line}" for line in _retries(place)),
-        f"    server upstream {HERE}:{place.upstream} {_server_options(pool)}",
+        f"    server upstream {LOOPBACK}:{place.upstream} {_server_options(pool)}",
     ]
 
 
@@ -240,13 +248,13 @@ _CAUSES = {
 }
 
 
-def _read(line: str) -> Entry | None:
+def _read(line: str) -> Statement | None:
     try:
         told = json.loads(line)
     except ValueError:
         return None
     state = told["state"]
-    return Entry(
+    return Statement(
         place=int(told["place"]),
         request=told["request"],
         method=told["method"],

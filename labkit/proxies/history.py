@@ -10,7 +10,7 @@ from labkit.records.trace import ConnectionLife, Direction, Kind, Trace, WireEve
 
 
 @dataclass(slots=True)
-class Trail:
+class ConnectionHistory:
     """One connection so far.
 
     ``asked`` is when its last request was sent, ``answer`` the row of the last
@@ -61,33 +61,33 @@ class Trail:
                 self.end = event.kind
 
 
-class Trails:
+class ConnectionHistories:
     """All connections of a trace, by hop and number."""
 
     def __init__(self, trace: Trace) -> None:
         self._trace = trace
         self._rows = 0
-        self._trails: dict[tuple[int, int], Trail] = {}
+        self._trails: dict[tuple[int, int], ConnectionHistory] = {}
 
     def __repr__(self) -> str:
         return f"<Trails of {len(self._trails)} connections>"
 
-    def follow(self) -> Trails:
+    def follow(self) -> ConnectionHistories:
         """Take in what was written down since the last time; returns itself."""
         for row in range(self._rows, len(self._trace)):
             event = self._trace[row]
             at = (event.hop, event.connection)
             if at not in self._trails:
-                self._trails[at] = Trail(*at, event.sent)
+                self._trails[at] = ConnectionHistory(*at, event.sent)
             self._trails[at].add(row, event)
             self._rows = row + 1
         return self
 
-    def get(self, hop: int, connection: int) -> Trail | None:
+    def get(self, hop: int, connection: int) -> ConnectionHistory | None:
         """One connection, None if nothing was seen of it."""
         return self._trails.get((hop, connection))
 
-    def of(self, hop: int) -> Iterator[Trail]:
+    def of(self, hop: int) -> Iterator[ConnectionHistory]:
         """The connections of a hop in the order opened."""
         return (trail for at, trail in self._trails.items() if at[0] == hop)
 
@@ -96,7 +96,7 @@ class Trails:
         cut = [trail for trail in self.of(hop) if trail.was_cut]
         return max(cut, key=lambda trail: trail.asked).connection if cut else 0
 
-    def quiet(self, trail: Trail) -> float:
+    def quiet(self, trail: ConnectionHistory) -> float:
         """How long the end that closed had sent, or heard, nothing but that.
 
         Counted from an answer, or from the SYN where there was none.
@@ -109,7 +109,7 @@ class Trails:
             return math.nan
         return trail.closed - since
 
-    def answered(self, trail: Trail, delay: float) -> float | None:
+    def answered(self, trail: ConnectionHistory, delay: float) -> float | None:
         """When the last piece of an answer arrives, None if none was seen yet.
 
         ``delay`` is that of the link, for a piece that is still on its way.

@@ -10,10 +10,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from labkit.net.sockets import HERE
 from labkit.proxies.errors import MissingProgram
 from labkit.proxies.nginx_logs import Logs
-from labkit.proxies.program import Place, Reader, Word, Words, only, search, span
+from labkit.proxies.program import Directive, Place, Reader, Words, only, search, span
 from labkit.records.ledger import REQUEST_HEADER
 from labkit.settings import Retry, Server
 
@@ -49,22 +48,24 @@ _NO_QUEUE = only(1024, "1024, unused: nginx has no queue for upstream connection
 _AT_ONCE = "nginx tries again at once"
 
 SERVER: Words = {
-    "personality": Word("", lambda v, s: v in ("plain", "nginx"), '"plain" or "nginx"'),
+    "personality": Directive(
+        "", lambda v, s: v in ("plain", "nginx"), '"plain" or "nginx"'
+    ),
     "idle_timeout": span("keepalive_timeout"),
     "drain_timeout": only(0.0, "0, nginx does not drain an idle connection"),
     "delayed_close_timeout": only(0.0, "0, nginx closes an idle connection at once"),
-    "max_connection_duration": Word(
+    "max_connection_duration": Directive(
         "keepalive_time",
         _is_late,
         "inf, or http1_safe_max_connection_duration = true beside it: nginx looks at "
         "the age when the next request starts",
     ),
-    "http1_safe_max_connection_duration": Word("keepalive_time"),
-    "max_requests_per_connection": Word("keepalive_requests"),
+    "http1_safe_max_connection_duration": Directive("keepalive_time"),
+    "max_requests_per_connection": Directive("keepalive_requests"),
     "request_headers_timeout": span("client_header_timeout"),
     "stream_idle_timeout": only(math.inf, "inf, nginx has no such limit"),
     "announce": only(True, "true, nginx says close on the last response"),
-    "hint": Word("keepalive_timeout, second value"),
+    "hint": Directive("keepalive_timeout, second value"),
     "farewell": only("fin", '"fin", nginx says nothing else'),
     "tick": only(0.0, "0, nginx's timers are its own"),
     "accept_http_10": only(True, "true, nginx accepts HTTP/1.0"),
@@ -73,7 +74,7 @@ SERVER: Words = {
 POOL: Words = {
     "idle_timeout": span("upstream: keepalive_timeout"),
     "max_connection_duration": span("upstream: keepalive_time"),
-    "max_requests_per_connection": Word("upstream: keepalive_requests"),
+    "max_requests_per_connection": Directive("upstream: keepalive_requests"),
     "max_connections": _NO_QUEUE,
     "max_pending_requests": _NO_QUEUE,
     "connect_timeout": span("proxy_connect_timeout"),
@@ -87,14 +88,14 @@ POOL: Words = {
 }
 
 RETRY: Words = {
-    "retry_on": Word(
+    "retry_on": Directive(
         "proxy_next_upstream",
         _is_covered,
         "reset, gateway-error or 5xx: nginx does not tell a refused connect from a "
         "cut connection, and has no 409",
     ),
-    "num_retries": Word("proxy_next_upstream_tries, as many server lines"),
-    "methods": Word(
+    "num_retries": Directive("proxy_next_upstream_tries, as many server lines"),
+    "methods": Directive(
         "proxy_next_upstream: non_idempotent",
         _is_idempotent,
         '"any", or a list without POST, LOCK and PATCH (nginx repeats all others)',
@@ -203,7 +204,7 @@ def _upstream(place: Place) -> list[str]:
     # With one server line nginx tries once; it takes a further line per retry, and
     # max_fails=0 or it would think that server dead.
     tries = 1 + (pool.retry.num_retries if pool.retry.retry_on else 0)
-    lines = [f"server {HERE}:{place.upstream} max_fails=0;"] * tries
+    lines = [f"server {LOOPBACK}:{place.upstream} max_fails=0;"] * tries
     return [
         f"upstream {_name(place)} {{",
         *(f"    {line}" for line in lines),
@@ -219,7 +220,7 @@ def _server(place: Place) -> list[str]:
     server = place.server
     return [
         "server {",
-        f"    listen {HERE}:{place.port} reuseport;",
+        f"    listen {LOOPBACK}:{place.port} reuseport;",
         f"    access_log /dev/stdout {_name(place)};",
         f"    keepalive_timeout {_keepalive(server)};",
         f"    keepalive_time {_time(server.max_connection_duration)};",

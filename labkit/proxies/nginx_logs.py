@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 
-from labkit.proxies.program import Entry
+from labkit.proxies.program import Statement
 
 _ERROR = re.compile(r"\[(?:error|crit|warn)\] \d+#\d+: \*(\d+) (.*?)(?:, client: |$)")
 
@@ -20,7 +20,7 @@ class Logs:
     def __init__(self) -> None:
         self._complaint: dict[str, str] = {}
 
-    def read(self, line: str) -> Entry | None:
+    def read(self, line: str) -> Statement | None:
         """An entry for a line of the access log; a complaint is kept for it."""
         error = _ERROR.search(line)
         if error is not None:
@@ -31,7 +31,7 @@ class Logs:
         except ValueError:
             return None
         complaint = self._complaint.pop(told["connection"], "")
-        return Entry(
+        return Statement(
             place=int(told["place"]),
             request=told["request"],
             method=told["method"],

@@ -34,7 +34,7 @@ _LAST_WORDS = 5
 _WORDS = 400
 
 
-class Leash:
+class ProcessGroup:
     """The scratch folder and the process group of a crew."""
 
     def __init__(self) -> None:
@@ -75,7 +75,7 @@ def _end(owner: int, watcher: subprocess.Popen[bytes], folder: str) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-class Child:
+class ProxyProcess:
     """One running program.
 
     ``on_line`` gets each line of its standard output and says whether it was of use;
@@ -87,7 +87,7 @@ class Child:
         self,
         name: str,
         words: list[str],
-        leash: Leash,
+        leash: ProcessGroup,
         on_line: Callable[[str], bool],
         on_end: Callable[[FieldError], object],
         is_fatal: Callable[[str], bool],
@@ -162,7 +162,7 @@ class Child:
         return f"its last words: {said[-_WORDS:]}"
 
 
-def _spawn(words: list[str], leash: Leash) -> subprocess.Popen[bytes]:
+def _spawn(words: list[str], leash: ProcessGroup) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(
         words,
         stdin=subprocess.DEVNULL,

@@ -28,7 +28,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Statement:
     """One line of a program's access log, in the lab's words.
 
     ``request`` is the header by which the lab knows the request. ``cause`` is given
@@ -54,7 +54,7 @@ def anything(value: Any, section: Any) -> bool:
     return True
 
 
-class Word(NamedTuple):
+class Directive(NamedTuple):
     """How a program says one knob.
 
     ``says`` is its own name for it ("" where there is none), ``takes`` tells of a
@@ -66,25 +66,25 @@ class Word(NamedTuple):
     allowed: str = ""
 
 
-def only(value: Any, allowed: str) -> Word:
+def only(value: Any, allowed: str) -> Directive:
     """A knob of which the program knows one value, whatever is configured."""
-    return Word("", lambda asked, section: bool(asked == value), allowed)
+    return Directive("", lambda asked, section: bool(asked == value), allowed)
 
 
-def span(says: str, longest: float = math.inf) -> Word:
+def span(says: str, longest: float = math.inf) -> Directive:
     """A time span; all programs count in milliseconds and take 0 for something else."""
 
     def is_span(asked: Any, section: Any) -> bool:
         return bool(asked == math.inf or 0.001 <= asked <= longest)
 
     to = "or more" if longest == math.inf else f"to {longest:.0f}"
-    return Word(says, is_span, f"0.001 seconds {to}, or inf")
+    return Directive(says, is_span, f"0.001 seconds {to}, or inf")
 
 
-Words = Mapping[str, Word]
+Words = Mapping[str, Directive]
 
 # An entry of the access log, or None for a line that is something else.
-Reader = Callable[[str], Entry | None]
+Reader = Callable[[str], Statement | None]
 
 
 class Program(Protocol):

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from labkit.net.loopback import LoopbackNetwork
-from labkit.proxies.history import Trail, Trails
-from labkit.proxies.program import Entry, Place
+from labkit.proxies.history import ConnectionHistories, ConnectionHistory
+from labkit.proxies.program import Place, Statement
 from labkit.proxies.timers import why_pool, why_server
 from labkit.records.ledger import REQUEST_HEADER, Ledger
 from labkit.records.trace import Kind, Trace
@@ -23,10 +23,10 @@ from labkit.records.trace import Kind, Trace
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from labkit.roles.server.server import Handler, Visit
+    from labkit.roles.server.server import Handler, RequestContext
 
 
-class Account:
+class LogReconciler:
     """The book-keeping of one chain.
 
     ``on_exchange`` is called with the number of each request from outside the lab
@@ -39,7 +39,7 @@ class Account:
         self._ledger = ledger
         self._network = network
         self._trace = trace
-        self._trails = Trails(trace)
+        self._trails = ConnectionHistories(trace)
         self._hops = hops
         self.on_exchange: Callable[[int], object] | None = None
         self._places: dict[int, Place] = {}
@@ -49,7 +49,7 @@ class Account:
         # How many requests the far end of a connection has read: (hop, connection).
         self._read: Counter[tuple[int, int]] = Counter()
         # The last line of the program after a hop on a request: (number, hop).
-        self._last: dict[tuple[int, int], Entry] = {}
+        self._last: dict[tuple[int, int], Statement] = {}
 
     def __repr__(self) -> str:
         return f"<Account of {len(self._places)} real proxies>"
@@ -70,7 +70,9 @@ class Account:
     def greet(self, handler: Handler) -> Handler:
         """The same application, at whose door requests and strangers are counted."""
 
-        async def greeted(request: web.BaseRequest, visit: Visit) -> web.StreamResponse:
+        async def greeted(
+            request: web.BaseRequest, visit: RequestContext
+        ) -> web.StreamResponse:
             self._enter(request, visit.number)
             return await handler(request, visit)
 
@@ -88,7 +90,7 @@ class Account:
 
     # -- what a program says -------------------------------------------------------
 
-    def post(self, hop: int, entry: Entry) -> None:
+    def post(self, hop: int, entry: Statement) -> None:
         """Book a line of the program after ``hop``."""
         self._trails.follow()
         near = self._network.connection(hop, entry.near, self._places[hop].port)
@@ -105,14 +107,14 @@ class Account:
             if not entry.request.isdigit():
                 self._finish_stranger(number, entry, near)
 
-    def _known(self, entry: Entry) -> int | None:
+    def _known(self, entry: Statement) -> int | None:
         label = entry.request
         if label.isdigit():
             number = int(label)
             return number if number < len(self._ledger.exchanges) else None
         return self._strangers.get(label)
 
-    def _welcome(self, entry: Entry) -> int | None:
+    def _welcome(self, entry: Statement) -> int | None:
         """A stranger whose request went no further than the first proxy."""
         if entry.request.isdigit() or not entry.method:
             return None
@@ -120,7 +122,7 @@ class Account:
         self._strangers[entry.request] = number
         return number
 
-    def _book(self, hop: int, number: int, entry: Entry) -> None:
+    def _book(self, hop: int, number: int, entry: Statement) -> None:
         ledger, pool = self._ledger, hop + 1
         far = self._far(pool, entry)
         if far:
@@ -130,7 +132,7 @@ class Account:
         self._last[number, hop] = entry
         self._blame(number)
 
-    def _far(self, pool: int, entry: Entry) -> int:
+    def _far(self, pool: int, entry: Statement) -> int:
         """The connection of the last attempt, 0 if it is known elsewhere or nowhere.
 
         A program may not tell its own ports; then a request that was lost, which
@@ -152,11 +154,13 @@ class Account:
             if entry.cause is not None:
                 connection = self._ledger.exchanges.connections[hop + 1][number]
                 trail = self._trails.get(hop + 1, connection)
-                self._ledger.blame(number, hop + 1, _told_apart(entry.cause, trail))
+                self._ledger.record_failure(
+                    number, hop + 1, _told_apart(entry.cause, trail)
+                )
                 return
-            self._ledger.absolve(number, hop + 1)
+            self._ledger.clear_failure(number, hop + 1)
 
-    def _finish_stranger(self, number: int, entry: Entry, near: int) -> None:
+    def _finish_stranger(self, number: int, entry: Statement, near: int) -> None:
         """When a stranger's request came and its answer went, as its link saw it."""
         ledger, trail = self._ledger, self._trails.get(0, near)
         went = None
@@ -190,7 +194,7 @@ class Account:
         May be called from another thread than the chain's, again and again: it
         begins anew each time.
         """
-        trails = Trails(self._trace).follow()
+        trails = ConnectionHistories(self._trace).follow()
         # A copy in one step: the chain's thread may be counting meanwhile.
         read = Counter(dict(self._read))
         read.update(self._hushed_up(trails))
@@ -199,7 +203,7 @@ class Account:
                 self._settle(hop, trails, read)
 
     def _settle(
-        self, hop: int, everybody: Trails, read: Counter[tuple[int, int]]
+        self, hop: int, everybody: ConnectionHistories, read: Counter[tuple[int, int]]
     ) -> None:
         trails = list(everybody.of(hop))
         count = self._ledger.hops[hop]
@@ -211,9 +215,9 @@ class Account:
         )
         for trail in trails:
             why = self._why(hop, trail, everybody.quiet(trail))
-            self._ledger.witness(trail.life(why))
+            self._ledger.merge_observed(trail.life(why))
 
-    def _why(self, hop: int, trail: Trail, quiet: float) -> str:
+    def _why(self, hop: int, trail: ConnectionHistory, quiet: float) -> str:
         """The timer behind a program's goodbye, as far as one fits."""
         age = (trail.closed or trail.opened) - trail.opened
         if trail.closed_by == "server" and hop in self._places:
@@ -222,7 +226,7 @@ class Account:
             return why_pool(self._places[hop - 1].pool, age, quiet, trail.requests)
         return ""
 
-    def _hushed_up(self, trails: Trails) -> Counter[tuple[int, int]]:
+    def _hushed_up(self, trails: ConnectionHistories) -> Counter[tuple[int, int]]:
         """Requests that a program read and dropped without a line in its log.
 
         HAProxy does so on a reused connection whose upstream fails. What tells is
@@ -238,7 +242,7 @@ class Account:
                 read[hop, near.connection] += 1
                 book.connections[hop + 1][number] = far.connection
                 cause = "ServerDisconnected" if far.answer < 0 else "ProtocolError"
-                self._ledger.blame(number, hop + 1, _told_apart(cause, far))
+                self._ledger.record_failure(number, hop + 1, _told_apart(cause, far))
         return read
 
     def _suspects(self) -> Iterator[tuple[int, int]]:
@@ -250,7 +254,9 @@ class Account:
                     yield hop, number
 
 
-def _sent_on(near: Trail, far: Iterator[Trail]) -> Trail | None:
+def _sent_on(
+    near: ConnectionHistory, far: Iterator[ConnectionHistory]
+) -> ConnectionHistory | None:
     """The connection that ended while ``near`` waited for its answer."""
     if not near.was_cut or near.closed is None:
         return None
@@ -262,7 +268,7 @@ def _sent_on(near: Trail, far: Iterator[Trail]) -> Trail | None:
     return max(meanwhile, key=lambda trail: trail.asked, default=None)
 
 
-def _told_apart(cause: str, trail: Trail | None) -> str:
+def _told_apart(cause: str, trail: ConnectionHistory | None) -> str:
     """Logs have one word for a connection that ends by FIN or by RST."""
     was_reset = trail is not None and trail.end is Kind.RST
     return "ConnectionReset" if cause == "ServerDisconnected" and was_reset else cause

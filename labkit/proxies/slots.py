@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from labkit.net import Address, Listening
 from labkit.net.loopback import LoopbackNetwork
 from labkit.proxies.checks import refuse_goodbye, refuse_turning
-from labkit.proxies.group import Crew
-from labkit.proxies.reconciler import Account
+from labkit.proxies.group import ProxyGroup
+from labkit.proxies.reconciler import LogReconciler
 from labkit.records.ledger import Ledger
 from labkit.records.trace import Trace
 from labkit.settings import Scenario
@@ -22,14 +22,14 @@ class Seats:
 
     def __init__(
         self,
-        crew: Crew,
+        crew: ProxyGroup,
         scenario: Scenario,
         network: LoopbackNetwork,
         ledger: Ledger,
         trace: Trace,
     ) -> None:
         self.crew = crew
-        self.account = Account(ledger, network, trace, len(scenario.hops))
+        self.account = LogReconciler(ledger, network, trace, len(scenario.hops))
         self._scenario = scenario
         self._network = network
         network.on_open = self.account.opened

@@ -1,10 +1,10 @@
-"""Every knob of a proxy in the words of each program: the table of docs/field.md."""
+"""Every knob of a proxy in the words of each program: the table of docs/proxies.md."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from labkit.proxies.program import Program, Word, Words
+from labkit.proxies.program import Directive, Program, Words
 from labkit.proxies.programs import PROGRAMS
 
 _TITLES = {"envoy": "Envoy", "nginx": "nginx", "haproxy": "HAProxy"}
@@ -32,7 +32,7 @@ def _sections(programs: list[Program]) -> Iterator[tuple[str, list[Words]]]:
     yield "pool.retry", [program.retry for program in programs]
 
 
-def _cell(word: Word) -> str:
+def _cell(word: Directive) -> str:
     says = f"`{word.says}`" if word.says else ""
     only = f"only {word.allowed}" if word.allowed else ""
     return "; ".join(part for part in (says, only) if part)

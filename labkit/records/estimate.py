@@ -1,4 +1,4 @@
-"""What one column of the ladder says: a formula, the model, the lab or a program."""
+"""What one column of a comparison says: a formula, the model, the lab or a program."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COLUMNS = ("theory", "model", "virtual", "live", "envoy")
 
 
 @dataclass(frozen=True, slots=True)
-class Rung:
+class Estimate:
     """``failed`` of ``requests`` requests failed, or theory ``said`` what share does.
 
     ``said`` is (share, low, high), the last two equal to the first where the formula
@@ -60,7 +60,7 @@ class Rung:
         """Does a formula say one share, and no bounds?"""
         return self.said is not None and self.said[1] == self.said[2]
 
-    def tells_of(self, other: Rung) -> bool:
+    def tells_of(self, other: Estimate) -> bool:
         """Are these bounds narrow enough to agree with what another column says?
 
         A formula's bounds say something beside a count if they are no wider than
@@ -98,7 +98,7 @@ class Rung:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, row: Mapping[str, Any]) -> Rung:
+    def from_json(cls, row: Mapping[str, Any]) -> Estimate:
         """What :meth:`to_json` made."""
         own = {each.name: row[each.name] for each in fields(cls)}
         said = own["said"]

@@ -190,14 +190,14 @@ class Ledger:
             book.cause[number] = book.causes.number(cause)
             book.cause_hop[number] = hop
 
-    def blame(self, number: int, hop: int, cause: str) -> None:
+    def record_failure(self, number: int, hop: int, cause: str) -> None:
         """A log tells afterwards that this hop failed; the deepest one is kept."""
         book = self.exchanges
         if hop >= book.cause_hop[number]:
             book.cause[number] = book.causes.number(cause)
             book.cause_hop[number] = hop
 
-    def absolve(self, number: int, hop: int) -> None:
+    def clear_failure(self, number: int, hop: int) -> None:
         """A later line of the log tells that this hop answered in the end."""
         book = self.exchanges
         if book.cause_hop[number] == hop:
@@ -242,7 +242,7 @@ class Ledger:
                 life, closed=now - self.epoch, closed_by=closed_by, why=why
             )
 
-    def witness(self, seen: ConnectionLife) -> None:
+    def merge_observed(self, seen: ConnectionLife) -> None:
         """What the wire saw of a connection whose ends do not both write here.
 
         Who has already said goodbye here, and was first, keeps the word.

@@ -35,7 +35,7 @@ class Tcp(Enum):
     LAST_ACK = "LAST_ACK"
 
 
-class Signal(Enum):
+class TcpSignal(Enum):
     """What can happen to one end."""
 
     SENDS_SYN = "sends SYN"
@@ -61,44 +61,44 @@ MEANING: Mapping[Tcp, str] = {
     Tcp.LAST_ACK: "I closed as the second; waiting for the last word",
 }
 
-_RESET = {Signal.SENDS_RST: Tcp.CLOSED, Signal.HEARS_RST: Tcp.CLOSED}
+_RESET = {TcpSignal.SENDS_RST: Tcp.CLOSED, TcpSignal.HEARS_RST: Tcp.CLOSED}
 
-TRANSITIONS: Mapping[Tcp, Mapping[Signal, Tcp]] = {
+TRANSITIONS: Mapping[Tcp, Mapping[TcpSignal, Tcp]] = {
     Tcp.CLOSED: {},
-    Tcp.SYN_SENT: {Signal.HEARS_SYN: Tcp.ESTABLISHED, **_RESET},
+    Tcp.SYN_SENT: {TcpSignal.HEARS_SYN: Tcp.ESTABLISHED, **_RESET},
     Tcp.SYN_RECEIVED: {
-        Signal.SYN_ACKED: Tcp.ESTABLISHED,
-        Signal.SENDS_FIN: Tcp.FIN_WAIT_1,
-        Signal.HEARS_FIN: Tcp.CLOSE_WAIT,
+        TcpSignal.SYN_ACKED: Tcp.ESTABLISHED,
+        TcpSignal.SENDS_FIN: Tcp.FIN_WAIT_1,
+        TcpSignal.HEARS_FIN: Tcp.CLOSE_WAIT,
         **_RESET,
     },
     Tcp.ESTABLISHED: {
-        Signal.SENDS_FIN: Tcp.FIN_WAIT_1,
-        Signal.HEARS_FIN: Tcp.CLOSE_WAIT,
+        TcpSignal.SENDS_FIN: Tcp.FIN_WAIT_1,
+        TcpSignal.HEARS_FIN: Tcp.CLOSE_WAIT,
         **_RESET,
     },
     Tcp.FIN_WAIT_1: {
-        Signal.FIN_ACKED: Tcp.FIN_WAIT_2,
-        Signal.HEARS_FIN: Tcp.CLOSING,
+        TcpSignal.FIN_ACKED: Tcp.FIN_WAIT_2,
+        TcpSignal.HEARS_FIN: Tcp.CLOSING,
         **_RESET,
     },
-    Tcp.FIN_WAIT_2: {Signal.HEARS_FIN: Tcp.TIME_WAIT, **_RESET},
-    Tcp.CLOSING: {Signal.FIN_ACKED: Tcp.TIME_WAIT, **_RESET},
+    Tcp.FIN_WAIT_2: {TcpSignal.HEARS_FIN: Tcp.TIME_WAIT, **_RESET},
+    Tcp.CLOSING: {TcpSignal.FIN_ACKED: Tcp.TIME_WAIT, **_RESET},
     Tcp.TIME_WAIT: _RESET,
-    Tcp.CLOSE_WAIT: {Signal.SENDS_FIN: Tcp.LAST_ACK, **_RESET},
-    Tcp.LAST_ACK: {Signal.FIN_ACKED: Tcp.CLOSED, **_RESET},
+    Tcp.CLOSE_WAIT: {TcpSignal.SENDS_FIN: Tcp.LAST_ACK, **_RESET},
+    Tcp.LAST_ACK: {TcpSignal.FIN_ACKED: Tcp.CLOSED, **_RESET},
 }
 
-_BIRTH = {Signal.SENDS_SYN: Tcp.SYN_SENT, Signal.HEARS_SYN: Tcp.SYN_RECEIVED}
+_BIRTH = {TcpSignal.SENDS_SYN: Tcp.SYN_SENT, TcpSignal.HEARS_SYN: Tcp.SYN_RECEIVED}
 _SENDS = {
-    Kind.SYN: Signal.SENDS_SYN,
-    Kind.FIN: Signal.SENDS_FIN,
-    Kind.RST: Signal.SENDS_RST,
+    Kind.SYN: TcpSignal.SENDS_SYN,
+    Kind.FIN: TcpSignal.SENDS_FIN,
+    Kind.RST: TcpSignal.SENDS_RST,
 }
 _HEARS = {
-    Kind.SYN: Signal.HEARS_SYN,
-    Kind.FIN: Signal.HEARS_FIN,
-    Kind.RST: Signal.HEARS_RST,
+    Kind.SYN: TcpSignal.HEARS_SYN,
+    Kind.FIN: TcpSignal.HEARS_FIN,
+    Kind.RST: TcpSignal.HEARS_RST,
 }
 
 
@@ -112,7 +112,7 @@ class Band:
     end: float | None = None
 
 
-def after(state: Tcp, signal: Signal) -> Tcp:
+def after(state: Tcp, signal: TcpSignal) -> Tcp:
     """The state that follows; a signal that the state does not know changes nothing."""
     return TRANSITIONS[state].get(signal, state)
 
@@ -140,7 +140,7 @@ class _Told(NamedTuple):
     number: int
     is_arrival: bool
     side: str
-    signal: Signal
+    signal: TcpSignal
     trip: float
 
 
@@ -169,10 +169,10 @@ def _acknowledgement(told: _Told, end: _End) -> _Told | None:
     The answer to a client's SYN is a SYN and is in the trace as well.
     """
     at, other = _rounded(told.time + told.trip), _other(told.side)
-    if told.signal is Signal.HEARS_SYN and end.side == CLIENT:
-        return _Told(at, -1, True, other, Signal.SYN_ACKED, 0.0)
-    if told.signal is Signal.HEARS_FIN and end.state is not Tcp.CLOSED:
-        return _Told(at, -1, True, other, Signal.FIN_ACKED, 0.0)
+    if told.signal is TcpSignal.HEARS_SYN and end.side == CLIENT:
+        return _Told(at, -1, True, other, TcpSignal.SYN_ACKED, 0.0)
+    if told.signal is TcpSignal.HEARS_FIN and end.state is not Tcp.CLOSED:
+        return _Told(at, -1, True, other, TcpSignal.FIN_ACKED, 0.0)
     return None
 
 
@@ -188,7 +188,7 @@ class _End:
         self.state = Tcp.CLOSED
         self.bands: list[Band] = []
 
-    def hear(self, now: float, signal: Signal) -> None:
+    def hear(self, now: float, signal: TcpSignal) -> None:
         """Move on in the table, and note since when."""
         is_new = not self.bands
         state = _BIRTH.get(signal, self.state) if is_new else after(self.state, signal)

@@ -25,7 +25,7 @@ class Note:
 
 
 @dataclass(frozen=True)
-class Farewell:
+class Teardown:
     """One connection from its SYN to the end of both programs.
 
     ``parties`` are the names of client and server, ``heard`` the bytes that each

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from labkit.net import Answer
 from labkit.records.ledger import Ledger
-from labkit.roles.server.server import Visit
+from labkit.roles.server.server import RequestContext
 from labkit.settings import Origin as OriginSettings
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
@@ -57,7 +57,7 @@ class Origin:
         return _REACHABLE.get(self.settings.script, "accept")
 
     async def __call__(
-        self, request: web.BaseRequest, visit: Visit
+        self, request: web.BaseRequest, visit: RequestContext
     ) -> web.StreamResponse:
         """Answer one request; the signature of a server's handler."""
         script = self.settings.script
@@ -69,7 +69,7 @@ class Origin:
         return await self._serve(request, visit)
 
     async def _serve(
-        self, request: web.BaseRequest, visit: Visit
+        self, request: web.BaseRequest, visit: RequestContext
     ) -> web.StreamResponse:
         if request.body_exists:
             async for _ in request.content.iter_any():
@@ -77,9 +77,9 @@ class Origin:
         await self._work()
         times = self._execute(request, visit)
         if self._chance_of(self.settings.fails_after_execute):
-            visit.gate.hang_up("died after executing")
+            visit.gate.close_now("died after executing")
         elif self.settings.fin_after is not None:
-            visit.gate.leave_after(self.settings.fin_after)
+            visit.gate.close_after(self.settings.fin_after)
         return web.Response(text=f"request {visit.number}, executed {times} time(s)\n")
 
     async def _work(self) -> None:
@@ -89,7 +89,7 @@ class Origin:
         if seconds:
             await asyncio.sleep(seconds)
 
-    def _execute(self, request: web.BaseRequest, visit: Visit) -> int:
+    def _execute(self, request: web.BaseRequest, visit: RequestContext) -> int:
         key = request.headers.get(IDEMPOTENCY_KEY)
         if self.settings.idempotency_keys and key is not None:
             if key in self._keys:
@@ -103,46 +103,48 @@ class Origin:
     # -- misbehaviour --------------------------------------------------------------
 
     async def _raw(
-        self, request: web.BaseRequest, visit: Visit, answer: bytes
+        self, request: web.BaseRequest, visit: RequestContext, answer: bytes
     ) -> web.StreamResponse:
         visit.gate.transport.write(answer)
-        visit.gate.hang_up(f"script {self.settings.script}")
+        visit.gate.close_now(f"script {self.settings.script}")
         return web.Response()
 
     async def _reset(
-        self, request: web.BaseRequest, visit: Visit
+        self, request: web.BaseRequest, visit: RequestContext
     ) -> web.StreamResponse:
-        visit.gate.hang_up("script reset", with_reset=True)
+        visit.gate.close_now("script reset", with_reset=True)
         return web.Response()
 
     async def _execute_then_reset(
-        self, request: web.BaseRequest, visit: Visit
+        self, request: web.BaseRequest, visit: RequestContext
     ) -> web.StreamResponse:
         self._execute(request, visit)
         return await self._reset(request, visit)
 
-    async def _hang(self, request: web.BaseRequest, visit: Visit) -> web.StreamResponse:
+    async def _hang(
+        self, request: web.BaseRequest, visit: RequestContext
+    ) -> web.StreamResponse:
         await asyncio.get_running_loop().create_future()
         raise AssertionError("nobody answers this future")
 
     async def _huge_head(
-        self, request: web.BaseRequest, visit: Visit
+        self, request: web.BaseRequest, visit: RequestContext
     ) -> web.StreamResponse:
         head = b"HTTP/1.1 200 OK\r\n" + _HUGE_LINE * _HUGE_LINES + b"\r\n"
         return await self._raw(request, visit, head)
 
     async def _early_answer(
-        self, request: web.BaseRequest, visit: Visit
+        self, request: web.BaseRequest, visit: RequestContext
     ) -> web.StreamResponse:
         answer = web.Response(status=413, text="too large\n")
         answer.force_close()
         return answer
 
     async def _half_close(
-        self, request: web.BaseRequest, visit: Visit
+        self, request: web.BaseRequest, visit: RequestContext
     ) -> web.StreamResponse:
         response = await self._serve(request, visit)
-        visit.dress(response)
+        visit.set_connection_headers(response)
         await response.prepare(request)
         await response.write_eof()
         visit.gate.transport.write_eof()

@@ -14,7 +14,7 @@ from labkit.records.ledger import REQUEST_HEADER, Ledger
 from labkit.roles.client.connection import HopFailure
 from labkit.roles.client.router import Incoming, Outgoing, Router
 from labkit.roles.http import headers
-from labkit.roles.server.server import Visit
+from labkit.roles.server.server import RequestContext
 from labkit.settings.personalities import FAILURES, HABITS
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -47,7 +47,7 @@ class Proxy:
         self._passes_hint = self._habit is not None and self._habit.passes_hint
 
     async def __call__(
-        self, request: web.BaseRequest, visit: Visit
+        self, request: web.BaseRequest, visit: RequestContext
     ) -> web.StreamResponse:
         """Answer one request; the signature of a server's handler."""
         outgoing = self._outgoing(request, visit.number)
@@ -97,7 +97,7 @@ class Proxy:
     # -- the response --------------------------------------------------------------
 
     async def _relay(
-        self, request: web.BaseRequest, visit: Visit, incoming: Incoming
+        self, request: web.BaseRequest, visit: RequestContext, incoming: Incoming
     ) -> web.StreamResponse:
         passed = self._response_headers(incoming)
         if incoming.complete is not None:
@@ -106,7 +106,7 @@ class Proxy:
             status=incoming.status, reason=incoming.reason, headers=passed
         )
         try:
-            visit.dress(response)
+            visit.set_connection_headers(response)
             await response.prepare(request)
             async for chunk in incoming.chunks():
                 await response.write(chunk)
@@ -115,7 +115,7 @@ class Proxy:
             # Half a response cannot be taken back: the client sees it cut.
             self._ledger.log(visit.number, failure.flags, failure.details)
             self._ledger.give_up(visit.number, self._router.hop, failure.cause)
-            visit.gate.break_off("the upstream broke off")
+            visit.gate.cut_response("the upstream broke off")
         except BaseException:
             incoming.abandon()
             raise
@@ -133,12 +133,12 @@ class Proxy:
             return [(_text(name), _text(value)) for name, value in passed]
 
     def _own_answer(
-        self, failure: HopFailure, request: web.BaseRequest, visit: Visit
+        self, failure: HopFailure, request: web.BaseRequest, visit: RequestContext
     ) -> web.StreamResponse:
         self._ledger.log(visit.number, failure.flags, failure.details)
         status = self._own_status(failure)
         if not status:
-            visit.gate.hang_up("its upstream failed")
+            visit.gate.close_now("its upstream failed")
             return web.Response()
         return web.Response(status=status, text=failure.body)
 

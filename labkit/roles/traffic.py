@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from labkit.records.ledger import REQUEST_HEADER, Ledger
 from labkit.roles.client.connection import HopFailure
-from labkit.roles.client.router import Errand, Incoming, Outgoing, Router
+from labkit.roles.client.router import Incoming, Outgoing, Router, UpstreamRequest
 from labkit.roles.origin import IDEMPOTENCY_KEY
 from labkit.settings import Traffic as TrafficSettings
 
@@ -244,7 +244,7 @@ class Sent:
     def __init__(self, traffic: Traffic, number: int) -> None:
         self._traffic = traffic
         self.number = number
-        self.errand: Errand | None = None
+        self.errand: UpstreamRequest | None = None
         self._is_over = False
         self._reading: asyncio.Task[None] | None = None
 

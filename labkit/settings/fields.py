@@ -1,7 +1,7 @@
 """What a group of knobs is: dataclass fields that know their kind and their doc.
 
 One place says what is valid, what an error reads like and what a slider may show:
-the metadata of each field. :class:`Section` checks them when an instance is made.
+the metadata of each field. :class:`SettingsGroup` checks them when an instance is made.
 """
 
 from __future__ import annotations
@@ -11,9 +11,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass
 from typing import Any, TypeVar, dataclass_transform
 
-from labkit.settings.validators import Kind, SettingsError, checked, one_line, refusal
+from labkit.settings.validators import (
+    SettingsError,
+    Validator,
+    checked,
+    one_line,
+    refusal,
+)
 
-S = TypeVar("S", bound="Section")
+S = TypeVar("S", bound="SettingsGroup")
 
 
 class _Unwritten:
@@ -32,7 +38,7 @@ class Knob:
 
     path: str
     default: Any
-    kind: Kind
+    kind: Validator
     doc: str
 
     @property
@@ -54,7 +60,7 @@ class Knob:
 # -- fields ------------------------------------------------------------------------
 
 
-def knob(default: Any, kind: Kind, doc: str, fixed: bool = False) -> Any:
+def knob(default: Any, kind: Validator, doc: str, fixed: bool = False) -> Any:
     """A knob; a default that is a table is copied for every instance.
 
     ``fixed``: it says what is run, or how long, and cannot be turned on the way.
@@ -67,23 +73,23 @@ def knob(default: Any, kind: Kind, doc: str, fixed: bool = False) -> Any:
     return dataclasses.field(default=default, metadata=metadata)
 
 
-def shy(plain: Any, kind: Kind, doc: str) -> Any:
+def derived(plain: Any, kind: Validator, doc: str) -> Any:
     """A knob that remembers whether it was written; ``plain`` is its default."""
     metadata = {"kind": kind, "doc": doc, "plain": plain}
     return dataclasses.field(default=UNWRITTEN, metadata=metadata)
 
 
-def memory() -> Any:
+def written_names() -> Any:
     """The field in which a section keeps the names of what was written."""
     return dataclasses.field(default=frozenset(), init=False)
 
 
-def part(section: type[Section]) -> Any:
+def group(section: type[SettingsGroup]) -> Any:
     """A group of knobs inside another."""
-    return dataclasses.field(default_factory=section, metadata={"part": section})
+    return dataclasses.field(default_factory=section, metadata={"group": section})
 
 
-def parts(section: type[Section], key: str, least: int, most: int) -> Any:
+def group_list(section: type[SettingsGroup], key: str, least: int, most: int) -> Any:
     """A list of groups; ``key`` is what TOML calls it."""
     return dataclasses.field(
         default_factory=lambda: tuple(section() for _ in range(least)),
@@ -93,11 +99,11 @@ def parts(section: type[Section], key: str, least: int, most: int) -> Any:
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def settings_group(cls: type[S]) -> type[S]:
-    """A frozen dataclass without what :class:`Section` does for all (quick import)."""
+    """A frozen dataclass without what :class:`SettingsGroup` does (quick import)."""
     return dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)(cls)
 
 
-class Section:
+class SettingsGroup:
     """Base of a group of knobs: checks every value when an instance is made.
 
     ``where`` is the path that errors show. ``dataclasses.replace`` would write every
@@ -155,7 +161,7 @@ class Section:
 def _is_told(field: Field[Any], value: Any, written: frozenset[str]) -> bool:
     if "plain" in field.metadata:
         return field.name in written
-    if "part" in field.metadata:
+    if "group" in field.metadata:
         return any(True for _ in value.told())
     return bool(value) if "each" in field.metadata else value != default_of(field)
 
@@ -164,16 +170,16 @@ def _valid(path: str, field: Field[Any], value: Any) -> Any:
     data = field.metadata
     if "kind" in data:
         return checked(path, data["kind"], value)
-    if "part" in data:
-        if not isinstance(value, data["part"]):
+    if "group" in data:
+        if not isinstance(value, data["group"]):
             raise refusal(path, value, f"a {data['part'].__name__}")
         return value
     return _valid_list(path, data["each"], data["range"], value)
 
 
 def _valid_list(
-    path: str, each: type[Section], limits: tuple[int, int], value: Any
-) -> tuple[Section, ...]:
+    path: str, each: type[SettingsGroup], limits: tuple[int, int], value: Any
+) -> tuple[SettingsGroup, ...]:
     least, most = limits
     allowed = f"a list of {least} to {most} {each.__name__}s"
     if not isinstance(value, (list, tuple)):
@@ -192,7 +198,7 @@ def _valid_list(
 _ENTRIES: dict[Any, Mapping[str, Field[Any]]] = {}
 
 
-def entries(section: type[Section]) -> Mapping[str, Field[Any]]:
+def entries(section: type[SettingsGroup]) -> Mapping[str, Field[Any]]:
     """The fields of a section by the keys that TOML gives them."""
     if section not in _ENTRIES:
         _ENTRIES[section] = {
@@ -212,7 +218,7 @@ def default_of(field: Field[Any]) -> Any:
     return field.default
 
 
-def entry(section: type[Section], key: str, at: str) -> Field[Any]:
+def entry(section: type[SettingsGroup], key: str, at: str) -> Field[Any]:
     """The field of a key; SettingsError with the nearest known key otherwise."""
     known = entries(section)
     if key in known:
@@ -224,7 +230,7 @@ def entry(section: type[Section], key: str, at: str) -> Field[Any]:
     raise SettingsError(f"{told} is not a setting{_hint(section, key, at)}")
 
 
-def _hint(section: type[Section], key: str, at: str) -> str:
+def _hint(section: type[SettingsGroup], key: str, at: str) -> str:
     import difflib
 
     known = entries(section)
@@ -236,11 +242,11 @@ def _hint(section: type[Section], key: str, at: str) -> str:
     return f"; known here: {', '.join(known)}"
 
 
-def _below(section: type[Section]) -> Iterator[str]:
+def _below(section: type[SettingsGroup]) -> Iterator[str]:
     """The paths of all knobs in a section, without those in its lists."""
     for key, field in entries(section).items():
         if "kind" in field.metadata:
             yield key
-        elif "part" in field.metadata:
-            for path in _below(field.metadata["part"]):
+        elif "group" in field.metadata:
+            for path in _below(field.metadata["group"]):
                 yield f"{key}.{path}"

@@ -10,10 +10,10 @@ from dataclasses import Field, fields
 from typing import Any, cast
 
 from labkit.settings import Event, Hop, Scenario, tables
-from labkit.settings.fields import Knob, Section, default_of, entries, entry
+from labkit.settings.fields import Knob, SettingsGroup, default_of, entries, entry
 from labkit.settings.validators import (
-    Kind,
     SettingsError,
+    Validator,
     checked,
     one_line,
     refusal,
@@ -90,7 +90,7 @@ def _found(scenario: Scenario, path: str) -> tuple[Any, Field[Any] | None]:
     field: Field[Any] | None = None
     for depth, key in enumerate(steps):
         at = ".".join(steps[: depth + 1])
-        if isinstance(value, Section):
+        if isinstance(value, SettingsGroup):
             field = entry(type(value), key, at)
             value = getattr(value, field.name)
         elif field is not None and "each" in field.metadata:
@@ -125,12 +125,12 @@ def knobs(hops: int = 1) -> list[Knob]:
     return found
 
 
-def _knobs_of(section: type[Section], path: str) -> Iterator[Knob]:
+def _knobs_of(section: type[SettingsGroup], path: str) -> Iterator[Knob]:
     for key, field in entries(section).items():
         if "kind" in field.metadata:
             yield _knob(path + key, field)
-        elif "part" in field.metadata:
-            yield from _knobs_of(field.metadata["part"], f"{path}{key}.")
+        elif "group" in field.metadata:
+            yield from _knobs_of(field.metadata["group"], f"{path}{key}.")
 
 
 def knob_at(path: str) -> Knob:
@@ -197,8 +197,8 @@ _WORDS: dict[str, tuple[str, ...]] = {
 }
 
 
-def _how(action: str) -> Kind:
+def _how(action: str) -> Validator:
     """Seconds, or one of the action's words."""
     span = seconds(endless=False)
     words = "".join(f', or "{word}"' for word in _WORDS[action])
-    return Kind(span.allowed + words, span.accept)
+    return Validator(span.allowed + words, span.accept)

@@ -16,13 +16,13 @@ from typing import Any, TypeVar
 
 from labkit.settings.fields import (
     Knob,
-    Section,
+    SettingsGroup,
+    derived,
+    group,
+    group_list,
     knob,
-    memory,
-    part,
-    parts,
     settings_group,
-    shy,
+    written_names,
 )
 from labkit.settings.personalities import FAILURES, PERSONALITIES, SERVER_DEFAULTS
 from labkit.settings.validators import (
@@ -61,7 +61,7 @@ __all__ = [
     "knobs",
 ]
 
-S = TypeVar("S", bound=Section)
+S = TypeVar("S", bound=SettingsGroup)
 
 inf = math.inf
 
@@ -84,7 +84,7 @@ ACTIONS = ("set", "deploy", "drain")
 
 
 @settings_group
-class Traffic(Section):
+class Traffic(SettingsGroup):
     """Who sends how much, and when. The first request is sent at t = 0."""
 
     where = "traffic"
@@ -116,14 +116,14 @@ class Traffic(Section):
     burst: int = knob(1, count(1, 100_000), "requests sent at each arrival")
 
     def __post_init__(self) -> None:
-        Section.__post_init__(self)
+        SettingsGroup.__post_init__(self)
         if self.arrivals == "gaps" and not self.gaps:
             wanted = 'at least one gap where traffic.arrivals is "gaps"'
             raise refusal("traffic.gaps", [], wanted)
 
 
 @settings_group
-class Retry(Section):
+class Retry(SettingsGroup):
     """When a pool's owner repeats a request.
 
     Where ``retry_on`` is not written, the habits of the owner's personality stand;
@@ -131,7 +131,7 @@ class Retry(Section):
     """
 
     where = "pool.retry"
-    retry_on: tuple[str, ...] = shy(
+    retry_on: tuple[str, ...] = derived(
         (), several(choice(*RETRY_WORDS), "Envoy's words"), "which failures"
     )
     num_retries: int = knob(1, count(0, 1000), "further tries per request")
@@ -142,7 +142,7 @@ class Retry(Section):
     max_interval: float = knob(0.25, seconds(endless=False), "longest back-off")
     max_retries: int = knob(3, count(0, 1_000_000), "at the same time")
     buffer_limit: int = knob(1_048_576, count(0, 10**9), "bytes of body kept for it")
-    written: frozenset[str] = memory()
+    written: frozenset[str] = written_names()
 
     @property
     def is_unwritten(self) -> bool:
@@ -151,11 +151,11 @@ class Retry(Section):
 
     def _values(self) -> tuple[Any, ...]:
         """With what was written: "none" and "as you like" are not the same."""
-        return (*Section._values(self), self.written)
+        return (*SettingsGroup._values(self), self.written)
 
 
 @settings_group
-class Pool(Section):
+class Pool(SettingsGroup):
     """The client end of a hop. ``failure`` follows the pool's owner if not written."""
 
     where = "pool"
@@ -173,15 +173,15 @@ class Pool(Section):
     watch_fin: bool = knob(True, flag(), "false: never looks at an idle socket")
     reuse_delay: int = knob(1, count(0, 1000), "delivery passes it rests before reuse")
     honours_hint: bool = knob(False, flag(), "obeys Keep-Alive: timeout=N")
-    failure: str = shy(
+    failure: str = derived(
         "503", choice("503", "502", "silent", "none"), "told when the hop fails"
     )
-    retry: Retry = part(Retry)
-    written: frozenset[str] = memory()
+    retry: Retry = group(Retry)
+    written: frozenset[str] = written_names()
 
 
 @settings_group
-class Link(Section):
+class Link(SettingsGroup):
     """The wire between the two ends of a hop."""
 
     where = "link"
@@ -191,31 +191,33 @@ class Link(Section):
 
 
 @settings_group
-class Server(Section):
+class Server(SettingsGroup):
     """The server end of a hop. What is not written follows the personality."""
 
     where = "server"
     personality: str = knob(
         "plain", choice(*PERSONALITIES), "whose defaults", fixed=True
     )
-    idle_timeout: float = shy(inf, seconds(), "counted from a response sent")
-    drain_timeout: float = shy(0.0, seconds(endless=False), "then served with close")
-    delayed_close_timeout: float = shy(0.0, seconds(endless=False), "then deaf")
-    max_connection_duration: float = shy(inf, seconds(), "then it says goodbye")
-    http1_safe_max_connection_duration: bool = shy(
+    idle_timeout: float = derived(inf, seconds(), "counted from a response sent")
+    drain_timeout: float = derived(
+        0.0, seconds(endless=False), "then served with close"
+    )
+    delayed_close_timeout: float = derived(0.0, seconds(endless=False), "then deaf")
+    max_connection_duration: float = derived(inf, seconds(), "then it says goodbye")
+    http1_safe_max_connection_duration: bool = derived(
         False, flag(), "waits for a request to say it with"
     )
-    max_requests_per_connection: float = shy(
+    max_requests_per_connection: float = derived(
         inf, count(1, endless=True), "then the server closes it"
     )
-    request_headers_timeout: float = shy(inf, seconds(above_zero=True), "else 408")
-    stream_idle_timeout: float = shy(inf, seconds(above_zero=True), "of a request")
-    announce: bool = shy(False, flag(), "Connection: close on the last response")
-    hint: bool = shy(False, flag(), "Keep-Alive: timeout=N on every response")
-    farewell: str = shy("fin", choice("fin", "rst", "408"), "how idleness ends")
-    tick: float = shy(0.0, seconds(endless=False), "granularity of the idle timer")
-    accept_http_10: bool = shy(True, flag(), "false: HTTP/1.0 gets a 426")
-    written: frozenset[str] = memory()
+    request_headers_timeout: float = derived(inf, seconds(above_zero=True), "else 408")
+    stream_idle_timeout: float = derived(inf, seconds(above_zero=True), "of a request")
+    announce: bool = derived(False, flag(), "Connection: close on the last response")
+    hint: bool = derived(False, flag(), "Keep-Alive: timeout=N on every response")
+    farewell: str = derived("fin", choice("fin", "rst", "408"), "how idleness ends")
+    tick: float = derived(0.0, seconds(endless=False), "granularity of the idle timer")
+    accept_http_10: bool = derived(True, flag(), "false: HTTP/1.0 gets a 426")
+    written: frozenset[str] = written_names()
 
     def unwritten_default(self, name: str, plain: Any) -> Any:
         """What this personality does when nothing is configured."""
@@ -224,18 +226,18 @@ class Server(Section):
 
 
 @settings_group
-class Hop(Section):
+class Hop(SettingsGroup):
     """One hop: ``name`` is the program at its client end."""
 
     where = "hop"
     name: str = knob("", text(40), "of the program at the client end", fixed=True)
-    pool: Pool = part(Pool)
-    link: Link = part(Link)
-    server: Server = part(Server)
+    pool: Pool = group(Pool)
+    link: Link = group(Link)
+    server: Server = group(Server)
 
 
 @settings_group
-class Origin(Section):
+class Origin(SettingsGroup):
     """The application at the end of the chain."""
 
     where = "origin"
@@ -252,7 +254,7 @@ class Origin(Section):
 
 
 @settings_group
-class Event(Section):
+class Event(SettingsGroup):
     """Something that happens to the running chain at a given second.
 
     "set" turns the knob ``path`` to ``value``; "deploy" and "drain" happen to the
@@ -270,11 +272,11 @@ class Event(Section):
 
 
 @settings_group
-class LabSettings(Section):
+class LabSettings(SettingsGroup):
     """What concerns the run and not the programs in it."""
 
     where = "lab"
-    schedule: tuple[Event, ...] = parts(Event, "schedule", 0, 10_000)
+    schedule: tuple[Event, ...] = group_list(Event, "schedule", 0, 10_000)
     horizon: float = knob(
         1e12,
         number(0, 1e15, above=True, unit="s"),
@@ -284,19 +286,19 @@ class LabSettings(Section):
 
 
 @settings_group
-class Scenario(Section):
+class Scenario(SettingsGroup):
     """A whole experiment: traffic, hops from the traffic to the origin, origin."""
 
     where = ""
     name: str = knob("", text(100), "for people", fixed=True)
     seed: int = knob(0, whole(), "of all chance", fixed=True)
-    traffic: Traffic = part(Traffic)
-    hops: tuple[Hop, ...] = parts(Hop, "hop", 1, 100)
-    origin: Origin = part(Origin)
-    lab: LabSettings = part(LabSettings)
+    traffic: Traffic = group(Traffic)
+    hops: tuple[Hop, ...] = group_list(Hop, "hop", 1, 100)
+    origin: Origin = group(Origin)
+    lab: LabSettings = group(LabSettings)
 
     def __post_init__(self) -> None:
-        Section.__post_init__(self)
+        SettingsGroup.__post_init__(self)
         object.__setattr__(self, "hops", tuple(_placed(self.hops)))
         _check_names(self)
         if self.lab.schedule:

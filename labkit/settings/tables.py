@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from labkit.settings import Scenario, toml
-from labkit.settings.fields import Section, entries, entry
+from labkit.settings.fields import SettingsGroup, entries, entry
 from labkit.settings.validators import SettingsError, refusal
 
 # -- tables ------------------------------------------------------------------------
@@ -27,7 +27,7 @@ def from_dict(table: dict[str, Any]) -> Scenario:
     return made
 
 
-def _build(section: type[Section], table: object, path: str) -> Section:
+def _build(section: type[SettingsGroup], table: object, path: str) -> SettingsGroup:
     if not isinstance(table, dict):
         raise refusal(path or "the scenario", table, "a table")
     given: dict[str, object] = {}
@@ -45,8 +45,8 @@ def _build(section: type[Section], table: object, path: str) -> Section:
 
 def _made(field: Field[Any], value: object, at: str) -> object:
     """A group of settings from its table; a single value as it is."""
-    if "part" in field.metadata:
-        return _build(field.metadata["part"], value, at)
+    if "group" in field.metadata:
+        return _build(field.metadata["group"], value, at)
     if "each" not in field.metadata:
         return value
     if not isinstance(value, (list, tuple)):
@@ -67,13 +67,13 @@ def to_dict(scenario: Scenario) -> dict[str, Any]:
     return _table(scenario)
 
 
-def _table(section: Section) -> dict[str, Any]:
+def _table(section: SettingsGroup) -> dict[str, Any]:
     keys = {field.name: key for key, field in entries(type(section)).items()}
     return {keys[name]: _plain(value) for name, value in section.told()}
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Section):
+    if isinstance(value, SettingsGroup):
         return _table(value)
     if isinstance(value, tuple):
         return [_plain(each) for each in value]
@@ -123,7 +123,9 @@ def to_toml(scenario: Scenario) -> str:
     return "".join(_group(Scenario, to_dict(scenario), "")).lstrip("\n")
 
 
-def _group(section: type[Section], table: dict[str, Any], path: str) -> Iterator[str]:
+def _group(
+    section: type[SettingsGroup], table: dict[str, Any], path: str
+) -> Iterator[str]:
     """The single values of a group, then its inner groups under their headers."""
     fields = entries(section)
     groups = [key for key in table if "kind" not in fields[key].metadata]
@@ -135,12 +137,12 @@ def _group(section: type[Section], table: dict[str, Any], path: str) -> Iterator
 
 
 def _inner(field: Field[Any], value: Any, at: str) -> Iterator[str]:
-    if "part" in field.metadata:
+    if "group" in field.metadata:
         # A header of its own is needed only where something stands under it.
-        kinds = entries(field.metadata["part"])
+        kinds = entries(field.metadata["group"])
         if any("kind" in kinds[key].metadata for key in value):
             yield f"\n[{at}]\n"
-        yield from _group(field.metadata["part"], value, at)
+        yield from _group(field.metadata["group"], value, at)
         return
     for each in value:
         yield f"\n[[{at}]]\n"

@@ -36,7 +36,7 @@ class _EntryRefused(_Refused):
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class Validator:
     """One sort of value; ``accept`` gives it back in its proper type."""
 
     allowed: str
@@ -45,7 +45,7 @@ class Kind:
     is_number: bool = False
 
 
-def checked(path: str, kind: Kind, value: object) -> Any:
+def checked(path: str, kind: Validator, value: object) -> Any:
     """The value in its proper type; SettingsError names ``path`` otherwise."""
     try:
         return kind.accept(value)
@@ -98,22 +98,26 @@ def _ranged(low: float, high: float, endless: bool, above: bool) -> Any:
     return accept
 
 
-def seconds(*, endless: bool = True, above_zero: bool = False) -> Kind:
+def seconds(*, endless: bool = True, above_zero: bool = False) -> Validator:
     """A time span: 0 to 1e9 s, with ``endless`` also inf for no limit."""
     low = "more than 0" if above_zero else "0"
     tail = ", or inf for no limit" if endless else ""
     accept = _ranged(0.0, MOST_SECONDS, endless, above_zero)
-    return Kind(f"{low} to {MOST_SECONDS:g} seconds{tail}", accept, "s", is_number=True)
+    return Validator(
+        f"{low} to {MOST_SECONDS:g} seconds{tail}", accept, "s", is_number=True
+    )
 
 
-def number(low: float, high: float, *, above: bool = False, unit: str = "") -> Kind:
+def number(
+    low: float, high: float, *, above: bool = False, unit: str = ""
+) -> Validator:
     """A number in a range; with ``above`` the lower end itself is excluded."""
     start = f"more than {low:g}" if above else f"{low:g}"
     accept = _ranged(low, high, False, above)
-    return Kind(f"{start} to {high:g}", accept, unit, is_number=True)
+    return Validator(f"{start} to {high:g}", accept, unit, is_number=True)
 
 
-def count(low: int, high: int = MOST_REQUESTS, *, endless: bool = False) -> Kind:
+def count(low: int, high: int = MOST_REQUESTS, *, endless: bool = False) -> Validator:
     """A whole number, or inf where there may be no limit."""
 
     def accept(value: object) -> float:
@@ -126,10 +130,12 @@ def count(low: int, high: int = MOST_REQUESTS, *, endless: bool = False) -> Kind
         return whole
 
     tail = ", or inf for no limit" if endless else ""
-    return Kind(f"a whole number from {low} to {high}{tail}", accept, is_number=True)
+    return Validator(
+        f"a whole number from {low} to {high}{tail}", accept, is_number=True
+    )
 
 
-def whole() -> Kind:
+def whole() -> Validator:
     """Any whole number that TOML can hold (64 bits)."""
     return count(-(2**63), 2**63 - 1)
 
@@ -142,7 +148,7 @@ _HEADER_VALUE = re.compile(r"([!-~\x80-\xff]([\t -~\x80-\xff]*[!-~\x80-\xff])?)?
 _FRAMING = frozenset({"host", "content-length", "transfer-encoding"})
 
 
-def flag() -> Kind:
+def flag() -> Validator:
     """true or false."""
 
     def accept(value: object) -> bool:
@@ -150,10 +156,10 @@ def flag() -> Kind:
             raise _Refused
         return value
 
-    return Kind("true or false", accept)
+    return Validator("true or false", accept)
 
 
-def text(longest: int = 200) -> Kind:
+def text(longest: int = 200) -> Validator:
     """A short text that prints on one line."""
 
     def accept(value: object) -> str:
@@ -163,10 +169,10 @@ def text(longest: int = 200) -> Kind:
             raise _Refused
         return value
 
-    return Kind(f"one line of at most {longest} characters", accept)
+    return Validator(f"one line of at most {longest} characters", accept)
 
 
-def choice(*words: str) -> Kind:
+def choice(*words: str) -> Validator:
     """One of a few words."""
 
     def accept(value: object) -> str:
@@ -174,10 +180,10 @@ def choice(*words: str) -> Kind:
             raise _Refused
         return value
 
-    return Kind(", ".join(f'"{word}"' for word in words), accept)
+    return Validator(", ".join(f'"{word}"' for word in words), accept)
 
 
-def token() -> Kind:
+def token() -> Validator:
     """A word as HTTP writes methods and header names (RFC 9110, 5.6.2)."""
 
     def accept(value: object) -> str:
@@ -185,22 +191,22 @@ def token() -> Kind:
             raise _Refused
         return value
 
-    return Kind("a word of letters, digits and -", accept)
+    return Validator("a word of letters, digits and -", accept)
 
 
 # -- compounds ---------------------------------------------------------------------
 
 
-def maybe(kind: Kind) -> Kind:
+def maybe(kind: Validator) -> Validator:
     """The same, or nothing."""
 
     def accept(value: object) -> Any:
         return None if value is None else kind.accept(value)
 
-    return Kind(f"{kind.allowed}, or left out", accept, kind.unit, kind.is_number)
+    return Validator(f"{kind.allowed}, or left out", accept, kind.unit, kind.is_number)
 
 
-def several(kind: Kind, what: str) -> Kind:
+def several(kind: Validator, what: str) -> Validator:
     """A list of such values; kept as a tuple."""
 
     def accept(value: object) -> tuple[Any, ...]:
@@ -210,24 +216,24 @@ def several(kind: Kind, what: str) -> Kind:
             return (kind.accept(value[0]),)
         return tuple(_entry(kind, *each) for each in enumerate(value))
 
-    return Kind(f"a list of {what}, each {kind.allowed}", accept, kind.unit)
+    return Validator(f"a list of {what}, each {kind.allowed}", accept, kind.unit)
 
 
-def _entry(kind: Kind, index: int, value: object) -> Any:
+def _entry(kind: Validator, index: int, value: object) -> Any:
     try:
         return kind.accept(value)
     except (_Refused, OverflowError):
         raise _EntryRefused(index, value) from None
 
 
-def any_or_several(kind: Kind, what: str) -> Kind:
+def any_or_several(kind: Validator, what: str) -> Validator:
     """The word "any", or a list of such values."""
     listed = several(kind, what)
 
     def accept(value: object) -> Any:
         return value if value == "any" else listed.accept(value)
 
-    return Kind(f'"any", or {listed.allowed}', accept)
+    return Validator(f'"any", or {listed.allowed}', accept)
 
 
 class FrozenDict(dict[str, Any]):
@@ -254,7 +260,7 @@ def _tokens(value: object) -> Mapping[str, Any]:
     return value
 
 
-def weights() -> Kind:
+def weights() -> Validator:
     """HTTP methods with their weights."""
     above_zero = _ranged(0.0, 1e9, endless=False, above=True)
 
@@ -264,10 +270,10 @@ def weights() -> Kind:
             raise _Refused
         return FrozenDict(parts)
 
-    return Kind("a table of HTTP methods with weights above 0", accept)
+    return Validator("a table of HTTP methods with weights above 0", accept)
 
 
-def header_fields() -> Kind:
+def header_fields() -> Validator:
     """HTTP header names with their values, but for those that frame a message."""
 
     def accept(value: object) -> FrozenDict:
@@ -283,12 +289,14 @@ def header_fields() -> Kind:
         "a table of header names and values without line breaks or outer blanks; "
         "host, content-length and transfer-encoding are set by the lab"
     )
-    return Kind(allowed, accept)
+    return Validator(allowed, accept)
 
 
-def plain_value() -> Kind:
+def plain_value() -> Validator:
     """Whatever TOML can hold, made immutable; what it is for checks it further."""
-    return Kind("a number, a word, true, false, or a list or table of those", _frozen)
+    return Validator(
+        "a number, a word, true, false, or a list or table of those", _frozen
+    )
 
 
 def _frozen(value: object) -> Any:

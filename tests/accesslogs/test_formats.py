@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labkit import accesslogs
-from labkit.accesslogs import Entry, LogError
+from labkit.accesslogs import LogEntry, LogError
 
 FOLDER = ROOT / "data" / "access-logs"
 FORMATS = list(samples.WRITERS)
@@ -56,7 +56,7 @@ facts = st.builds(
 )
 
 
-def entry(fact: Any, form: str) -> Entry:
+def entry(fact: Any, form: str) -> LogEntry:
     log = accesslogs.parse([samples.WRITERS[form](fact)])
     assert log.format == form
     return log.entries[0]
@@ -66,7 +66,7 @@ def entry(fact: Any, form: str) -> Entry:
 def test_envoy_tells_a_request_to_the_millisecond(fact: Any) -> None:
     stamp, took = fact.start // 1000 * 1000, fact.duration // 1000 * 1000
     flags = None if fact.flags == "-" else fact.flags
-    wanted = Entry(1, stamp, took, fact.method, fact.status, flags, fact.upstream)
+    wanted = LogEntry(1, stamp, took, fact.method, fact.status, flags, fact.upstream)
     assert entry(fact, "envoy-text") == wanted
     client = fact.client.rpartition(":")[0]
     assert entry(fact, "envoy-json") == wanted._replace(client=client)
@@ -76,7 +76,7 @@ def test_envoy_tells_a_request_to_the_millisecond(fact: Any) -> None:
 def test_alb_tells_it_to_the_microsecond(fact: Any) -> None:
     status = fact.status if fact.flags == "-" else 502
     client = fact.client.rpartition(":")[0]
-    assert entry(fact, "alb") == Entry(
+    assert entry(fact, "alb") == LogEntry(
         1, fact.start, fact.duration, fact.method, status, None, fact.upstream, client
     )
 
@@ -87,7 +87,7 @@ def test_nginx_tells_the_second_of_its_end_wherever_it_stands(
 ) -> None:
     second = fact.end // 10**6 * 10**6
     log = accesslogs.parse([samples.nginx_combined(fact, hours)])
-    assert log.entries[0] == Entry(
+    assert log.entries[0] == LogEntry(
         1, second, None, fact.method, fact.status, None, None, fact.client.split(":")[0]
     )
 

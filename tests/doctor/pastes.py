@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
+LOOPBACK = Path(__file__).resolve().parent
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Paste:
 
 def pastes(file: str) -> list[Paste]:
     """All of a file; a sign for the end of a line stands for the end of a line."""
-    lines = (HERE / file).read_text(encoding="utf-8").splitlines()
+    lines = (LOOPBACK / file).read_text(encoding="utf-8").splitlines()
     rows = [line.split("\t", 3) for line in lines if line and line[0] != "#"]
     return [Paste(*row[:3], row[3].replace("\N{RETURN SYMBOL}", "\n")) for row in rows]
 

@@ -12,16 +12,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from labkit.net import Address
-from labkit.net.loopback import HERE, LoopbackNetwork
+from labkit.net import LOOPBACK, Address
+from labkit.net.loopback import LoopbackNetwork
 from labkit.proxies.bootstrap import bootstrap
 from labkit.proxies.envoy import Envoy
-from labkit.proxies.group import Crew
-from labkit.proxies.program import Entry as LogLine
+from labkit.proxies.group import ProxyGroup
 from labkit.proxies.program import Place
+from labkit.proxies.program import Statement as LogLine
 from labkit.proxies.programs import PROGRAMS
 from labkit.settings import Scenario
-from tests.fidelity.stage import Entry
+from tests.fidelity.stage import Statement
 
 ADMIN = "admin-address"
 
@@ -35,7 +35,7 @@ class EnvoyWithAdmin(Envoy):
         """JSON, which is YAML too."""
         self.where = Path(folder) / ADMIN
         tree = bootstrap(places)
-        address = {"socket_address": {"address": HERE, "port_value": 0}}
+        address = {"socket_address": {"address": LOOPBACK, "port_value": 0}}
         tree["admin"] = {"address": address}
         for policy in _retry_policies(tree):
             if "retriable-status-codes" in policy["retry_on"]:
@@ -72,7 +72,7 @@ class Notebook:
     """Takes down what the program logs, in its order."""
 
     def __init__(self) -> None:
-        self.entries: list[Entry] = []
+        self.entries: list[Statement] = []
 
     def take(self, hop: int, place: Place, tells_all: bool = True) -> None:
         """The program has its place."""
@@ -80,7 +80,7 @@ class Notebook:
     def post(self, hop: int, line: LogLine) -> None:
         """A line of its log."""
         status = line.status or 0
-        self.entries.append(Entry(status, line.flags, line.details, line.attempts))
+        self.entries.append(Statement(status, line.flags, line.details, line.attempts))
 
 
 class RealProgram:
@@ -91,7 +91,7 @@ class RealProgram:
         self._network = network
         self._notebook = Notebook()
         self._envoy = EnvoyWithAdmin()
-        self._crew = Crew((name,), {**PROGRAMS, "envoy": self._envoy})
+        self._crew = ProxyGroup((name,), {**PROGRAMS, "envoy": self._envoy})
 
     async def start(self, upstream: Address) -> None:
         """Start the process and put hop 0's link before it."""
@@ -100,7 +100,7 @@ class RealProgram:
         await self._crew.start()
         await self._network.listen_before(0, direct)
 
-    def log(self) -> list[Entry]:
+    def log(self) -> list[Statement]:
         """The lines so far; Envoy writes them up to 20 ms late."""
         return self._notebook.entries
 

@@ -13,13 +13,13 @@ from labkit.figures.farewell import LOOKS
 from labkit.figures.hatch import strokes
 from labkit.figures.sheet import Box
 from labkit.records.tcp_states import Tcp
-from labkit.records.teardown import Farewell, Note
+from labkit.records.teardown import Note, Teardown
 from labkit.records.trace import Direction, Kind, Trace, WireEvent
 
 UP, DOWN = Direction.UPSTREAM, Direction.DOWNSTREAM
 
 
-def late_write(delay: float = 0.02, wait: float = 1.0) -> Farewell:
+def late_write(delay: float = 0.02, wait: float = 1.0) -> Teardown:
     """A request, an answer, a FIN, and much later a request that is reset."""
     sends = [
         (0.0, UP, Kind.SYN, ""),
@@ -43,7 +43,7 @@ def late_write(delay: float = 0.02, wait: float = 1.0) -> Farewell:
     trace = Trace.of_events(events)
     ended = wait + 3 * delay
     names = ("client", "server")
-    return Farewell("A late write", names, "virtual", delay, trace, notes, ended)
+    return Teardown("A late write", names, "virtual", delay, trace, notes, ended)
 
 
 def test_states_and_notes_stand_beside_the_lifelines() -> None:

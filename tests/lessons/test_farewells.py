@@ -14,7 +14,7 @@ from labkit.clock import Deadlock
 from labkit.lessons import farewells
 from labkit.lessons.peers import Peer, agree, perform
 from labkit.records.tcp_states import CLIENT, SERVER, Tcp
-from labkit.records.teardown import Farewell
+from labkit.records.teardown import Teardown
 from labkit.records.trace import Direction, Kind
 
 UP, DOWN = Direction.UPSTREAM, Direction.DOWNSTREAM
@@ -547,7 +547,7 @@ def test_a_server_that_makes_no_reset_is_told_why(server: Any, said: str) -> Non
 # -- the panel -----------------------------------------------------------------------
 
 
-def panel(**changes: float) -> Farewell:
+def panel(**changes: float) -> Teardown:
     paths = {f"hop.0.server.{name}": value for name, value in changes.items()}
     scenario = farewells.last_request().replace_all(paths)
     return farewells.told_by(labkit.run(scenario, progress=False, trace=True))

@@ -12,7 +12,7 @@ from labkit.net.memory import MemoryNetwork
 from labkit.records.trace import Direction, Kind, Trace
 from labkit.settings import Link
 
-HERE = "127.0.0.1"
+LOOPBACK = "127.0.0.1"
 
 
 async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -20,7 +20,7 @@ async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     writer.close()
 
 
-async def hears(port: int, host: str = HERE, **options: Any) -> bytes:
+async def hears(port: int, host: str = LOOPBACK, **options: Any) -> bytes:
     reader, writer = await asyncio.open_connection(host, port, **options)
     try:
         return await reader.read()
@@ -51,7 +51,7 @@ def test_a_client_dials_from_the_address_it_asks_for() -> None:
             seen.append(writer.get_extra_info("peername"))
             writer.close()
 
-        await asyncio.start_server(note, HERE, 9000)
+        await asyncio.start_server(note, LOOPBACK, 9000)
         await hears(9000, local_addr=("127.0.0.7", 5555))
         await hears(9000, local_addr=("127.0.0.7", 0))
         assert seen[0] == ("127.0.0.7", 5555)
@@ -62,11 +62,13 @@ def test_a_client_dials_from_the_address_it_asks_for() -> None:
 
 def test_a_clients_address_that_is_taken_is_an_error() -> None:
     async def main() -> None:
-        await asyncio.start_server(lambda *_: None, HERE, 9000)
-        _, first = await asyncio.open_connection(HERE, 9000, local_addr=(HERE, 5555))
+        await asyncio.start_server(lambda *_: None, LOOPBACK, 9000)
+        _, first = await asyncio.open_connection(
+            LOOPBACK, 9000, local_addr=(LOOPBACK, 5555)
+        )
         for taken in (5555, 9000):
-            with pytest.raises(OSError, match=f"in use: {HERE}:{taken}"):
-                await hears(9000, local_addr=(HERE, taken))
+            with pytest.raises(OSError, match=f"in use: {LOOPBACK}:{taken}"):
+                await hears(9000, local_addr=(LOOPBACK, taken))
         first.close()
 
     in_a_world(main)
@@ -75,12 +77,12 @@ def test_a_clients_address_that_is_taken_is_an_error() -> None:
 def test_a_socket_that_is_bound_keeps_its_address() -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        await asyncio.start_server(greet, HERE, 9000)
+        await asyncio.start_server(greet, LOOPBACK, 9000)
         sock = socket.socket()
-        sock.bind((HERE, 0))
+        sock.bind((LOOPBACK, 0))
         bound = sock.getsockname()
         sock.setblocking(False)
-        await loop.sock_connect(sock, (HERE, 9000))
+        await loop.sock_connect(sock, (LOOPBACK, 9000))
         reader, writer = await asyncio.open_connection(sock=sock)
         assert writer.get_extra_info("sockname") == bound
         assert await reader.read() == b"hello"
@@ -91,12 +93,12 @@ def test_a_socket_that_is_bound_keeps_its_address() -> None:
 
 def test_a_server_that_does_not_serve_yet_refuses_and_keeps_its_place() -> None:
     async def main() -> None:
-        server = await asyncio.start_server(greet, HERE, 9000, start_serving=False)
+        server = await asyncio.start_server(greet, LOOPBACK, 9000, start_serving=False)
         assert not server.is_serving()
         with pytest.raises(ConnectionRefusedError):
             await hears(9000)
         with pytest.raises(OSError, match="in use"):
-            await asyncio.start_server(greet, HERE, 9000)
+            await asyncio.start_server(greet, LOOPBACK, 9000)
         await server.start_serving()
         assert server.is_serving()
         assert await hears(9000) == b"hello"
@@ -108,7 +110,7 @@ def test_a_server_that_does_not_serve_yet_refuses_and_keeps_its_place() -> None:
 
 def test_serving_forever_begins_to_serve() -> None:
     async def main() -> None:
-        server = await asyncio.start_server(greet, HERE, 9000, start_serving=False)
+        server = await asyncio.start_server(greet, LOOPBACK, 9000, start_serving=False)
         forever = asyncio.create_task(server.serve_forever())
         await asyncio.sleep(0)
         assert await hears(9000) == b"hello"
@@ -122,7 +124,7 @@ def test_serving_forever_begins_to_serve() -> None:
 
 
 def test_a_server_listens_on_all_of_its_hosts_and_leaves_all_of_them() -> None:
-    hosts = [HERE, "127.0.0.2"]
+    hosts = [LOOPBACK, "127.0.0.2"]
 
     async def main() -> None:
         server = await asyncio.start_server(greet, hosts, 9000)
@@ -143,8 +145,8 @@ def test_one_host_of_several_that_is_taken_takes_none() -> None:
     async def main() -> None:
         await asyncio.start_server(greet, "127.0.0.2", 9000)
         with pytest.raises(OSError, match=r"in use: 127\.0\.0\.2:9000"):
-            await asyncio.start_server(greet, [HERE, "127.0.0.2"], 9000)
-        await asyncio.start_server(greet, HERE, 9000)
+            await asyncio.start_server(greet, [LOOPBACK, "127.0.0.2"], 9000)
+        await asyncio.start_server(greet, LOOPBACK, 9000)
 
     in_a_world(main)
 
@@ -153,7 +155,7 @@ def test_one_host_of_several_that_is_taken_takes_none() -> None:
 def test_a_port_that_there_is_not_is_an_error_at_both_ends(port: int) -> None:
     async def main() -> None:
         with pytest.raises(OverflowError, match="0-65535"):
-            await asyncio.start_server(greet, HERE, port)
+            await asyncio.start_server(greet, LOOPBACK, port)
         with pytest.raises(OverflowError, match="0-65535"):
             await hears(port)
 
@@ -163,9 +165,10 @@ def test_a_port_that_there_is_not_is_an_error_at_both_ends(port: int) -> None:
 def test_a_free_port_is_one_that_nobody_has_taken_by_name() -> None:
     async def main() -> None:
         taken = [
-            await asyncio.start_server(greet, HERE, port) for port in (8001, 8002, 8004)
+            await asyncio.start_server(greet, LOOPBACK, port)
+            for port in (8001, 8002, 8004)
         ]
-        free = [await asyncio.start_server(greet, HERE, 0) for _ in range(3)]
+        free = [await asyncio.start_server(greet, LOOPBACK, 0) for _ in range(3)]
         ports = {each.sockets[0].getsockname()[1] for each in taken + free}
         assert len(ports) == 6
 
@@ -174,7 +177,7 @@ def test_a_free_port_is_one_that_nobody_has_taken_by_name() -> None:
 
 def test_a_fin_stays_with_the_bytes_it_left_with_whatever_the_jitter() -> None:
     async def main() -> None:
-        await asyncio.start_server(greet, HERE, 9000)
+        await asyncio.start_server(greet, LOOPBACK, 9000)
         for _ in range(50):
             assert await hears(9000) == b"hello"
 

@@ -16,7 +16,7 @@ from labkit.net.memory import MemoryNetwork
 from labkit.records.trace import Trace
 from labkit.settings import Link
 
-HERE, PORT = "127.0.0.1", 8080
+LOOPBACK, PORT = "127.0.0.1", 8080
 CHUNK = b"0123456789abcdef" * 4096
 MEGABYTES_5 = 80
 
@@ -70,7 +70,7 @@ def in_a_world(
     async def main() -> Any:
         runner = web.AppRunner(application(), keepalive_timeout=5)
         await runner.setup()
-        await web.TCPSite(runner, HERE, PORT).start()
+        await web.TCPSite(runner, LOOPBACK, PORT).start()
         try:
             return await use()
         finally:
@@ -84,7 +84,7 @@ def in_a_world(
 
 def test_a_session_and_an_application_talk_without_a_socket() -> None:
     async def use() -> tuple[int, str, str]:
-        url = f"http://{HERE}:{PORT}"
+        url = f"http://{LOOPBACK}:{PORT}"
         async with aiohttp.ClientSession(url) as session:
             async with session.post("/echo", data=b"hello") as answer:
                 body = await answer.text()
@@ -100,7 +100,7 @@ def test_a_session_and_an_application_talk_without_a_socket() -> None:
 
 def test_five_megabytes_reach_a_slow_reader_whole_and_no_faster_than_it_reads() -> None:
     async def use() -> tuple[str, float]:
-        reader, writer = await asyncio.open_connection(HERE, PORT, limit=2**16)
+        reader, writer = await asyncio.open_connection(LOOPBACK, PORT, limit=2**16)
         writer.write(b"GET /stream HTTP/1.0\r\nHost: x\r\n\r\n")
         await reader.readuntil(b"\r\n\r\n")
         digest = hashlib.sha256()
@@ -121,8 +121,8 @@ def test_a_hundred_applications_serve_at_once() -> None:
     async def one(port: int) -> int:
         runner = web.AppRunner(application())
         await runner.setup()
-        await web.TCPSite(runner, HERE, port).start()
-        url = f"http://{HERE}:{port}/stream"
+        await web.TCPSite(runner, LOOPBACK, port).start()
+        url = f"http://{LOOPBACK}:{port}/stream"
         async with aiohttp.ClientSession() as session, session.get(url) as answer:
             size = len(await answer.read())
         await runner.cleanup()
@@ -148,7 +148,7 @@ def test_aiohttps_own_test_client_works_unchanged() -> None:
 def test_the_keepalive_timer_of_an_application_runs_on_virtual_time() -> None:
     async def use() -> float:
         loop = asyncio.get_running_loop()
-        reader, writer = await asyncio.open_connection(HERE, PORT)
+        reader, writer = await asyncio.open_connection(LOOPBACK, PORT)
         writer.write(b"GET /file HTTP/1.1\r\nHost: x\r\n\r\n")
         await reader.readuntil(b"\r\n\r\n")
         answered = loop.time()
@@ -162,7 +162,7 @@ def test_the_keepalive_timer_of_an_application_runs_on_virtual_time() -> None:
 
 def test_the_same_seed_gives_the_same_bytes_at_the_same_microseconds() -> None:
     async def use() -> None:
-        async with aiohttp.ClientSession(f"http://{HERE}:{PORT}") as session:
+        async with aiohttp.ClientSession(f"http://{LOOPBACK}:{PORT}") as session:
             for size in (0, 10, 300_000):
                 async with session.post("/echo", data=b"x" * size) as answer:
                     await answer.read()
@@ -180,7 +180,7 @@ def test_a_port_in_use_is_an_error() -> None:
         await runner.setup()
         try:
             with pytest.raises(OSError, match="in use"):
-                await web.TCPSite(runner, HERE, PORT).start()
+                await web.TCPSite(runner, LOOPBACK, PORT).start()
         finally:
             await runner.cleanup()
 

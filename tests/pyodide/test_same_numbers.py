@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
+LOOPBACK = Path(__file__).resolve().parent
+ROOT = LOOPBACK.parent.parent
 CACHE = ROOT / ".cache" / "pyodide"
-SNIPPET = HERE / "same_numbers.py"
+SNIPPET = LOOPBACK / "same_numbers.py"
 SCENARIOS = sorted(path.stem for path in (ROOT / "data" / "scenarios").glob("*.toml"))
 
 pytestmark = pytest.mark.pyodide
@@ -29,7 +29,7 @@ def wasm() -> Any:
     node = shutil.which("node")
     if node is None or not (CACHE / "complete").exists():
         pytest.skip("needs Node and `make pyodide`")
-    return output(node, HERE / "run.mjs", CACHE, ROOT, SNIPPET)
+    return output(node, LOOPBACK / "run.mjs", CACHE, ROOT, SNIPPET)
 
 
 @pytest.fixture(scope="module")

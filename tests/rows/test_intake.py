@@ -6,7 +6,7 @@ from street import exchange
 from test_shapes import BAD, MENDED, OTHERS, TARGETS, chunks
 
 from labkit.roles.envoy import request_codec
-from labkit.roles.envoy.request_codec import Unacceptable, read_request
+from labkit.roles.envoy.request_codec import CodecError, read_request
 
 names = st.sampled_from(
     b"Host host Foo X-Labkit-Request Connection Upgrade Content-Length Expect "
@@ -44,7 +44,7 @@ def status_of(head: bytes) -> int:
         end = request_codec.end_of_head(head)
         if end >= 0:
             read_request(head[:end])
-    except Unacceptable as problem:
+    except CodecError as problem:
         return problem.refusal.status
     return 0
 

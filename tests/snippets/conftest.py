@@ -11,13 +11,13 @@ import pytest
 from tests.snippets.kinds import KINDS, PROXIES
 from tests.snippets.wrong import Missing
 
-HERE = Path(__file__).parent
+LOOPBACK = Path(__file__).parent
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if HERE not in item.path.parents:
+        if LOOPBACK not in item.path.parents:
             continue
         params = getattr(item, "callspec", None)
         kind = params and KINDS.get(params.params.get("kind", ""))

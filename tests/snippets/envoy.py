@@ -18,7 +18,7 @@ from labkit.proxies import PROGRAMS, MissingProgram
 from tests.snippets import yamls
 from tests.snippets.wrong import Missing, Wrong, ask
 
-HERE = "127.0.0.1"
+LOOPBACK = "127.0.0.1"
 _TYPE = "type.googleapis.com/envoy.extensions.filters."
 _MANAGER = "network.http_connection_manager.v3.HttpConnectionManager"
 
@@ -31,7 +31,7 @@ Configuration = dict[str, Any]
 
 
 def _address(port: int) -> Configuration:
-    return {"socket_address": {"address": HERE, "port_value": port}}
+    return {"socket_address": {"address": LOOPBACK, "port_value": port}}
 
 
 def cluster(**more: Any) -> Configuration:

@@ -1,7 +1,7 @@
-"""The ladder of truth: one scenario, answered five times.
+"""One scenario, answered five times.
 
-    >>> ladder = climb(Scenario.from_toml("upstream-race.toml"))
-    >>> print(ladder.table())
+    >>> made = compare(Scenario.from_toml("upstream-race.toml"))
+    >>> print(made.table())
 
 A formula, a million requests of the model, the lab in virtual time, our proxy on real
 sockets and a real Envoy: what they say is compared, each with each.
@@ -12,19 +12,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from labkit.experiments.comparison.columns import REQUESTS, column
-from labkit.experiments.comparison.record import LEVEL, Comparison, Ladder
-from labkit.records.estimate import COLUMNS, Rung
+from labkit.experiments.comparison.record import LEVEL, Agreement, Comparison
+from labkit.records.estimate import COLUMNS, Estimate
 from labkit.settings import Scenario, SettingsError
 
-__all__ = ["COLUMNS", "LEVEL", "REQUESTS", "Comparison", "Ladder", "Rung", "climb"]
+__all__ = [
+    "COLUMNS",
+    "LEVEL",
+    "REQUESTS",
+    "Agreement",
+    "Comparison",
+    "Estimate",
+    "climb",
+]
 
 
-def climb(
+def compare(
     scenario: Scenario,
     columns: Sequence[str] = COLUMNS,
     requests: int | None = None,
     progress: bool = True,
-) -> Ladder:
+) -> Comparison:
     """Ask every column for the share of failed requests of a scenario.
 
     ``requests`` are those of "live" and "envoy" (3,000), which take as long as their
@@ -45,7 +53,7 @@ def climb(
     rungs = [
         column(name, scenario, _requests(name, requests), progress) for name in in_order
     ]
-    return Ladder(scenario, tuple(rungs))
+    return Comparison(scenario, tuple(rungs))
 
 
 def _requests(label: str, wanted: int | None) -> int:

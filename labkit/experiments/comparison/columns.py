@@ -1,4 +1,4 @@
-"""The columns of the ladder: how each comes to its share of failed requests."""
+"""The columns of a comparison: how each comes to its share of failed requests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from labkit import theory
 from labkit.experiments.lateness import IN_TIME, lateness, tolerance
 from labkit.lab import Run, run, run_many
 from labkit.proxies.errors import FieldError
-from labkit.records.estimate import Rung
+from labkit.records.estimate import Estimate
 from labkit.settings import Scenario, SettingsError
 from labkit.theory import duration
 
@@ -35,7 +35,7 @@ _ROUNDS = 4
 _WORTH_IT = 0.2
 
 
-def column(label: str, scenario: Scenario, requests: int, progress: bool) -> Rung:
+def column(label: str, scenario: Scenario, requests: int, progress: bool) -> Estimate:
     """One column; what it refuses is told in the rung.
 
     No two columns share their chance: each has a seed of its own.
@@ -46,39 +46,39 @@ def column(label: str, scenario: Scenario, requests: int, progress: bool) -> Run
     try:
         rung = _COLUMNS[label](own, requests, progress)
     except (SettingsError, FieldError) as why:
-        return Rung(label, refused=str(why))
+        return Estimate(label, refused=str(why))
     return replace(rung, wall_seconds=time.perf_counter() - began)
 
 
-def _theory(scenario: Scenario, requests: int, progress: bool) -> Rung:
+def _theory(scenario: Scenario, requests: int, progress: bool) -> Estimate:
     said = theory.predicted(scenario)
-    return Rung("theory", said=(said.share, said.low, said.high), note=said.why)
+    return Estimate("theory", said=(said.share, said.low, said.high), note=said.why)
 
 
-def _model(scenario: Scenario, requests: int, progress: bool) -> Rung:
+def _model(scenario: Scenario, requests: int, progress: bool) -> Estimate:
     return _counted("model", scenario, requests, progress)
 
 
-def _virtual(scenario: Scenario, requests: int, progress: bool) -> Rung:
+def _virtual(scenario: Scenario, requests: int, progress: bool) -> Estimate:
     return _counted("virtual", scenario, requests, progress)
 
 
-def _counted(label: str, scenario: Scenario, requests: int, progress: bool) -> Rung:
+def _counted(label: str, scenario: Scenario, requests: int, progress: bool) -> Estimate:
     """A single long run."""
     scenario = scenario.replace("traffic.requests", requests)
     done = run(scenario, engine=label, progress=progress)
-    return Rung(label, done.requests, done.failed)
+    return Estimate(label, done.requests, done.failed)
 
 
-def _live(scenario: Scenario, requests: int, progress: bool) -> Rung:
+def _live(scenario: Scenario, requests: int, progress: bool) -> Estimate:
     return _measured("live", scenario, requests, progress, "labkit")
 
 
-def _envoy(scenario: Scenario, requests: int, progress: bool) -> Rung:
+def _envoy(scenario: Scenario, requests: int, progress: bool) -> Estimate:
     return _measured("envoy", scenario, requests, progress, "envoy")
 
 
-_COLUMNS: Mapping[str, Callable[[Scenario, int, bool], Rung]] = {
+_COLUMNS: Mapping[str, Callable[[Scenario, int, bool], Estimate]] = {
     "theory": _theory,
     "model": _model,
     "virtual": _virtual,
@@ -92,7 +92,7 @@ _COLUMNS: Mapping[str, Callable[[Scenario, int, bool], Rung]] = {
 
 def _measured(
     label: str, scenario: Scenario, requests: int, progress: bool, proxy: str
-) -> Rung:
+) -> Estimate:
     """Many short chains; one in which the machine was late is run again.
 
     The same chain, with the same chance: that it is repeated does not depend on what
@@ -121,7 +121,7 @@ def _measured(
         f"tries more than {100 * (1 - IN_TIME):.0f} % of the segments were over "
         f"{duration(late)} late, {len(missing)} chains left out"
     )
-    return Rung(label, *_sums(scenario, quiet), note=note)
+    return Estimate(label, *_sums(scenario, quiet), note=note)
 
 
 def side_by_side(scenario: Scenario) -> int:

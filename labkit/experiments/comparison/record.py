@@ -1,4 +1,4 @@
-"""A ladder: what the columns said of a scenario, and whether they say the same."""
+"""A comparison: what the columns said of a scenario, and whether they say the same."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from labkit.records.estimate import Rung, percent
+from labkit.records.estimate import Estimate, percent
 from labkit.settings import Scenario
 from labkit.theory import duration
 from labkit.theory.proportions import holm, in_range, same_share
 
-# Of a hundred ladders whose columns all say the same, one may say that they do not.
+# Of a hundred comparisons whose columns all say the same, one may say that they do not.
 LEVEL = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Agreement:
     """Two columns, the p-value of their difference, and whether it counts as one.
 
     ``tells`` is false where the bounds of one are too wide to say anything of the
-    other (``Rung.tells_of``): then not to differ is no agreement.
+    other (``Estimate.tells_of``): then not to differ is no agreement.
     """
 
     one: str
@@ -36,22 +36,22 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Ladder:
+class Comparison:
     """One scenario and a rung for each column; ``command`` made it."""
 
     scenario: Scenario
-    rungs: tuple[Rung, ...]
+    rungs: tuple[Estimate, ...]
     command: str = ""
 
     @cached_property
-    def comparisons(self) -> tuple[Comparison, ...]:
+    def comparisons(self) -> tuple[Agreement, ...]:
         """Every two columns that speak: two-proportion tests, and of a count against
         a formula the score test; together at LEVEL, by Holm."""
         speaking = [rung for rung in self.rungs if not rung.refused]
         pairs = list(itertools.combinations(speaking, 2))
         ps = [_p(one, other) for one, other in pairs]
         return tuple(
-            Comparison(one.label, other.label, p, differs, _tell(one, other))
+            Agreement(one.label, other.label, p, differs, _tell(one, other))
             for (one, other), p, differs in zip(pairs, ps, holm(ps, LEVEL), strict=True)
         )
 
@@ -114,7 +114,7 @@ class Ladder:
         about = "" if first.is_exact else "about "
         return f"{who} agree: {about}{percent(first.share)} fail"
 
-    def _telling(self) -> list[Rung]:
+    def _telling(self) -> list[Estimate]:
         """The columns that say something."""
         return [
             rung
@@ -142,7 +142,7 @@ class Ladder:
         lines += [f"{rung.name}: {rung.note}" for rung in self.rungs if rung.note]
         return "\n".join(lines)
 
-    def _row(self, rung: Rung) -> tuple[str, ...]:
+    def _row(self, rung: Estimate) -> tuple[str, ...]:
         low, high = rung.interval
         span = "exact" if rung.is_exact else f"{percent(low)} to {percent(high)}"
         others = list(map(self._name, self.differs_from(rung.label)))
@@ -156,7 +156,7 @@ class Ladder:
             f"not with {_listed(others)}" if others else self._unopposed(rung),
         )
 
-    def _unopposed(self, rung: Rung) -> str:
+    def _unopposed(self, rung: Estimate) -> str:
         return "cannot tell" if self.cannot_tell(rung.label) else "yes"
 
     # -- as data -------------------------------------------------------------------
@@ -181,40 +181,40 @@ class Ladder:
             "settings": self.scenario.to_toml(),
         }
 
-    def _column(self, rung: Rung) -> dict[str, Any]:
+    def _column(self, rung: Estimate) -> dict[str, Any]:
         told = {"share": rung.share, "requests_per_second": rung.speed}
         known = {name: None if math.isnan(n) else n for name, n in told.items()}
         interval = None if rung.refused else list(rung.interval)
         return {**rung.to_json(), **known, "interval": interval}
 
     @classmethod
-    def from_json(cls, told: Mapping[str, Any]) -> Ladder:
+    def from_json(cls, told: Mapping[str, Any]) -> Comparison:
         """What :meth:`to_json` made."""
-        rungs = [Rung.from_json(row) for row in told["columns"]]
+        rungs = [Estimate.from_json(row) for row in told["columns"]]
         scenario = Scenario.from_toml(told["settings"])
         return cls(scenario, tuple(rungs), told["command"])
 
     @classmethod
-    def read(cls, path: Path | str) -> Ladder:
-        """From a file, as ``labkit ladder --json`` prints it."""
+    def read(cls, path: Path | str) -> Comparison:
+        """From a file, as ``labkit compare --json`` prints it."""
         return cls.from_json(json.loads(Path(path).read_text(encoding="utf-8")))
 
     def __repr__(self) -> str:
-        return f"<Ladder: {self.verdict()}>"
+        return f"<Comparison: {self.verdict()}>"
 
 
-def _p(one: Rung, other: Rung) -> float:
+def _p(one: Estimate, other: Estimate) -> float:
     for formula, count in ((one, other), (other, one)):
         if formula.said is not None:
             return in_range(count.failed, count.requests, *formula.interval)
     return same_share(one.failed, one.requests, other.failed, other.requests)
 
 
-def _tell(one: Rung, other: Rung) -> bool:
+def _tell(one: Estimate, other: Estimate) -> bool:
     return one.tells_of(other) and other.tells_of(one)
 
 
-def _vague(rung: Rung) -> str:
+def _vague(rung: Estimate) -> str:
     """Why a column that does not differ does not agree either."""
     low, high = map(percent, rung.interval)
     return f"{rung.name} cannot tell: {low} to {high} is too wide"

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from labkit.reference.errors.explanation import Entry, Executed, Verdict, entry
+from labkit.reference.errors.explanation import Executed, KnownError, Verdict, entry
 from labkit.reference.errors.fields import every, number, pattern
 from labkit.reference.errors.pasted import Pasted
 from labkit.reference.errors.phrases import Finding, Rank
@@ -86,7 +86,7 @@ def _of_fields(match: re.Match[str], pasted: Pasted) -> _Line:
     return _Line(int(match[1]), target[1] if target else "-", took, was_sent)
 
 
-def _entry(line: _Line) -> Entry | None:
+def _entry(line: _Line) -> KnownError | None:
     if line.status < 400:
         return None
     if line.target not in ("-", "0"):
@@ -105,14 +105,14 @@ _NOT_SENT = (
 )
 
 
-def _of_502(line: _Line) -> Entry:
+def _of_502(line: _Line) -> KnownError:
     took = line.at_target
     if took is not None and took >= LONG_SECONDS:
         return entry(PROGRAM, "died", hop=_HOP)
     return entry(PROGRAM, "race", hop=_RACE_HOP, sources=_SOURCE)
 
 
-def _from_target() -> Entry:
+def _from_target() -> KnownError:
     return entry(
         PROGRAM,
         "unclear",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from labkit.reference.errors.explanation import Entry, Verdict, entry
+from labkit.reference.errors.explanation import KnownError, Verdict, entry
 from labkit.reference.errors.fields import every
 from labkit.reference.errors.pasted import Pasted
 from labkit.reference.errors.phrases import Finding, Rank
@@ -80,7 +80,7 @@ def findings(pasted: Pasted) -> Iterator[Finding]:
             yield Finding(Rank.WORDS, at, _entry(code, text[at : at + 200]))
 
 
-def _entry(code: int, message: str) -> Entry:
+def _entry(code: int, message: str) -> KnownError:
     if code == 28 and any(words in message for words in _CONNECTING):
         return entry(PROGRAM, "connect", sources=_SOURCE)
     if code == 28 and _RECEIVED.search(message):

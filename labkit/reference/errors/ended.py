@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from labkit.reference.errors.explanation import Entry, entry
+from labkit.reference.errors.explanation import KnownError, entry
 from labkit.reference.errors.fields import every
 from labkit.reference.errors.pasted import Pasted
 from labkit.reference.errors.phrases import Finding, Rank
@@ -35,7 +35,7 @@ def findings(pasted: Pasted) -> Iterator[Finding]:
         return
 
 
-def _entry(pasted: Pasted) -> Entry:
+def _entry(pasted: Pasted) -> KnownError:
     text = pasted.lowered
     proxy = next((name for words, name in _PROXIES if words in text), None)
     return entry(proxy, "race", "proxy") if proxy else entry("Go: net/http", "race")

@@ -17,7 +17,7 @@ from labkit.reference.errors.envoy_words import (
     REASONS,
     Told,
 )
-from labkit.reference.errors.explanation import ORDER, Entry, Verdict, entry
+from labkit.reference.errors.explanation import ORDER, KnownError, Verdict, entry
 from labkit.reference.errors.fields import every, number, pattern
 from labkit.reference.errors.pasted import Pasted
 from labkit.reference.errors.phrases import Finding, Rank, find_word
@@ -167,7 +167,7 @@ def _status_before(match: re.Match[str], pasted: Pasted) -> int | None:
 # -- from flags and details to an entry ----------------------------------------------
 
 
-def _explained(line: _Line, pasted: Pasted) -> Entry | None:
+def _explained(line: _Line, pasted: Pasted) -> KnownError | None:
     if line.stage == "after" and not _is_interim(line):
         return _cut()
     reason = next((r for r in REASONS if line.reason.startswith(r)), "")
@@ -189,11 +189,11 @@ def _is_interim(line: _Line) -> bool:
     return is_error and line.reason.startswith("connection_termination")
 
 
-def _cut() -> Entry:
+def _cut() -> KnownError:
     return entry(PROGRAM, "cut", "proxy", sources=MEASURED)
 
 
-def _of_known_detail(line: _Line) -> Entry | None:
+def _of_known_detail(line: _Line) -> KnownError | None:
     if line.detail == "via_upstream" and line.status is not None and line.status < 400:
         return None
     return _entry(DETAILS[line.detail], line.flags)
@@ -221,11 +221,11 @@ def _milliseconds(line: _Line, pasted: Pasted) -> float | None:
     return number(_DURATIONS, pasted, line.at)
 
 
-def _of_flags(flags: frozenset[str]) -> Entry:
+def _of_flags(flags: frozenset[str]) -> KnownError:
     return _entry(_first(flags), flags)
 
 
-def _entry(told: Told, flags: frozenset[str]) -> Entry:
+def _entry(told: Told, flags: frozenset[str]) -> KnownError:
     verdict = told.verdict
     return entry(
         PROGRAM,
@@ -271,7 +271,7 @@ def _bodies(pasted: Pasted) -> Iterator[Finding]:
         yield Finding(Rank.FIELD, match.start(), _of_body(match))
 
 
-def _of_body(match: re.Match[str]) -> Entry:
+def _of_body(match: re.Match[str]) -> KnownError:
     reason = _normal(match[1] or "")
     told = next((t for r, t in REASONS.items() if reason.startswith(r)), None)
     transport = match[2] or ""

@@ -127,7 +127,7 @@ _HOPS: Mapping[Side, Mapping[Verdict, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class KnownError:
     """One program's words for one event."""
 
     program: str
@@ -150,12 +150,12 @@ def entry(
     more: str = "",
     remedy: str = "",
     sources: str = "",
-) -> Entry:
+) -> KnownError:
     """An entry that says of its verdict what is always true of it.
 
     ``more`` is put behind the cause; ``cause``, ``remedy`` and ``hop`` replace it.
     """
-    return Entry(
+    return KnownError(
         program,
         hop or _HOPS[side][verdict],
         verdict,
@@ -175,7 +175,7 @@ class Explanation:
     """
 
     text: str
-    entry: Entry | None
+    entry: KnownError | None
     near: tuple[str, ...] = ()
     also: tuple[Verdict, ...] = ()
 

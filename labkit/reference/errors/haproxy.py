@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from labkit.reference.errors.explanation import Entry, Executed, Verdict, entry
+from labkit.reference.errors.explanation import Executed, KnownError, Verdict, entry
 from labkit.reference.errors.fields import every, pattern
 from labkit.reference.errors.pasted import Pasted
 from labkit.reference.errors.phrases import Finding, Rank
@@ -122,7 +122,7 @@ def _named(text: str) -> Iterator[Finding]:
         yield Finding(Rank.WORDS, match.start(), known)
 
 
-def _entry(state: str, text: str, at: int) -> Entry:
+def _entry(state: str, text: str, at: int) -> KnownError:
     who, when = state[0], state[1]
     words, executed = _WHEN[when]
     verdict = _EXCEPTIONS.get(state, _VERDICTS[who])
@@ -138,7 +138,7 @@ def _entry(state: str, text: str, at: int) -> Entry:
     )
 
 
-def _of_a_race(text: str, at: int) -> Entry:
+def _of_a_race(text: str, at: int) -> KnownError:
     """SH: ended by the server before its headers; the times tell race from crash."""
     took = _waited(text, at)
     verdict: Verdict = "race" if took is None or took < LONG_MILLISECONDS else "died"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from labkit.reference.errors.explanation import Entry, Executed, Verdict, entry
+from labkit.reference.errors.explanation import Executed, KnownError, Verdict, entry
 from labkit.reference.errors.pasted import Pasted
 from labkit.reference.errors.phrases import Finding, Rank, find_word
 
@@ -105,7 +105,7 @@ _OF_STAGE: Mapping[str, tuple[Verdict, Executed]] = {
 }
 
 
-def _entry(event: str, stage: str, names_upstream: bool) -> Entry:
+def _entry(event: str, stage: str, names_upstream: bool) -> KnownError:
     verdict, executed = _told(event, stage, names_upstream)
     if verdict == "race":
         return entry(PROGRAM, "race", "proxy", hop=_RACE_HOP, sources=_SOURCE)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from labkit.reference.errors.explanation import Entry
+from labkit.reference.errors.explanation import KnownError
 from labkit.reference.errors.pasted import Pasted
 
 WITHIN = 200
@@ -42,7 +42,7 @@ class Finding:
 
     rank: Rank
     at: int
-    entry: Entry
+    entry: KnownError
     length: int = 0
 
     @property
@@ -116,11 +116,11 @@ class Row:
     """One line of an index: an entry and the phrases that lead to it."""
 
     rank: Rank
-    entry: Entry
+    entry: KnownError
     phrases: tuple[Phrase, ...]
 
 
-def row(rank: Rank, known: Entry, *phrases: str) -> Row:
+def row(rank: Rank, known: KnownError, *phrases: str) -> Row:
     """A line of an index; phrases are written as :class:`Phrase` says."""
     return Row(rank, known, tuple(map(Phrase, phrases)))
 
@@ -135,7 +135,7 @@ def found(rows: Sequence[Row], pasted: Pasted) -> Iterator[Finding]:
                 yield Finding(each.rank, at, each.entry, len(phrase.written.strip("*")))
 
 
-def written(rows: Iterable[Row]) -> Iterator[tuple[str, Entry]]:
+def written(rows: Iterable[Row]) -> Iterator[tuple[str, KnownError]]:
     """Every phrase with its entry, for those who look for what comes near."""
     for each in rows:
         for phrase in each.phrases:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from labkit.reference.errors.explanation import Entry, entry
+from labkit.reference.errors.explanation import KnownError, entry
 from labkit.reference.errors.fields import every
 from labkit.reference.errors.pasted import Pasted
 from labkit.reference.errors.phrases import Finding, Rank
@@ -59,7 +59,7 @@ def findings(pasted: Pasted) -> Iterator[Finding]:
         yield Finding(Rank.STATUS, match.start(), _entry(_WORDS.get(found, found)))
 
 
-def _entry(code: str) -> Entry:
+def _entry(code: str) -> KnownError:
     if code == "499":
         return entry("nginx", "client-left", "proxy", cause=f"{_SAYS[code]}.")
     says = _SAYS.get(code, f"{code}: somebody answered so")

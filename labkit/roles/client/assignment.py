@@ -19,7 +19,7 @@ from labkit.settings import Pool
 HINT_BUFFER = 1.0
 
 
-class Claim(Protocol):
+class PoolRequest(Protocol):
     """A request that wants a connection."""
 
     def begin(self, connection: Http1Connection) -> None:
@@ -33,15 +33,15 @@ class Plan(NamedTuple):
     """What to do now, in this order; ``close`` names the knob that wants it."""
 
     close: list[tuple[Http1Connection, str]]
-    refuse: list[Claim]
-    hand_out: list[tuple[Claim, Http1Connection]]
+    refuse: list[PoolRequest]
+    hand_out: list[tuple[PoolRequest, Http1Connection]]
     to_open: int
 
 
 _NOTHING = Plan([], [], [], 0)
 
 
-class Roster:
+class PoolState:
     """The connections and the queue of one pool.
 
     ``members`` are all open connections, ``idle`` those that may be handed out in
@@ -54,7 +54,7 @@ class Roster:
         self.members: dict[Http1Connection, None] = {}
         self.idle: dict[Http1Connection, None] = {}
         self.resting: dict[Http1Connection, None] = {}
-        self.queue: dict[Claim, None] = {}
+        self.queue: dict[PoolRequest, None] = {}
         self.connecting = 0
 
     def __repr__(self) -> str:
@@ -83,7 +83,7 @@ class Roster:
         if not self.idle:
             return self._plan_without_idle(waiting)
         close: list[tuple[Http1Connection, str]] = []
-        hand_out: list[tuple[Claim, Http1Connection]] = []
+        hand_out: list[tuple[PoolRequest, Http1Connection]] = []
         claims = iter(self.queue)
         for connection in self._in_order_of_reuse():
             if len(hand_out) == waiting:
@@ -114,7 +114,7 @@ class Roster:
         lifo = self.settings.reuse == "lifo"
         return reversed(self.idle) if lifo else self.idle
 
-    def _overflow(self, served: int) -> list[Claim]:
+    def _overflow(self, served: int) -> list[PoolRequest]:
         """The newest requests beyond the limit; whoever has to wait counts.
 
         As in Envoy a request that waits for a connection to be opened for it is

@@ -27,21 +27,28 @@ from labkit.roles.client.states import (
     RESTED,
     RESTING,
     TRANSITIONS,
-    Signal,
+    ConnectionSignal,
     after,
 )
 from labkit.roles.client.upload import Upload
 from labkit.roles.http import h11_codec
-from labkit.roles.http.codec import Event, Malformed, Parser, Reading, Step
+from labkit.roles.http.codec import Event, Malformed, Parser, ResponseCodec, Step
 from labkit.roles.http.fast_path import Head, write_request
 from labkit.roles.http.h11_codec import BY_H11
 from labkit.roles.http.headers import wants_close
 from labkit.roles.http.message import Cause, HopFailure, Incoming, Outgoing
 
-__all__ = ["Asker", "HopFailure", "Http1Connection", "Incoming", "Outgoing", "Owner"]
+__all__ = [
+    "HopFailure",
+    "Http1Connection",
+    "Incoming",
+    "Outgoing",
+    "Owner",
+    "ResponseHandler",
+]
 
 
-class Asker(Protocol):
+class ResponseHandler(Protocol):
     """Who sent a request and waits for its response."""
 
     def on_response(self, incoming: Incoming) -> None:
@@ -83,7 +90,7 @@ class Http1Connection(asyncio.Protocol):
         *,
         watch_fin: bool = True,
         resets: frozenset[str] = frozenset(),
-        reading: Reading = BY_H11,
+        reading: ResponseCodec = BY_H11,
     ) -> None:
         self.owner = owner
         self.watch_fin = watch_fin
@@ -107,7 +114,7 @@ class Http1Connection(asyncio.Protocol):
 
     def _clear(self) -> None:
         """Forget the exchange."""
-        self._asker: Asker | None = None
+        self._asker: ResponseHandler | None = None
         self._request: Outgoing | None = None
         self._upload: Upload | None = None
         self._incoming: Incoming | None = None
@@ -136,7 +143,7 @@ class Http1Connection(asyncio.Protocol):
         """What carries it."""
         return self._transport
 
-    def tell(self, signal: Signal) -> None:
+    def tell(self, signal: ConnectionSignal) -> None:
         """Something happened; see :mod:`labkit.roles.client.states`."""
         try:
             self.state = TRANSITIONS[self.state][signal]
@@ -154,7 +161,7 @@ class Http1Connection(asyncio.Protocol):
         return await Caller(self, request).answer()
 
     def ask(
-        self, request: Outgoing, asker: Asker, upload: Upload | None = None
+        self, request: Outgoing, asker: ResponseHandler, upload: Upload | None = None
     ) -> None:
         """Send a request; head and body leave in one write.
 

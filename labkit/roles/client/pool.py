@@ -12,7 +12,7 @@ import math
 
 from labkit.net import Network, after_delivery
 from labkit.records.ledger import Ledger
-from labkit.roles.client.assignment import Claim, Roster
+from labkit.roles.client.assignment import PoolRequest, PoolState
 from labkit.roles.client.connection import Http1Connection
 from labkit.roles.client.states import (
     ASSIGNED,
@@ -25,7 +25,7 @@ from labkit.roles.client.states import (
     RESTING,
 )
 from labkit.roles.client.ticket import Ticket
-from labkit.roles.http.codec import Reading
+from labkit.roles.http.codec import ResponseCodec
 from labkit.roles.http.h11_codec import BY_H11
 from labkit.roles.http.message import Cause, HopFailure
 from labkit.settings import Pool
@@ -48,12 +48,12 @@ class ConnectionPool:
         settings: Pool,
         ledger: Ledger,
         habit: Habit | None = None,
-        reading: Reading = BY_H11,
+        reading: ResponseCodec = BY_H11,
     ) -> None:
         self.hop = hop
         self.habit = habit
         self._reading = reading
-        self.roster = Roster(settings)
+        self.roster = PoolState(settings)
         self._network = network
         self._ledger = ledger
         self._tasks: set[asyncio.Task[None]] = set()
@@ -87,10 +87,10 @@ class ConnectionPool:
         ConnectTimeout.
         """
         ticket = Ticket(self, number)
-        self.enlist(ticket)
+        self.submit(ticket)
         return await ticket.wait()
 
-    def enlist(self, claim: Claim) -> None:
+    def submit(self, claim: PoolRequest) -> None:
         """Serve this claim as soon as possible, perhaps before this returns."""
         if self._closed:
             claim.fail(HopFailure("ConnectRefused", "the pool is closed"))
@@ -107,7 +107,7 @@ class ConnectionPool:
             first.tell(ASSIGNED)
             claim.begin(first)
 
-    def withdraw(self, claim: Claim) -> None:
+    def withdraw(self, claim: PoolRequest) -> None:
         """The claim is void, if it still waits."""
         self.roster.queue.pop(claim, None)
 

@@ -71,17 +71,17 @@ class Router:
             errand.cancel()
             raise
 
-    def dispatch(self, request: Outgoing, outcome: Outcome) -> Errand:
+    def dispatch(self, request: Outgoing, outcome: RequestOutcome) -> UpstreamRequest:
         """Send a request for who does not wait; ``outcome`` is told, perhaps at once.
 
         Whoever loses interest cancels the errand.
         """
-        errand = Errand(self, request, outcome)
+        errand = UpstreamRequest(self, request, outcome)
         errand.start()
         return errand
 
 
-class Outcome(Protocol):
+class RequestOutcome(Protocol):
     """Who is told what became of a request: a future, or what behaves like one."""
 
     def done(self) -> bool:
@@ -97,7 +97,7 @@ class Outcome(Protocol):
         """There will be no response."""
 
 
-class Errand:
+class UpstreamRequest:
     """A request on its way: no task, callbacks from pool and connection."""
 
     __slots__ = (
@@ -116,7 +116,9 @@ class Errand:
         "tries",
     )
 
-    def __init__(self, router: Router, request: Outgoing, outcome: Outcome) -> None:
+    def __init__(
+        self, router: Router, request: Outgoing, outcome: RequestOutcome
+    ) -> None:
         self.request = request
         self.outcome = outcome
         self.tries = 1
@@ -146,7 +148,7 @@ class Errand:
         """Ask the pool for a connection."""
         if self._upload is None or self._upload.is_complete:
             self._arm()
-        self._router.pool.enlist(self)
+        self._router.pool.submit(self)
 
     # -- what the pool says ----------------------------------------------------
 
@@ -276,7 +278,7 @@ class Errand:
         self.tries += 1
         if self.request.counts_down:
             self._count_down(wait)
-        self._backoff = self._loop.call_later(wait, router.pool.enlist, self)
+        self._backoff = self._loop.call_later(wait, router.pool.submit, self)
 
     def _count_down(self, wait: float) -> None:
         """Tell the upstream how long the next try may take, as Envoy does."""

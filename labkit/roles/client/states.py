@@ -26,7 +26,7 @@ class State(Enum):
     __hash__ = object.__hash__
 
 
-class Signal(Enum):
+class ConnectionSignal(Enum):
     """What can happen to a connection."""
 
     CONNECTED = "connected"
@@ -43,54 +43,56 @@ class Signal(Enum):
 
 # By names of their own: CPython 3.11 looks State.IDLE up through the metaclass.
 CONNECTING, IDLE, BUSY, DRAINING, RESTING, CLOSED = State
-CONNECTED, REFUSED, ASSIGNED, ANNOUNCED, COMPLETED, RESTED, LOST, CLOSE = Signal
+CONNECTED, REFUSED, ASSIGNED, ANNOUNCED, COMPLETED, RESTED, LOST, CLOSE = (
+    ConnectionSignal
+)
 
-MEANING: Mapping[State | Signal, str] = {
+MEANING: Mapping[State | ConnectionSignal, str] = {
     State.CONNECTING: "a SYN is out; no answer yet",
     State.IDLE: "may be handed out",
     State.BUSY: "carries an exchange and may be reused after it",
     State.DRAINING: "carries its last exchange: an end was announced",
     State.RESTING: "the response is complete; not to be reused at this very instant",
     State.CLOSED: "over, whoever ended it",
-    Signal.CONNECTED: "the SYN was answered",
-    Signal.REFUSED: "the SYN was refused, or not answered in time",
-    Signal.ASSIGNED: "the pool hands it to a request",
-    Signal.ANNOUNCED: "either side said that this exchange is the last",
-    Signal.COMPLETED: "request and response are through",
-    Signal.RESTED: "what came along with the response has been looked at",
-    Signal.LOST: "FIN, RST, or bytes that nobody asked for",
-    Signal.CLOSE: "the pool closes it: a timer, a limit, an abandoned exchange",
+    ConnectionSignal.CONNECTED: "the SYN was answered",
+    ConnectionSignal.REFUSED: "the SYN was refused, or not answered in time",
+    ConnectionSignal.ASSIGNED: "the pool hands it to a request",
+    ConnectionSignal.ANNOUNCED: "either side said that this exchange is the last",
+    ConnectionSignal.COMPLETED: "request and response are through",
+    ConnectionSignal.RESTED: "what came along with the response has been looked at",
+    ConnectionSignal.LOST: "FIN, RST, or bytes that nobody asked for",
+    ConnectionSignal.CLOSE: "the pool closes it: a timer, a limit, a lost exchange",
 }
 
 # A FIN from the peer means CLOSED, not half-closed: proxies close their side at
 # once (Envoy 1.40 sends its FIN back within a millisecond, idle or not).
-TRANSITIONS: Mapping[State, Mapping[Signal, State]] = {
+TRANSITIONS: Mapping[State, Mapping[ConnectionSignal, State]] = {
     State.CONNECTING: {
-        Signal.CONNECTED: State.IDLE,
-        Signal.REFUSED: State.CLOSED,
-        Signal.CLOSE: State.CLOSED,
+        ConnectionSignal.CONNECTED: State.IDLE,
+        ConnectionSignal.REFUSED: State.CLOSED,
+        ConnectionSignal.CLOSE: State.CLOSED,
     },
     State.IDLE: {
-        Signal.ASSIGNED: State.BUSY,
-        Signal.LOST: State.CLOSED,
-        Signal.CLOSE: State.CLOSED,
+        ConnectionSignal.ASSIGNED: State.BUSY,
+        ConnectionSignal.LOST: State.CLOSED,
+        ConnectionSignal.CLOSE: State.CLOSED,
     },
     State.BUSY: {
-        Signal.ANNOUNCED: State.DRAINING,
-        Signal.COMPLETED: State.RESTING,
-        Signal.LOST: State.CLOSED,
-        Signal.CLOSE: State.CLOSED,
+        ConnectionSignal.ANNOUNCED: State.DRAINING,
+        ConnectionSignal.COMPLETED: State.RESTING,
+        ConnectionSignal.LOST: State.CLOSED,
+        ConnectionSignal.CLOSE: State.CLOSED,
     },
     State.DRAINING: {
-        Signal.ANNOUNCED: State.DRAINING,
-        Signal.COMPLETED: State.CLOSED,
-        Signal.LOST: State.CLOSED,
-        Signal.CLOSE: State.CLOSED,
+        ConnectionSignal.ANNOUNCED: State.DRAINING,
+        ConnectionSignal.COMPLETED: State.CLOSED,
+        ConnectionSignal.LOST: State.CLOSED,
+        ConnectionSignal.CLOSE: State.CLOSED,
     },
     State.RESTING: {
-        Signal.RESTED: State.IDLE,
-        Signal.LOST: State.CLOSED,
-        Signal.CLOSE: State.CLOSED,
+        ConnectionSignal.RESTED: State.IDLE,
+        ConnectionSignal.LOST: State.CLOSED,
+        ConnectionSignal.CLOSE: State.CLOSED,
     },
     State.CLOSED: {},
 }
@@ -100,7 +102,7 @@ class ImpossibleTransition(RuntimeError):
     """A signal came that the state of the connection does not allow: a bug."""
 
 
-def after(state: State, signal: Signal) -> State:
+def after(state: State, signal: ConnectionSignal) -> State:
     """The state that follows; ImpossibleTransition if there is none."""
     try:
         return TRANSITIONS[state][signal]
@@ -108,7 +110,7 @@ def after(state: State, signal: Signal) -> State:
         raise ImpossibleTransition(_refusal(state, signal)) from None
 
 
-def _refusal(state: State, signal: Signal) -> str:
+def _refusal(state: State, signal: ConnectionSignal) -> str:
     allowed = ", ".join(known.value for known in TRANSITIONS[state]) or "nothing more"
     return (
         f"a connection that is {state.value} cannot be told {signal.value!r}; "

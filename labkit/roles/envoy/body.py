@@ -11,7 +11,7 @@ from typing import Protocol
 
 from labkit.roles.envoy.request_codec import (
     MAX_HEAD,
-    Unacceptable,
+    CodecError,
     codec_error,
     unfolded,
 )
@@ -78,7 +78,7 @@ class Chunked:
         try:
             while not self.done and self._read(pieces):
                 pass
-        except Unacceptable as problem:
+        except CodecError as problem:
             if self._read == self._trailer:
                 problem.before = b"".join(pieces)
             raise
@@ -101,17 +101,17 @@ class Chunked:
             return False
         found = _SIZE.fullmatch(line.removesuffix(b"\r"))
         if found is None:
-            raise Unacceptable(codec_error())
+            raise CodecError(codec_error())
         self._left = int(found[1], 16)
         self._read = self._data if self._left else self._trailer
         if not line.endswith(b"\r"):
-            raise Unacceptable(codec_error())
+            raise CodecError(codec_error())
         return True
 
     def _check_beginning(self) -> None:
         buffer = self._buffer
         if buffer and not _PART_OF_A_SIZE.fullmatch(buffer):
-            raise Unacceptable(codec_error())
+            raise CodecError(codec_error())
         if len(buffer) > _KEPT and _EXTENDED.match(buffer, 0, _KEPT):
             # The rest of an extension is of no use, except for its line end.
             self._buffer = buffer[:_KEPT] + buffer[-1:]
@@ -137,7 +137,7 @@ class Chunked:
         """Looked at when all trailers are here, as a head is."""
         found = _END_OF_TRAILERS.search(self._buffer)
         if (found.end() if found else len(self._buffer)) > self._limit:
-            raise Unacceptable(codec_error("http1.headers_too_large", 431))
+            raise CodecError(codec_error("http1.headers_too_large", 431))
         if found:
             block, self._buffer = (
                 self._buffer[: found.start()],
@@ -145,6 +145,6 @@ class Chunked:
             )
             lines = unfolded(block) if block else []
             if not all(map(_TRAILER.fullmatch, lines)):
-                raise Unacceptable(codec_error())
+                raise CodecError(codec_error())
             self.done = True
         return False

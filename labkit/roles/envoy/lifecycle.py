@@ -1,9 +1,9 @@
 """The lifecycle of a downstream connection as Envoy 1.40 has it, to the byte.
 
-A :class:`Gate` that reads requests itself before aiohttp does: what Envoy mends it
-mends, what Envoy refuses it refuses with Envoy's words, and while one request is
-being answered those behind it wait. Numbers such as B14 name rows of the table of
-Envoy's behaviour, A16 and the like those of ``docs/rows-found.md``.
+A :class:`ConnectionLifecycle` that reads requests itself before aiohttp does: what
+Envoy mends it mends, what Envoy refuses it refuses with Envoy's words, and while one
+request is being answered those behind it wait. Numbers such as B14 name rows of the
+table of Envoy's behaviour, A16 and the like those of ``docs/rows-found.md``.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ from labkit.net import reset
 from labkit.roles.envoy.body import Body, Chunked, Sized
 from labkit.roles.envoy.request_codec import (
     CHUNKED,
-    Refusal,
+    CodecError,
+    LocalReply,
     Request,
-    Unacceptable,
     end_of_head,
     label_in,
     read_request,
 )
 from labkit.roles.envoy.response import Reply, Said
-from labkit.roles.envoy.transport import Leash
-from labkit.roles.server.lifecycle import DEAF, OPEN, Gate
+from labkit.roles.envoy.transport import GuardedTransport
+from labkit.roles.server.lifecycle import DEAF, OPEN, ConnectionLifecycle
 
 # So many bytes of later requests are kept; then the client has to wait.
 _MOST_HELD = 64 * 1024
 
-HEAD_IS_LATE = Refusal(408, "request_header_timeout", "-", "request header timeout")
-BODY_IS_LATE = Refusal(408, "stream_idle_timeout", "SI", "stream timeout")
-ANSWER_IS_LATE = Refusal(
+HEAD_IS_LATE = LocalReply(408, "request_header_timeout", "-", "request header timeout")
+BODY_IS_LATE = LocalReply(408, "stream_idle_timeout", "SI", "stream timeout")
+ANSWER_IS_LATE = LocalReply(
     504, "stream_idle_timeout", "SI", "stream timeout", closes=False
 )
 
 
-class EnvoyGate(Gate):
+class EnvoyLifecycle(ConnectionLifecycle):
     """One downstream connection of a proxy that behaves as Envoy.
 
     ``wants_close``: the client of the present request ends the connection after it.
@@ -86,7 +86,7 @@ class EnvoyGate(Gate):
     # -- between transport and aiohttp ---------------------------------------------
 
     def _for_inner(self, transport: asyncio.Transport) -> asyncio.Transport:
-        return Leash(self, transport)
+        return GuardedTransport(self, transport)
 
     def data_received(self, data: bytes) -> None:
         if self._phase is DEAF:
@@ -117,7 +117,7 @@ class EnvoyGate(Gate):
             return
         self.peer_left = True
         if self._busy and not self._serving:
-            self._log(Refusal(0, "downstream_remote_disconnect", "DC"))
+            self._log(LocalReply(0, "downstream_remote_disconnect", "DC"))
 
     # -- requests in ---------------------------------------------------------------
 
@@ -138,7 +138,7 @@ class EnvoyGate(Gate):
                     break
                 else:
                     data = self._take_head(data, out)
-        except Unacceptable as problem:
+        except CodecError as problem:
             if problem.before:
                 out.append(b"%x\r\n%s\r\n" % (len(problem.before), problem.before))
             self._hand_over(out)
@@ -166,7 +166,7 @@ class EnvoyGate(Gate):
                 return b""
             self._head = b""
             request = read_request(data[:end], self._settings.accept_http_10)
-        except Unacceptable:
+        except CodecError:
             # Refused, but known: the lab's own request is in the ledger already.
             self._label = label_in(data)
             raise
@@ -251,9 +251,9 @@ class EnvoyGate(Gate):
         self._stirred = self._loop.time()
         self._take(held)
 
-    def dress(self, response: web.StreamResponse) -> None:
+    def set_connection_headers(self, response: web.StreamResponse) -> None:
         if not isinstance(response, Reply):
-            super().dress(response)
+            super().set_connection_headers(response)
             return
         if response.prepared:
             return
@@ -306,7 +306,7 @@ class EnvoyGate(Gate):
 
     # -- answers in the place of everybody else ------------------------------------
 
-    def _refuse(self, refusal: Refusal) -> None:
+    def _refuse(self, refusal: LocalReply) -> None:
         """Answer instead of the server behind this gate."""
         if self._is_handed_over:
             self._interrupt(refusal)
@@ -325,7 +325,7 @@ class EnvoyGate(Gate):
         elif self._phase is OPEN and self._idle_timer is None:
             self._arm_idle()
 
-    def _interrupt(self, refusal: Refusal) -> None:
+    def _interrupt(self, refusal: LocalReply) -> None:
         """Answer instead of the handler that is at work, and stop it."""
         reply = self._reply
         if reply is not None and reply.started:
@@ -340,12 +340,12 @@ class EnvoyGate(Gate):
         if self._task is not None:
             self._task.cancel()
 
-    def _say(self, refusal: Refusal) -> None:
+    def _say(self, refusal: LocalReply) -> None:
         if not self._is_over():
             old, head = self._is_old, self._is_head
             self.transport.write(self._keeper.refusal(refusal, old, head))
 
-    def _log(self, refusal: Refusal) -> None:
+    def _log(self, refusal: LocalReply) -> None:
         self._keeper.refused(self, refusal, self._label, self.began)
 
     # -- timers --------------------------------------------------------------------
@@ -405,7 +405,7 @@ class EnvoyGate(Gate):
         else:
             self._linger("the request was not complete")
 
-    def break_off(self, why: str) -> None:
+    def cut_response(self, why: str) -> None:
         """Half a response cannot be taken back: end the connection after it (C22)."""
         self._linger(why)
 
@@ -427,7 +427,7 @@ class EnvoyGate(Gate):
     def _close(self, why: str) -> None:
         """With a RST if something came that nobody has read, as the kernel does."""
         if self._unread and not self._is_over():
-            self.hang_up(why, with_reset=True)
+            self.close_now(why, with_reset=True)
         else:
             super()._close(why)
 

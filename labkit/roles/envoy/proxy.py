@@ -11,12 +11,12 @@ from aiohttp import HttpVersion11, web
 
 from labkit.records.ledger import REQUEST_HEADER, Ledger
 from labkit.roles.client.router import HopFailure, Incoming, Outgoing, Router
-from labkit.roles.envoy.lifecycle import EnvoyGate
+from labkit.roles.envoy.lifecycle import EnvoyLifecycle
 from labkit.roles.envoy.request_codec import reason_of
 from labkit.roles.envoy.response import END, Reply
 from labkit.roles.http import headers
 from labkit.roles.proxy import Proxy, say_continue
-from labkit.roles.server.server import Visit, text_fields
+from labkit.roles.server.server import RequestContext, text_fields
 
 _NUMBER = REQUEST_HEADER.encode()
 _BODILESS = frozenset({101, 204, 304})
@@ -81,13 +81,13 @@ class EnvoyProxy(Proxy):
     # -- the response --------------------------------------------------------------
 
     async def _relay(
-        self, request: web.BaseRequest, visit: Visit, incoming: Incoming
+        self, request: web.BaseRequest, visit: RequestContext, incoming: Incoming
     ) -> web.StreamResponse:
         reply = self._reply(request, visit, incoming)
         if incoming.complete is not None:
             return reply
         try:
-            visit.dress(reply)
+            visit.set_connection_headers(reply)
             await reply.prepare(request)
             async for chunk in incoming.chunks():
                 await reply.write(chunk)
@@ -98,17 +98,17 @@ class EnvoyProxy(Proxy):
             self._ledger.give_up(visit.number, self._router.hop, failure.cause)
             reply.cut()
             reply.closes = True
-            visit.gate.break_off("the upstream broke off")
+            visit.gate.cut_response("the upstream broke off")
         except BaseException:
             incoming.abandon()
             raise
         return reply
 
     def _reply(
-        self, request: web.BaseRequest, visit: Visit, incoming: Incoming
+        self, request: web.BaseRequest, visit: RequestContext, incoming: Incoming
     ) -> Reply:
         passed, names = headers.envoy_response(incoming.headers)
-        gate = cast(EnvoyGate, visit.gate)
+        gate = cast(EnvoyLifecycle, visit.gate)
         if gate.is_request_complete:
             # As Envoy counts it: from the end of the request, retries included.
             passed += b"x-envoy-upstream-service-time: %d\r\n" % visit.milliseconds()
@@ -137,7 +137,7 @@ class EnvoyProxy(Proxy):
         return reply
 
     def _own_answer(
-        self, failure: HopFailure, request: web.BaseRequest, visit: Visit
+        self, failure: HopFailure, request: web.BaseRequest, visit: RequestContext
     ) -> web.StreamResponse:
         if self.failure in ("silent", "none"):
             return super()._own_answer(failure, request, visit)
@@ -149,7 +149,7 @@ class EnvoyProxy(Proxy):
             head += b"x-envoy-overloaded: true\r\n"
         body = b"" if request.method == "HEAD" else failure.body.encode()
         head += text_fields(len(failure.body)) + visit.server.stamp()
-        gate = cast(EnvoyGate, visit.gate)
+        gate = cast(EnvoyLifecycle, visit.gate)
         reply = Reply(gate, status, head, body, closes=gate.wants_close)
         if is_old and not reply.closes:
             reply.keeps_old_client()

@@ -3,7 +3,7 @@
 Envoy forgives much (bare line feeds, folded fields, two spaces) and forwards it
 mended; the rest it refuses with a status of its own. The rule of this module: it
 knows no connection; bytes of one head come in, a :class:`Request` or a
-:class:`Refusal` comes out. Statuses, texts and details as measured on Envoy 1.40,
+:class:`LocalReply` comes out. Statuses, texts and details as measured on Envoy 1.40,
 rows A16 to A32 of ``docs/rows-found.md``.
 """
 
@@ -51,7 +51,7 @@ CHUNKED = -1
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class LocalReply:
     """An answer that the proxy gives in the place of everybody else.
 
     ``closes``: the connection ends after it; ``text`` is the body.
@@ -86,7 +86,7 @@ class Request(NamedTuple):
     closes: bool
     is_old: bool
     label: bytes
-    refusal: Refusal | None = None
+    refusal: LocalReply | None = None
 
 
 def reason_of(status: int) -> str:
@@ -102,15 +102,15 @@ _REASONS = {status.value: status.phrase for status in HTTPStatus} | {
 }
 
 
-def codec_error(details: str = "http1.codec_error", status: int = 400) -> Refusal:
+def codec_error(details: str = "http1.codec_error", status: int = 400) -> LocalReply:
     """What cannot be read: a downstream protocol error."""
-    return Refusal(status, details, "DPE", reason_of(status))
+    return LocalReply(status, details, "DPE", reason_of(status))
 
 
-class Unacceptable(Exception):
+class CodecError(Exception):
     """This is refused; ``before`` is what came of a body and was good."""
 
-    def __init__(self, refusal: Refusal) -> None:
+    def __init__(self, refusal: LocalReply) -> None:
         super().__init__(refusal.details)
         self.refusal = refusal
         self.before = b""
@@ -124,7 +124,7 @@ def end_of_head(data: bytes | bytearray) -> int:
     found = END_OF_HEAD.search(data)
     end = found.end() if found else -1
     if (end if found else len(data)) > MAX_HEAD:
-        raise Unacceptable(codec_error("http1.headers_too_large", 431))
+        raise CodecError(codec_error("http1.headers_too_large", 431))
     if not found and data:
         _check_beginning(data)
     return end
@@ -136,17 +136,17 @@ def _check_beginning(data: bytes | bytearray) -> None:
     if ended:
         try:
             _request_line(line)
-        except Unacceptable:
+        except CodecError:
             _check_characters(line)
             raise
     elif not _NAME.match(data):
-        raise Unacceptable(codec_error())
+        raise CodecError(codec_error())
 
 
 def _check_characters(text: bytes) -> None:
     """Control characters go before all else that is wrong, but for the first letter."""
     if _NAME.match(text) and _CONTROL.search(text):
-        raise Unacceptable(codec_error("http1.invalid_characters"))
+        raise CodecError(codec_error("http1.invalid_characters"))
 
 
 def read_request(head: bytes, accept_10: bool = False) -> Request:
@@ -163,14 +163,14 @@ def _any_request(head: bytes, is_tidy: bool, accept_10: bool) -> Request:
     fields = read_fields(block)
     is_old = version != (1, 1)
     if is_old and not accept_10:
-        raise Unacceptable(codec_error("low_version", 426))
+        raise CodecError(codec_error("low_version", 426))
     special = _special(fields)
     length = _length(special)
     authority, target = _target(method, target, length)
     hosts = [value for name, value in fields if name.lower() == b"host"]
     host = authority if authority is not None else b",".join(hosts)
     if not _AUTHORITY.fullmatch(host):
-        raise Unacceptable(codec_error("http.invalid_authority"))
+        raise CodecError(codec_error("http.invalid_authority"))
     options = _options(special)
     has_host = authority is not None or (bool(hosts) and b"host" not in options)
     refusal = _manager_refuses(method, target, has_host, options, special)
@@ -236,12 +236,12 @@ def _request_line(line: bytes) -> tuple[bytes, bytes, tuple[int, int]]:
     """Method, target and version; HTTP/0.9 has none."""
     words = line.split()
     if not 2 <= len(words) <= 3 or words[0] not in METHODS:
-        raise Unacceptable(codec_error())
+        raise CodecError(codec_error())
     if len(words) == 2:
         return words[0], words[1], (0, 9)
     found = _VERSION.fullmatch(words[2])
     if found is None or not words[1].isascii():
-        raise Unacceptable(codec_error())
+        raise CodecError(codec_error())
     return words[0], words[1], (int(found[1]), int(found[2]))
 
 
@@ -249,22 +249,22 @@ def _target(method: bytes, target: bytes, length: int) -> tuple[bytes | None, by
     """The authority, if the target names one, and the path."""
     if method == b"CONNECT":
         if not _HOST_AND_PORT.fullmatch(target):
-            raise Unacceptable(codec_error("http1.invalid_url"))
+            raise CodecError(codec_error("http1.invalid_url"))
         if length:
-            raise Unacceptable(codec_error("http1.body_disallowed"))
+            raise CodecError(codec_error("http1.body_disallowed"))
         return target, target
     if target.startswith(b"/"):
         return None, target
     if target == b"*":
         if method != b"OPTIONS":
-            raise Unacceptable(codec_error("http1.invalid_url"))
+            raise CodecError(codec_error("http1.invalid_url"))
         return None, target
     found = _ABSOLUTE.fullmatch(target)
     if found is None:
-        raise Unacceptable(codec_error())
+        raise CodecError(codec_error())
     scheme, authority, path = found.groups()
     if scheme.lower() not in (b"http", b"https"):
-        raise Unacceptable(codec_error("http1.invalid_scheme"))
+        raise CodecError(codec_error("http1.invalid_scheme"))
     path = path if path.startswith(b"/") else b"/" + path
     return authority.rpartition(b"@")[2], path
 
@@ -278,19 +278,19 @@ def read_fields(block: bytes) -> Headers:
     A folded line goes on where the one before it ended; a bare CR in a value goes.
     """
     if block[:1] in (b" ", b"\t"):
-        raise Unacceptable(codec_error())
+        raise CodecError(codec_error())
     fields: Headers = []
     for line in unfolded(block):
         if line in (b"", b"\r"):
             break
         name, colon, value = line.partition(b":")
         if not colon or not _NAME.fullmatch(name):
-            raise Unacceptable(codec_error())
+            raise CodecError(codec_error())
         fields.append((name, value.replace(b"\r", b"").strip(b" \t")))
     if len(fields) > MAX_FIELDS:
-        raise Unacceptable(codec_error("http1.too_many_headers", 431))
+        raise CodecError(codec_error("http1.too_many_headers", 431))
     if not all(_VALUE.fullmatch(value) for _, value in fields):
-        raise Unacceptable(codec_error("http1.invalid_characters"))
+        raise CodecError(codec_error("http1.invalid_characters"))
     return fields
 
 
@@ -311,14 +311,14 @@ def _length(special: Headers) -> int:
     lengths = [value for name, value in special if name == b"content-length"]
     codings = [value for name, value in special if name == b"transfer-encoding"]
     if len(lengths) > 1 or not all(map(_is_length, lengths)):
-        raise Unacceptable(codec_error())
+        raise CodecError(codec_error())
     if codings and lengths:
         details = "http1.content_length_and_chunked_not_allowed"
-        raise Unacceptable(codec_error(details))
+        raise CodecError(codec_error(details))
     if not codings:
         return int(lengths[0]) if lengths else 0
     if [coding.lower() for coding in codings] != [b"chunked"]:
-        raise Unacceptable(codec_error("http1.invalid_transfer_encoding", 501))
+        raise CodecError(codec_error("http1.invalid_transfer_encoding", 501))
     return CHUNKED
 
 
@@ -332,7 +332,7 @@ def _options(special: Headers) -> set[bytes]:
         if name in (b"connection", b"proxy-connection"):
             options.update(token.strip() for token in value.lower().split(b","))
     if not _FORWARDED.isdisjoint(options):
-        raise Unacceptable(codec_error("http1.connection_header_rejected"))
+        raise CodecError(codec_error("http1.connection_header_rejected"))
     return options
 
 
@@ -362,18 +362,18 @@ def _manager_refuses(
     has_host: bool,
     options: set[bytes],
     special: Headers,
-) -> Refusal | None:
+) -> LocalReply | None:
     """What Envoy's connection manager answers itself, for a head that can be read."""
     if not has_host:
-        return Refusal(400, "missing_host_header")
+        return LocalReply(400, "missing_host_header")
     if method == b"CONNECT":
-        return Refusal(404, "route_not_found", "NR")
+        return LocalReply(404, "route_not_found", "NR")
     if target == b"*":
-        return Refusal(404, "absolute_path_rejected", closes=False)
+        return LocalReply(404, "absolute_path_rejected", closes=False)
     if b"#" in target:
-        return Refusal(400, "path_normalization_failed")
+        return LocalReply(400, "path_normalization_failed")
     if b"upgrade" in options and any(_is_upgrade(*field) for field in special):
-        return Refusal(403, "upgrade_failed")
+        return LocalReply(403, "upgrade_failed")
     return None
 
 

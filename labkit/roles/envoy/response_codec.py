@@ -13,10 +13,10 @@ from labkit.roles.envoy.body import Body, Chunked, Sized
 from labkit.roles.envoy.request_codec import (
     END_OF_HEAD,
     MAX_FIELDS,
-    Unacceptable,
+    CodecError,
     read_fields,
 )
-from labkit.roles.http.codec import Event, Malformed, Parser, Reading, Step
+from labkit.roles.http.codec import Event, Malformed, Parser, ResponseCodec, Step
 from labkit.roles.http.fast_path import Head, read_response
 from labkit.roles.http.headers import Headers, connection_options, keep_alive_hint
 from labkit.roles.http.message import Outgoing
@@ -75,7 +75,7 @@ class EnvoyParser:
         if self.unread and not body.done:
             try:
                 piece, self.unread = body.feed(self.unread)
-            except Unacceptable as problem:
+            except CodecError as problem:
                 self._problem, piece = f"body: {problem}", problem.before
                 self.unread = b""
                 return piece or self._next_of(body)
@@ -116,7 +116,7 @@ def overlooks(early: bytes) -> bool:
         return False
 
 
-BY_ENVOY = Reading(read_plain, parser, overlooks)
+BY_ENVOY = ResponseCodec(read_plain, parser, overlooks)
 
 
 def _end_of_head(data: bytes) -> int:
@@ -154,7 +154,7 @@ def _read_head(data: bytes) -> Head:
         raise Malformed("no status")
     try:
         fields = read_fields(block)
-    except Unacceptable as problem:
+    except CodecError as problem:
         raise Malformed(f"head: {problem}") from None
     _check_framing(status, fields)
     if status == 204 or status < 200:

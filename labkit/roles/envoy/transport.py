@@ -18,7 +18,7 @@ class Holder(Protocol):
         """One of two who have to agree wants to read, or does not."""
 
 
-class Leash(asyncio.Transport):
+class GuardedTransport(asyncio.Transport):
     """What aiohttp holds for the transport: it may write, the gate closes."""
 
     def __init__(self, gate: Holder, transport: asyncio.Transport) -> None:

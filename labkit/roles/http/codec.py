@@ -44,7 +44,7 @@ def _nothing(early: bytes) -> bool:
     return False
 
 
-class Reading(NamedTuple):
+class ResponseCodec(NamedTuple):
     """How responses are read: the plain ones in one go, all others piece by piece.
 
     ``plain`` takes bytes and the request's method, and says None to all others.

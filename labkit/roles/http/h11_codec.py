@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import h11
 
-from labkit.roles.http.codec import Event, Malformed, Reading, Step
+from labkit.roles.http.codec import Event, Malformed, ResponseCodec, Step
 from labkit.roles.http.fast_path import MAX_HEAD, Head, framed, read_response
 from labkit.roles.http.headers import (
     Headers,
@@ -93,7 +93,7 @@ class H11Parser:
 
 
 # As the lab's own client and the proxies but Envoy read responses.
-BY_H11 = Reading(read_response, H11Parser)
+BY_H11 = ResponseCodec(read_response, H11Parser)
 
 
 def head_of(event: h11.Response, method: str) -> Head:

@@ -11,9 +11,9 @@ from aiohttp import web
 
 if TYPE_CHECKING:
     from labkit.records.trace import Exchange
-    from labkit.roles.envoy.request_codec import Refusal
-    from labkit.roles.server.lifecycle import Gate
-    from labkit.roles.server.server import Visit
+    from labkit.roles.envoy.request_codec import LocalReply
+    from labkit.roles.server.lifecycle import ConnectionLifecycle
+    from labkit.roles.server.server import RequestContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Access:
         return json.dumps(asdict(self))
 
 
-class Moment(NamedTuple):
+class Timing(NamedTuple):
     """When it began (seconds since 1970), how long it took, on which connection."""
 
     began: float
@@ -58,8 +58,8 @@ class Moment(NamedTuple):
 
 
 def answered_line(
-    moment: Moment,
-    visit: Visit,
+    moment: Timing,
+    visit: RequestContext,
     request: web.BaseRequest,
     response: web.StreamResponse | None,
     row: Exchange,
@@ -92,7 +92,9 @@ def _body_sent(request: web.BaseRequest, response: web.StreamResponse | None) ->
     return sent
 
 
-def refused_line(moment: Moment, gate: Gate, refusal: Refusal) -> Access:
+def refused_line(
+    moment: Timing, gate: ConnectionLifecycle, refusal: LocalReply
+) -> Access:
     """The line of a request that no handler saw."""
     return Access(
         start_time=iso_time(moment.began),

@@ -32,14 +32,14 @@ from labkit.settings.personalities import (
 if TYPE_CHECKING:
     from aiohttp.web_protocol import RequestHandler
 
-    from labkit.roles.envoy.request_codec import Refusal
+    from labkit.roles.envoy.request_codec import LocalReply
 
 REQUEST_TIMEOUT = (
     b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 )
 
 
-class Phase(Enum):
+class LifecyclePhase(Enum):
     """How far the goodbye of a connection has come."""
 
     OPEN = auto()
@@ -49,35 +49,37 @@ class Phase(Enum):
 
 
 # By names of their own: CPython 3.11 looks Phase.OPEN up through the metaclass.
-OPEN, DRAINING, DEAF, GONE = Phase
+OPEN, DRAINING, DEAF, GONE = LifecyclePhase
 
 
-class Keeper(Protocol):
+class LifecycleOwner(Protocol):
     """The server that a gate belongs to."""
 
     @property
     def settings(self) -> Server:
         """The knobs as they stand now."""
 
-    def entered(self, gate: Gate) -> None:
+    def entered(self, gate: ConnectionLifecycle) -> None:
         """A connection was made."""
 
-    def left(self, gate: Gate) -> None:
+    def left(self, gate: ConnectionLifecycle) -> None:
         """A connection is over."""
 
-    def said_goodbye(self, gate: Gate, why: str) -> None:
+    def said_goodbye(self, gate: ConnectionLifecycle, why: str) -> None:
         """The server side is the first to close, for this reason."""
 
     def refusal(
-        self, refusal: Refusal, is_old: bool = False, is_head: bool = False
+        self, refusal: LocalReply, is_old: bool = False, is_head: bool = False
     ) -> bytes:
         """An answer of the server's own as it goes over the wire."""
 
-    def refused(self, gate: Gate, refusal: Refusal, label: bytes, began: float) -> None:
+    def refused(
+        self, gate: ConnectionLifecycle, refusal: LocalReply, label: bytes, began: float
+    ) -> None:
         """A request was answered, or lost, before any handler saw it."""
 
 
-class Gate(asyncio.Protocol):
+class ConnectionLifecycle(asyncio.Protocol):
     """One connection's lifecycle around aiohttp's ``inner`` protocol.
 
     ``said`` is an answer given in the place of the handler at work, ``peer_left``:
@@ -119,9 +121,9 @@ class Gate(asyncio.Protocol):
         "transport",
     )
 
-    def __init__(self, keeper: Keeper, inner: RequestHandler) -> None:
+    def __init__(self, keeper: LifecycleOwner, inner: RequestHandler) -> None:
         self.inner = inner
-        self.said: tuple[Refusal, web.StreamResponse] | None = None
+        self.said: tuple[LocalReply, web.StreamResponse] | None = None
         self.peer_left = False
         self.received = 0
         self.asked: tuple[str | None, str | None] = (None, None)
@@ -228,7 +230,7 @@ class Gate(asyncio.Protocol):
         elif self._phase is OPEN and self._idle_timer is None:
             self._arm_idle()
 
-    def dress(self, response: web.StreamResponse) -> None:
+    def set_connection_headers(self, response: web.StreamResponse) -> None:
         """Give a response the connection headers that its moment demands."""
         if response.prepared:
             return
@@ -253,15 +255,15 @@ class Gate(asyncio.Protocol):
         elif settings.personality in SAYS_KEEP_ALIVE:
             response.headers["Connection"] = "keep-alive"
 
-    def leave_after(self, seconds: float) -> None:
+    def close_after(self, seconds: float) -> None:
         """Close without a word so long after the present response has ended."""
         self._leaves_after = seconds
 
-    def break_off(self, why: str) -> None:
+    def cut_response(self, why: str) -> None:
         """Half a response cannot be taken back: the client sees it cut."""
-        self.hang_up(why)
+        self.close_now(why)
 
-    def hang_up(self, why: str, with_reset: bool = False) -> None:
+    def close_now(self, why: str, with_reset: bool = False) -> None:
         """Close at once, whatever is going on."""
         if with_reset and not self._is_over():
             self._keeper.said_goodbye(self, why)
@@ -368,7 +370,7 @@ class Gate(asyncio.Protocol):
     def _say_goodbye(self, why: str, farewell: str = "fin") -> None:
         """Drain, then go deaf, then close; at once where nothing was ever sent."""
         if farewell == "rst":
-            self.hang_up(why, with_reset=True)
+            self.close_now(why, with_reset=True)
         elif farewell == "408":
             self.transport.write(REQUEST_TIMEOUT)
             self._close(why)

@@ -14,11 +14,11 @@ from aiohttp import HttpVersion11, web
 
 from labkit.net import Answer, Listening, Network
 from labkit.records.ledger import REQUEST_HEADER, Ledger
-from labkit.roles.envoy.lifecycle import EnvoyGate
-from labkit.roles.envoy.request_codec import MAX_HEAD, Refusal
+from labkit.roles.envoy.lifecycle import EnvoyLifecycle
+from labkit.roles.envoy.request_codec import MAX_HEAD, LocalReply
 from labkit.roles.envoy.response import Reply
-from labkit.roles.server.access_log import Access, Moment, answered_line, refused_line
-from labkit.roles.server.lifecycle import Gate
+from labkit.roles.server.access_log import Access, Timing, answered_line, refused_line
+from labkit.roles.server.lifecycle import ConnectionLifecycle
 from labkit.settings import Server
 
 # aiohttp's own idle timer must never be the one that closes: the gate's is.
@@ -43,10 +43,10 @@ _ENVOY_LIMITS: dict[str, Any] = {
     "lingering_time": 0,
 }
 
-Handler = Callable[[web.BaseRequest, "Visit"], Awaitable[web.StreamResponse]]
+Handler = Callable[[web.BaseRequest, "RequestContext"], Awaitable[web.StreamResponse]]
 
 
-class Visit:
+class RequestContext:
     """One request at one server: its number in the ledger, its gate, the clock.
 
     ``attempts`` and ``upstream`` are noted by a handler that asks further on.
@@ -54,7 +54,9 @@ class Visit:
 
     __slots__ = ("attempts", "gate", "number", "server", "upstream")
 
-    def __init__(self, server: HopServer, gate: Gate, number: int) -> None:
+    def __init__(
+        self, server: HopServer, gate: ConnectionLifecycle, number: int
+    ) -> None:
         self.server = server
         self.gate = gate
         self.number = number
@@ -65,17 +67,17 @@ class Visit:
         """How long this has taken so far."""
         return int((self.server.now() - self.gate.began) * 1000 + 1e-6)
 
-    def dress(self, response: web.StreamResponse) -> None:
+    def set_connection_headers(self, response: web.StreamResponse) -> None:
         """Headers that the server adds to every response, before it is prepared."""
         if response.__class__ is not Reply:
             self.server.sign(response)
-        self.gate.dress(response)
+        self.gate.set_connection_headers(response)
 
 
 class HopServer:
     """What listens at the server end of a hop.
 
-    ``handler`` answers a request and is told its :class:`Visit`. ``settings``
+    ``handler`` answers a request and is told its :class:`RequestContext`. ``settings``
     may be replaced while the server runs; every connection obeys at once.
     """
 
@@ -93,7 +95,7 @@ class HopServer:
         self._handler = handler
         self._ledger = ledger
         self._loop = asyncio.get_running_loop()
-        self._gates: dict[object, Gate] = {}
+        self._gates: dict[object, ConnectionLifecycle] = {}
         self._listening: Listening | None = None
         self.answers_with: Answer = "accept"
         self.on_exchange: Callable[[int], None] | None = None
@@ -150,7 +152,7 @@ class HopServer:
 
     def _hang_up(self, why: str) -> None:
         for gate in list(self._gates.values()):
-            gate.hang_up(why)
+            gate.close_now(why)
 
     async def close(self) -> None:
         """Stop listening, cancel what runs, close every connection."""
@@ -165,20 +167,20 @@ class HopServer:
     def _plays_envoy(self) -> bool:
         return self._settings.personality == "envoy"
 
-    def _gate(self) -> Gate:
-        make = EnvoyGate if self._plays_envoy else Gate
+    def _gate(self) -> ConnectionLifecycle:
+        make = EnvoyLifecycle if self._plays_envoy else ConnectionLifecycle
         return make(self, self._web())
 
-    def entered(self, gate: Gate) -> None:
+    def entered(self, gate: ConnectionLifecycle) -> None:
         """A connection was made."""
         self._gates[gate.inner] = gate
         gate.leaves = self._drain
 
-    def left(self, gate: Gate) -> None:
+    def left(self, gate: ConnectionLifecycle) -> None:
         """A connection is over."""
         self._gates.pop(gate.inner, None)
 
-    def said_goodbye(self, gate: Gate, why: str) -> None:
+    def said_goodbye(self, gate: ConnectionLifecycle, why: str) -> None:
         """Write down that this side closed first, and why."""
         number = self._network.number(self._hop, gate.transport)
         self._ledger.closed(self._hop, number, self._loop.time(), "server", why)
@@ -190,7 +192,7 @@ class HopServer:
         gate.request_started(request.keep_alive)
         number, is_stranger = self._number(request)
         self._ledger.reach(number, self._hop)
-        visit = Visit(self, gate, number)
+        visit = RequestContext(self, gate, number)
         response: web.StreamResponse | None = None
         begun: web.StreamResponse | None = None
         try:
@@ -209,7 +211,7 @@ class HopServer:
         return response
 
     async def _respond(
-        self, request: web.BaseRequest, visit: Visit
+        self, request: web.BaseRequest, visit: RequestContext
     ) -> web.StreamResponse:
         """Answer to the last byte here, so that the gate sees where it ends."""
         try:
@@ -219,7 +221,7 @@ class HopServer:
                 response = await self._handler(request, visit)
         except web.HTTPException as answer:
             response = answer
-        visit.dress(response)
+        visit.set_connection_headers(response)
         # A client that left: aiohttp itself notices when it comes to finish.
         try:
             await response.prepare(request)
@@ -228,7 +230,7 @@ class HopServer:
             pass
         return response
 
-    def _said_instead(self, visit: Visit) -> web.StreamResponse | None:
+    def _said_instead(self, visit: RequestContext) -> web.StreamResponse | None:
         """The handler was stopped: what its gate answered for it, if anything."""
         gate = visit.gate
         if gate.said is None:
@@ -254,7 +256,7 @@ class HopServer:
         return self._ledger.send(request.method, self._loop.time()), True
 
     def refusal(
-        self, refusal: Refusal, is_old: bool = False, is_head: bool = False
+        self, refusal: LocalReply, is_old: bool = False, is_head: bool = False
     ) -> bytes:
         """An answer of the server's own as it goes over the wire, in Envoy's order.
 
@@ -275,7 +277,9 @@ class HopServer:
             b"" if is_head else refusal.text.encode(),
         )
 
-    def refused(self, gate: Gate, refusal: Refusal, label: bytes, began: float) -> None:
+    def refused(
+        self, gate: ConnectionLifecycle, refusal: LocalReply, label: bytes, began: float
+    ) -> None:
         """A request was answered, or lost, before any handler saw it."""
         is_own = label.isdigit() and int(label) < len(self._ledger.exchanges)
         method = gate.asked[0] or "-"
@@ -291,7 +295,7 @@ class HopServer:
 
     def _line_of(
         self,
-        visit: Visit,
+        visit: RequestContext,
         request: web.BaseRequest,
         response: web.StreamResponse | None,
     ) -> Access:
@@ -299,10 +303,10 @@ class HopServer:
         moment = self._moment(visit.gate, visit.gate.began)
         return answered_line(moment, visit, request, response, row)
 
-    def _moment(self, gate: Gate, began: float) -> Moment:
+    def _moment(self, gate: ConnectionLifecycle, began: float) -> Timing:
         now, epoch = self._loop.time(), self._ledger.epoch
         connection = self._network.number(self._hop, gate.transport)
-        return Moment(EPOCH + began - epoch, now - began, connection)
+        return Timing(EPOCH + began - epoch, now - began, connection)
 
     def _log_stranger(self, number: int, response: web.StreamResponse | None) -> None:
         status = None if response is None else response.status
@@ -372,7 +376,7 @@ class HopServer:
             await asyncio.sleep(seconds)
         finally:
             for gate in old:
-                gate.hang_up("deploy")
+                gate.close_now("deploy")
             self._drain = None
             await self.start(self.answers_with)
 

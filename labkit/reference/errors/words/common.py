@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labkit.reference.errors.explanation import Entry, entry
+from labkit.reference.errors.explanation import KnownError, entry
 
 _BODY_TIMEOUT = "The answer had begun; the rest did not come in time."
 _POOL_FULL = (
@@ -11,9 +11,9 @@ _POOL_FULL = (
 NO_ANSWER = "The server sent what is no HTTP response, or something before it."
 
 
-def pool(program: str) -> Entry:
+def pool(program: str) -> KnownError:
     return entry(program, "overflow", hop="its own pool", cause=_POOL_FULL)
 
 
-def body_timeout(program: str) -> Entry:
+def body_timeout(program: str) -> KnownError:
     return entry(program, "timeout", executed="yes", cause=_BODY_TIMEOUT)

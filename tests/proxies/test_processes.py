@@ -20,11 +20,11 @@ from chains import PAUSE, calm, descriptors, fetch, running
 import labkit
 from labkit import FieldError, Lab, Scenario
 from labkit.net.loopback import LoopbackNetwork
-from labkit.proxies import PROGRAMS, Crew, MissingProgram, configuration
+from labkit.proxies import PROGRAMS, MissingProgram, ProxyGroup, configuration
 from labkit.proxies.envoy import Envoy
-from labkit.proxies.process import Child, Leash
+from labkit.proxies.process import ProcessGroup, ProxyProcess
 from labkit.proxies.program import Place, Program
-from labkit.proxies.reconciler import Account
+from labkit.proxies.reconciler import LogReconciler
 from labkit.records.ledger import Ledger
 from labkit.records.trace import Trace
 
@@ -232,10 +232,10 @@ def misspelt(name: str) -> Program:
     return program
 
 
-def seated(program: Program) -> Crew:
-    crew = Crew([program.name], {program.name: program})
+def seated(program: Program) -> ProxyGroup:
+    crew = ProxyGroup([program.name], {program.name: program})
     scenario = calm(PAUSE)
-    account = Account(Ledger(2), LoopbackNetwork(), Trace(), 2)
+    account = LogReconciler(Ledger(2), LoopbackNetwork(), Trace(), 2)
     crew.seat(scenario, 0, ("127.0.0.1", 9), account)
     return crew
 
@@ -295,10 +295,10 @@ def test_a_program_that_complains_of_the_worst_and_lives_on_is_believed(
     scratch: Path,
 ) -> None:
     async def main() -> str:
-        leash = Leash()
+        leash = ProcessGroup()
         told: asyncio.Future[FieldError] = asyncio.get_running_loop().create_future()
         words = ["/bin/sh", "-c", "echo 'alas: no memory' >&2; exec sleep 60"]
-        child = Child(
+        child = ProxyProcess(
             "sad", words, leash, bool, told.set_result, lambda line: "alas" in line
         )
         error = await told
@@ -311,7 +311,7 @@ def test_a_program_that_complains_of_the_worst_and_lives_on_is_believed(
 
 def test_a_program_that_ignores_the_polite_request_is_killed(scratch: Path) -> None:
     async def main() -> list[str]:
-        leash, lines = Leash(), []
+        leash, lines = ProcessGroup(), []
         words = ["/bin/sh", "-c", "trap '' TERM; echo deaf; while :; do sleep 1; done"]
         heard = asyncio.Event()
 
@@ -320,7 +320,7 @@ def test_a_program_that_ignores_the_polite_request_is_killed(scratch: Path) -> N
             heard.set()
             return True
 
-        child = Child("deaf", words, leash, hear, print, lambda line: False)
+        child = ProxyProcess("deaf", words, leash, hear, print, lambda line: False)
         await heard.wait()
         await child.stop()
         leash.end()

@@ -1,4 +1,4 @@
-"""The ladder of truth: one scenario, and what every column says of it, on one axis."""
+"""One scenario, and what every column of a comparison says of it, on one axis."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from labkit.figures.style import (
     WINDOW,
 )
 from labkit.figures.textsize import FAMILY
-from labkit.records.estimate import Rung, percent
+from labkit.records.estimate import Estimate, percent
 from labkit.theory import duration
 
 WIDTH = 178.0
 # mm: a row, and what stands above, below, left and right of them all.
 _ROW, _ABOVE, _BELOW, _LEFT, _RIGHT = 11.0, 17.0, 15.0, 49.0, 60.0
-# The axis of a ladder on which nothing failed ends at the widest interval; where there
-# is none either, here.
+# The axis of a comparison in which nothing failed ends at the widest interval; where
+# there is none either, here.
 _SMALLEST = 1e-4
 
 
-def ladder(
-    rungs: Sequence[Rung], ax: Axes | None = None, *, title: str | None = None
+def comparison(
+    rungs: Sequence[Estimate], ax: Axes | None = None, *, title: str | None = None
 ) -> Axes:
-    """Draw one row for every column of the ladder, the theory through all of them.
+    """Draw one row for every column, the theory through all of them.
 
     A count has Wilson's 95 % interval and stands in words at the right, 0 as "0 of n,
     below p"; a formula that knows only bounds is a line on a band. A column that
@@ -76,7 +76,7 @@ def ladder(
     return ax
 
 
-def headline(rungs: Sequence[Rung]) -> str:
+def headline(rungs: Sequence[Estimate]) -> str:
     """How many requests fail, and who says so."""
     speaking = [rung for rung in rungs if not rung.refused]
     if not speaking:
@@ -90,7 +90,7 @@ def headline(rungs: Sequence[Rung]) -> str:
     return f"{percent(lowest)} to {percent(highest)} of requests fail"
 
 
-def _frame(ax: Axes, rungs: Sequence[Rung]) -> None:
+def _frame(ax: Axes, rungs: Sequence[Estimate]) -> None:
     for side in ("top", "right", "left"):
         ax.spines[side].set_visible(False)
     ax.spines["bottom"].set_color(LIFELINE)
@@ -106,14 +106,14 @@ def _frame(ax: Axes, rungs: Sequence[Rung]) -> None:
     ax.set_axisbelow(True)
 
 
-def _name(ax: Axes, place: int, rung: Rung) -> None:
+def _name(ax: Axes, place: int, rung: Estimate) -> None:
     """Who speaks, and how fast."""
     _beside(ax, place, _LEFT - 4.0, -0.16, rung.name, NAME, INK, "bold")
     told = "" if rung.refused else _effort(rung)
     _beside(ax, place, _LEFT - 4.0, 0.24, told, LABEL, MUTED)
 
 
-def _effort(rung: Rung) -> str:
+def _effort(rung: Estimate) -> str:
     if rung.said is not None:
         return "a formula" if rung.is_exact else "bounds"
     took = duration(float(f"{rung.wall_seconds:.2g}"))
@@ -150,7 +150,7 @@ def _beside(
     )
 
 
-def _said(ax: Axes, place: int, rung: Rung) -> None:
+def _said(ax: Axes, place: int, rung: Estimate) -> None:
     """The count in words, right of the axis."""
     ax.annotate(
         rung.told(),
@@ -163,7 +163,7 @@ def _said(ax: Axes, place: int, rung: Rung) -> None:
     )
 
 
-def _refused(ax: Axes, place: int, rung: Rung) -> None:
+def _refused(ax: Axes, place: int, rung: Estimate) -> None:
     wide = draw.size_of(ax)[0] + _RIGHT - 8.0
     ax.annotate(
         textsize.shortened(rung.told(), wide, LABEL),
@@ -178,7 +178,7 @@ def _refused(ax: Axes, place: int, rung: Rung) -> None:
     )
 
 
-def _formula(ax: Axes, place: int, rung: Rung, rows: int) -> None:
+def _formula(ax: Axes, place: int, rung: Estimate, rows: int) -> None:
     """A line through all rows, over a band where there are bounds."""
     colour = MARKS["theory"].colour
     low, high = rung.interval
@@ -190,7 +190,7 @@ def _formula(ax: Axes, place: int, rung: Rung, rows: int) -> None:
     _said(ax, place, rung)
 
 
-def _count(ax: Axes, place: int, rung: Rung) -> None:
+def _count(ax: Axes, place: int, rung: Estimate) -> None:
     mark = MARKS.get(rung.label, OTHER_MARK)
     low, high = rung.interval
     ax.errorbar(
@@ -210,7 +210,7 @@ def _count(ax: Axes, place: int, rung: Rung) -> None:
     _said(ax, place, rung)
 
 
-def told(rungs: Sequence[Rung], title: str | None = None) -> str:
+def told(rungs: Sequence[Estimate], title: str | None = None) -> str:
     """The figure in words, for those who cannot see it."""
     rows = " ".join(f"{rung.name}: {rung.told()}." for rung in rungs)
-    return f"The ladder of truth. {title or headline(rungs)}. {rows}"
+    return f"Five answers to one question. {title or headline(rungs)}. {rows}"

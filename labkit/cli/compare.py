@@ -1,4 +1,4 @@
-"""``labkit ladder``: theory, model, virtual, live and Envoy on one scenario."""
+"""``labkit compare``: theory, model, virtual, live and Envoy on one scenario."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from labkit.cli.files import check_folders, check_picture
 from labkit.cli.scenario import read
 
 if TYPE_CHECKING:
-    from labkit.experiments.comparison import Ladder
+    from labkit.experiments.comparison import Comparison
 
 
-def ladder(arguments: Namespace) -> int:
+def compare(arguments: Namespace) -> int:
     """Climb, print, draw; returns the exit status."""
-    from labkit.experiments.comparison import climb
+    from labkit.experiments.comparison import compare
     from labkit.records.estimate import COLUMNS
 
     scenario = read(arguments)
     check_folders(arguments, "plot")
     check_picture(arguments.plot)
     engines = arguments.engines.split(",") if arguments.engines else COLUMNS
-    done = climb(scenario, engines, arguments.requests, sys.stderr.isatty())
+    done = compare(scenario, engines, arguments.requests, sys.stderr.isatty())
     done = replace(done, command=shlex.join(["labkit", *arguments.words]))
     if arguments.plot:
         _draw(done, Path(arguments.plot))
@@ -34,12 +34,12 @@ def ladder(arguments: Namespace) -> int:
     return 0
 
 
-def _draw(done: Ladder, path: Path) -> None:
-    from labkit.figures import ladder as picture
+def _draw(done: Comparison, path: Path) -> None:
+    from labkit.figures import comparison as picture
     from labkit.figures import save
-    from labkit.figures.ladder import told
+    from labkit.figures.comparison import told
 
     title = done.headline()
     ax = picture(done.rungs, title=title)
-    name = done.scenario.name or "The ladder of truth"
+    name = done.scenario.name or "Five answers to one question"
     save(ax, path, title=name, desc=told(done.rungs, title))

@@ -7,14 +7,14 @@ import pytest
 
 from labkit.proxies import PROGRAMS, MissingProgram
 
-HERE = Path(__file__).parent
+LOOPBACK = Path(__file__).parent
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What is on sockets here has a real program in it."""
     for item in items:
-        if HERE in item.path.parents and item.get_closest_marker("live"):
+        if LOOPBACK in item.path.parents and item.get_closest_marker("live"):
             item.add_marker("real")
 
 

@@ -1,4 +1,4 @@
-"""The ladder of truth: five columns, one table, and a test of each against each."""
+"""A comparison: five columns, one table, and a test of each against each."""
 
 import dataclasses
 import json
@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from labkit import Hop, Link, Pool, Scenario, Server, SettingsError, Traffic, figures
-from labkit.experiments.comparison import COLUMNS, Ladder, Rung, climb
+from labkit.experiments.comparison import COLUMNS, Comparison, Estimate, compare
 from labkit.experiments.comparison.columns import CHAIN, chains, column, side_by_side
 from labkit.experiments.lateness import lateness, tolerance
-from labkit.figures.ladder import told
+from labkit.figures.comparison import told
 from labkit.lab import run
 from labkit.records.estimate import percent
 from labkit.resources import data
@@ -32,18 +32,18 @@ FAST = Scenario(
 )
 EVENT = Event(at=5.0, action="drain", path="hop.1")
 PLANNED = dataclasses.replace(FAST, lab=LabSettings(schedule=(EVENT,)))
-EXACT = Rung("theory", said=(0.03, 0.03, 0.03))
+EXACT = Estimate("theory", said=(0.03, 0.03, 0.03))
 AGREEING = (
     EXACT,
-    Rung("model", 1_000_000, 30_100, wall_seconds=2.0),
-    Rung("virtual", 20_000, 590, wall_seconds=9.0),
-    Rung("live", 3000, 95, wall_seconds=60.0, note="300 chains of 10 arrivals"),
-    Rung("envoy", refused='hop.1.pool.reuse is "fifo"; allowed: "lifo"'),
+    Estimate("model", 1_000_000, 30_100, wall_seconds=2.0),
+    Estimate("virtual", 20_000, 590, wall_seconds=9.0),
+    Estimate("live", 3000, 95, wall_seconds=60.0, note="300 chains of 10 arrivals"),
+    Estimate("envoy", refused='hop.1.pool.reuse is "fifo"; allowed: "lifo"'),
 )
 
 
-def ladder(*rungs: Rung) -> Ladder:
-    return Ladder(FAST, rungs, "labkit ladder fast.toml")
+def made_of(*rungs: Estimate) -> Comparison:
+    return Comparison(FAST, rungs, "labkit compare fast.toml")
 
 
 # -- columns ---------------------------------------------------------------------------
@@ -52,7 +52,7 @@ def ladder(*rungs: Rung) -> Ladder:
 def test_theory_model_and_virtual_agree() -> None:
     asked = (("theory", 0), ("model", 100_000), ("virtual", 4_000))
     rungs = [column(label, FAST, n, progress=False) for label, n in asked]
-    told = Ladder(FAST, tuple(rungs))
+    told = Comparison(FAST, tuple(rungs))
     assert [rung.requests for rung in rungs] == [0, 100_000, 4_000]
     assert told.agrees, told.table()
     assert 0.0 < rungs[0].share < 1.0 and rungs[0].note
@@ -65,19 +65,19 @@ def test_no_two_columns_share_their_chance() -> None:
 
 
 def test_columns_stand_in_one_order_whatever_was_asked_for_first() -> None:
-    told = climb(PLANNED, ["envoy", "model", "theory"], progress=False)
+    told = compare(PLANNED, ["envoy", "model", "theory"], progress=False)
     assert [rung.label for rung in told.rungs] == ["theory", "model", "envoy"]
     assert all(rung.refused for rung in told.rungs)
 
 
 def test_a_column_that_cannot_do_it_says_why_and_the_others_go_on() -> None:
     late = FAST.replace_all({"traffic.http_version": "1.0", "traffic.requests": 50})
-    (model,) = climb(late, ["model"], progress=False).rungs
+    (model,) = compare(late, ["model"], progress=False).rungs
     assert model.refused.startswith("traffic.http_version is ")
     one_hop = Scenario(hops=(Hop(),))
     fifo = FAST.replace("hop.1.pool.reuse", "fifo")
     for scenario, words in ((one_hop, "proxy"), (fifo, "hop.1.pool.reuse")):
-        (envoy,) = climb(scenario, ["envoy"], progress=False).rungs
+        (envoy,) = compare(scenario, ["envoy"], progress=False).rungs
         assert words in envoy.refused and not envoy.requests
 
 
@@ -105,7 +105,7 @@ def test_the_denser_the_traffic_the_fewer_chains_run_at_once() -> None:
 
 
 def test_a_schedule_is_not_cut() -> None:
-    (live,) = climb(PLANNED, ["live"], progress=False).rungs
+    (live,) = compare(PLANNED, ["live"], progress=False).rungs
     assert live.refused.startswith("lab.schedule has events; allowed: ")
 
 
@@ -121,7 +121,7 @@ def test_wrong_columns_are_refused(
     columns: list[str], requests: int | None, words: str
 ) -> None:
     with pytest.raises(SettingsError) as error:
-        climb(FAST, columns, requests)
+        compare(FAST, columns, requests)
     assert words in str(error.value)
 
 
@@ -143,7 +143,7 @@ def test_a_virtual_run_is_never_late() -> None:
 def test_live_a_few_chains_side_by_side_fail_inside_the_window() -> None:
     gaps = [0.45, 0.2, 0.7, 0.45, 0.3]
     exact = FAST.replace_all({"traffic.arrivals": "gaps", "traffic.gaps": gaps})
-    (live,) = climb(exact, ["live"], requests=40, progress=False).rungs
+    (live,) = compare(exact, ["live"], requests=40, progress=False).rungs
     # After a failure the next request opens a connection, and its gap still counts:
     # two gaps of five are in the middle of the window.
     assert live.refused or live.failed == 0.4 * live.requests
@@ -154,7 +154,7 @@ def test_live_a_few_chains_side_by_side_fail_inside_the_window() -> None:
 
 
 def test_columns_that_say_the_same_agree() -> None:
-    told = ladder(*AGREEING)
+    told = made_of(*AGREEING)
     assert len(told.comparisons) == 6  # the refused one is not compared
     assert told.agrees
     assert told.verdict() == (
@@ -164,7 +164,7 @@ def test_columns_that_say_the_same_agree() -> None:
 
 
 def test_a_column_that_differs_is_named_with_its_p() -> None:
-    told = ladder(EXACT, AGREEING[1], Rung("live", 3000, 300, wall_seconds=60.0))
+    told = made_of(EXACT, AGREEING[1], Estimate("live", 3000, 300, wall_seconds=60.0))
     assert not told.agrees
     assert told.differs_from("live") == ["theory", "model"]
     assert told.differs_from("theory") == ["live"]
@@ -173,20 +173,20 @@ def test_a_column_that_differs_is_named_with_its_p() -> None:
 
 
 def test_within_the_bounds_of_a_formula_everything_agrees() -> None:
-    bounds = Rung("theory", said=(0.03, 0.01, 0.05))
-    assert ladder(bounds, Rung("live", 3000, 130)).agrees
-    assert not ladder(bounds, Rung("live", 3000, 300)).agrees
+    bounds = Estimate("theory", said=(0.03, 0.01, 0.05))
+    assert made_of(bounds, Estimate("live", 3000, 130)).agrees
+    assert not made_of(bounds, Estimate("live", 3000, 300)).agrees
     assert bounds.told() == "about 3 %"
-    assert Rung("theory", said=(0.0, 0.0, 0.05)).told() == "at most 5 %"
-    assert "1 % to 5 %" in ladder(bounds).table()
+    assert Estimate("theory", said=(0.0, 0.0, 0.05)).told() == "at most 5 %"
+    assert "1 % to 5 %" in made_of(bounds).table()
 
 
 @pytest.mark.parametrize("bounds", [(0.0, 0.0, 0.008), (0.01, 0.0, 1.0)])
 def test_bounds_that_hold_whatever_is_counted_are_no_agreement(
     bounds: tuple[float, float, float],
 ) -> None:
-    model, live = Rung("model", 1_000_000, 6_400), Rung("live", 3000, 19)
-    told = ladder(Rung("theory", said=bounds), model, live)
+    model, live = Estimate("model", 1_000_000, 6_400), Estimate("live", 3000, 19)
+    told = made_of(Estimate("theory", said=bounds), model, live)
     assert told.agrees and told.cannot_tell("theory") and not told.cannot_tell("live")
     assert told.verdict().startswith("Model and live agree: one test at 1 %; theory ca")
     assert told.headline() == "Model and live agree: about 0.64 % fail"
@@ -198,27 +198,29 @@ def test_bounds_that_hold_whatever_is_counted_are_no_agreement(
 
 
 def test_bounds_below_what_a_count_can_see_agree_with_it() -> None:
-    told = ladder(Rung("theory", said=(0.0, 0.0, 1e-6)), Rung("live", 3000, 0))
+    told = made_of(Estimate("theory", said=(0.0, 0.0, 1e-6)), Estimate("live", 3000, 0))
     assert told.agrees and not told.cannot_tell("theory")
 
 
 def test_bounds_that_are_wrong_differ_however_wide_they_are() -> None:
-    told = ladder(Rung("theory", said=(0.1, 0.05, 1.0)), Rung("live", 3000, 19))
+    told = made_of(
+        Estimate("theory", said=(0.1, 0.05, 1.0)), Estimate("live", 3000, 19)
+    )
     assert told.differs_from("theory") == ["live"] and not told.cannot_tell("theory")
 
 
 def test_one_voice_agrees_with_nobody() -> None:
-    told = ladder(EXACT, AGREEING[4])
+    told = made_of(EXACT, AGREEING[4])
     assert told.verdict() == "Theory speaks: nothing to compare"
-    assert ladder(AGREEING[4]).verdict() == "No column speaks: nothing to compare"
+    assert made_of(AGREEING[4]).verdict() == "No column speaks: nothing to compare"
 
 
 # -- words and data --------------------------------------------------------------------
 
 
 def test_zero_is_told_with_its_n_and_its_bound() -> None:
-    assert Rung("live", 3000, 0).told() == "0 of 3,000, below 0.128 %"
-    assert Rung("theory", said=(0.0, 0.0, 0.0)).told() == "0 %"
+    assert Estimate("live", 3000, 0).told() == "0 of 3,000, below 0.128 %"
+    assert Estimate("theory", said=(0.0, 0.0, 0.0)).told() == "0 %"
 
 
 @pytest.mark.parametrize(
@@ -240,39 +242,39 @@ def test_a_share_has_three_digits_that_count(share: float, words: str) -> None:
 def test_the_table_has_a_line_for_every_column_and_tells_how_lateness_was_treated() -> (
     None
 ):
-    lines = ladder(*AGREEING).table().splitlines()
+    lines = made_of(*AGREEING).table().splitlines()
     assert [line.split()[0].lower() for line in lines[1:6]] == list(COLUMNS)
     assert lines[5] == 'Envoy  refused: hop.1.pool.reuse is "fifo"; allowed: "lifo"'
     assert lines[-1] == "live: 300 chains of 10 arrivals"
 
 
-def test_a_ladder_is_read_as_it_was_written(tmp_path: Path) -> None:
-    path = tmp_path / "ladder.json"
-    made = ladder(*AGREEING)
+def test_a_comparison_is_read_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "compare.json"
+    made = made_of(*AGREEING)
     path.write_text(json.dumps(made.to_json(), allow_nan=False))
-    assert Ladder.read(path) == made
+    assert Comparison.read(path) == made
 
 
-# -- the committed ladders -------------------------------------------------------------
+# -- the committed comparisons ---------------------------------------------------------
 
-CLIMBED = sorted(data("ladder").glob("*.json"))
+CLIMBED = sorted(data("compare").glob("*.json"))
 
 
-def test_every_scenario_of_the_ladder_comes_with_its_result() -> None:
-    scenarios = {path.stem for path in data("ladder").glob("*.toml")}
+def test_every_scenario_of_the_comparison_comes_with_its_result() -> None:
+    scenarios = {path.stem for path in data("compare").glob("*.toml")}
     assert {path.stem for path in CLIMBED} == scenarios
     assert len(CLIMBED) == 3
 
 
 @pytest.mark.parametrize("path", CLIMBED, ids=lambda path: path.stem)
-def test_a_committed_ladder_is_that_of_its_scenario_and_its_columns_agree(
+def test_a_committed_comparison_is_that_of_its_scenario_and_its_columns_agree(
     path: Path,
 ) -> None:
-    made = Ladder.read(path)
+    made = Comparison.read(path)
     assert made.scenario == Scenario.from_toml(path.with_suffix(".toml"))
     assert (
         made.command
-        == f"labkit ladder data/ladder/{path.stem}.toml --requests 1500 --json"
+        == f"labkit compare data/compare/{path.stem}.toml --requests 1500 --json"
     )
     assert [rung.label for rung in made.rungs] == list(COLUMNS)
     assert not any(rung.refused for rung in made.rungs)
@@ -280,8 +282,8 @@ def test_a_committed_ladder_is_that_of_its_scenario_and_its_columns_agree(
 
 
 @pytest.mark.parametrize("path", CLIMBED, ids=lambda path: path.stem)
-def test_theory_still_says_what_a_committed_ladder_has_of_it(path: Path) -> None:
-    theory = Ladder.read(path).rungs[0]
+def test_theory_still_says_what_a_committed_comparison_has_of_it(path: Path) -> None:
+    theory = Comparison.read(path).rungs[0]
     now = predicted(Scenario.from_toml(path.with_suffix(".toml")))
     assert theory.share == pytest.approx(now.share, rel=0.01)
 
@@ -294,29 +296,29 @@ def words_of(ax: Any) -> list[str]:
 
 
 def test_the_figure_has_a_row_for_every_column_with_its_interval() -> None:
-    ax = figures.ladder(AGREEING, title=ladder(*AGREEING).headline())
+    ax = figures.comparison(AGREEING, title=made_of(*AGREEING).headline())
     words = words_of(ax)
     assert all(name in words for name in (*COLUMNS[:4], "Envoy"))
     assert "95 of 3,000, 3.17 %" in words
     assert any(word.startswith("refused: hop.1.pool.reuse") for word in words)
     assert len(ax.containers) == 3
-    assert figures.ladder(AGREEING, ax=ax) is ax and len(ax.containers) == 3
+    assert figures.comparison(AGREEING, ax=ax) is ax and len(ax.containers) == 3
 
 
-def test_a_ladder_of_zeros_draws_how_far_each_column_can_see() -> None:
-    rungs = [Rung("theory", said=(0.0, 0.0, 0.0)), Rung("live", 3000, 0)]
-    ax = figures.ladder(rungs)
+def test_a_comparison_of_zeros_draws_how_far_each_column_can_see() -> None:
+    rungs = [Estimate("theory", said=(0.0, 0.0, 0.0)), Estimate("live", 3000, 0)]
+    ax = figures.comparison(rungs)
     assert "0 of 3,000, below 0.128 %" in words_of(ax)
     assert ax.get_xlim()[1] == pytest.approx(1.06 * rungs[1].interval[1])
     assert "No request fails, in any column" in words_of(ax)
 
 
 def test_bounds_are_a_band_and_nothing_to_say_is_drawn_too() -> None:
-    figures.ladder([Rung("theory", said=(0.03, 0.01, 0.05))])
-    figures.ladder([AGREEING[4]])
+    figures.comparison([Estimate("theory", said=(0.03, 0.01, 0.05))])
+    figures.comparison([AGREEING[4]])
 
 
 def test_the_alt_text_says_what_the_figure_shows() -> None:
     text = told(AGREEING, "Three agree")
-    assert text.startswith("The ladder of truth. Three agree. theory: 3 %.")
+    assert text.startswith("Five answers to one question. Three agree. theory: 3 %.")
     assert "live: 95 of 3,000, 3.17 %." in text
