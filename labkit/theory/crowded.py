@@ -166,12 +166,13 @@ def _unused_share(case: _Case) -> float:
     only a request that overlaps again reaches it: with the share q of requests that
     overlap, at most 2 q L w q.
 
-    The w of the unused one: its server has sent no response, and closes at I without
-    a drain; and its pool knows no hint.
+    The w of the unused one: Envoy, which alone ends it for idleness, has sent no
+    response, and closes at I without a drain; and its pool knows no hint.
     """
     hop, rate = case.hop, case.rate
     widest = race_window(hop).width
-    if math.isfinite(hop.server.idle_timeout):
+    closes = hop.server.personality in CLOSES_UNUSED
+    if closes and math.isfinite(hop.server.idle_timeout):
         widest = max(widest, _unused_window(hop).width)
     overlaps = -math.expm1(-rate * case.service(1.0).overlap)
     return 2.0 * overlaps * overlaps * min(1.0, rate * widest)
