@@ -79,19 +79,17 @@ def empty(values: HopValues, rows: int, burst: int) -> PoolState:
     )
 
 
-def queue_kept(values: HopValues, burst: int) -> int:
+def queue_kept(values: HopValues, burst: int, few: int = _FEW) -> int:
     """How many starts to remember: all that may wait, where there may be too many."""
     if values.max_connections < 256 or burst > _FEW:
         return int(max(1, min(values.max_pending, 4096)))
-    return int(max(1, min(values.max_pending, _FEW)))
+    return int(max(1, min(values.max_pending, few)))
 
 
 def select(state: PoolState, rows: Rows) -> PoolState:
     """A copy of some rows."""
-    told = {
-        name: np.ascontiguousarray(getattr(state, name)[..., rows])
-        for name in PoolState.__slots__
-    }
+    # By take, which is several times quicker than an index and copies in one go.
+    told = {name: getattr(state, name).take(rows, -1) for name in PoolState.__slots__}
     return PoolState(**told)
 
 
