@@ -265,13 +265,16 @@ def _open(
     state: PoolState, values: HopValues, rows: Rows, column: Rows, opened: Floats
 ) -> None:
     """A connection that has served nobody: its server ends it without draining, for
-    its age, or, as Envoy alone does (row B2), for its idleness."""
+    its age, or, as Envoy alone does (row B2), for its idleness, or, as all others do,
+    because the head of a first request does not come."""
     delay = at(values.delay, rows)
     met = opened - delay
     end = met + at(values.life, rows)
     if values.closes_unused:
         idle = _ticked(state, values, rows, met + at(values.idle, rows))
         end = np.minimum(idle, end)
+    else:
+        end = np.minimum(met + values.first_within, end)
     gone = np.minimum(
         opened + at(values.patience, rows), opened + at(values.pool_life, rows)
     )
