@@ -134,6 +134,8 @@ def test_phases_and_window_are_what_the_virtual_lab_does(one: Hop) -> None:
     assert window_at_source(scenario, 0) == window
     for phase in phases(one):
         end = min(phase.end, phase.start + 7.0)
+        if end - phase.start < 1e-5:  # no wider than what rounding makes of nothing
+            continue
         # In the middle and at either edge, but for what a clock's rounding may be.
         for gap in (phase.start + 1e-6, (phase.start + end) / 2, end - 1e-6):
             outcome, failed = told_by_the_lab(scenario, gap)
