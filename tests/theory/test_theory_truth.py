@@ -279,7 +279,7 @@ def test_poisson_requests_fail_as_often_as_theory_says(asked: Scenario) -> None:
     assert told.low - spread < run.failed / 1500 < told.high + spread
 
 
-def test_a_connection_that_was_never_used_is_closed_without_a_drain() -> None:
+def test_envoy_closes_a_connection_that_was_never_used_without_a_drain() -> None:
     """C is below I + D - 2d, the rule for a connection that was used, not below I - 2d.
 
     A request that finds the first connection busy opens another, and takes the first
