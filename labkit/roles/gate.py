@@ -23,7 +23,6 @@ from aiohttp import web
 from labkit.net import reset
 from labkit.personalities import (
     ANSWERS_HALF_CLOSED,
-    ENDS_UNUSED,
     SAYS_KEEP_ALIVE,
     SILENT_TO_LATE_HEADS,
 )
@@ -283,7 +282,7 @@ class Gate(asyncio.Protocol):
         self._idle_timer = self._life_timer = None
         if self._phase is OPEN:
             self._arm_life()
-            if not self._busy and self._idle_counts():
+            if not self._busy:
                 self._arm_idle()
 
     # -- timers --------------------------------------------------------------------
@@ -303,10 +302,6 @@ class Gate(asyncio.Protocol):
         if tick and deadline < math.inf:
             deadline = math.ceil(deadline / tick - 1e-9) * tick
         return deadline
-
-    def _idle_counts(self) -> bool:
-        """Does the idle timeout run? It counts from a response, but for Envoy."""
-        return self._requests > 0 or self._settings.personality in ENDS_UNUSED
 
     def _arm_idle(self) -> None:
         self._idle_timer = self._at(self._idle_deadline(), self._idle_is_up)
