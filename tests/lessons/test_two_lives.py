@@ -67,6 +67,7 @@ def test_every_road_to_five_and_one_is_accepted(changes: dict[str, Any]) -> None
     [
         {"hop.1.server.max_requests_per_connection": 1},
         {"hop.1.pool.idle_timeout": 0.01},
+        {"hop.1.server.idle_timeout": 0.01},
         {"origin.fin_after": 0.0},
     ],
 )
@@ -84,7 +85,7 @@ def test_every_road_to_one_and_five_is_accepted(changes: dict[str, Any]) -> None
             "client → proxy: 5 connections instead of 1",
             "closed by the proxy after 1 request (Connection: close)",
         ),
-        ({"hop.1.server.idle_timeout": 0.01}, "Request 1", "No request may fail"),
+        ({"origin.script": "reset"}, "Request 1", "No request may fail"),
         (
             {
                 "traffic.http_version": "1.0",
