@@ -303,7 +303,7 @@ def test_only_envoy_closes_a_connection_that_was_never_used_and_without_a_drain(
     asked = joined([], hop, [], rate=1.0, requests=1500)
     run, told = labkit.run(asked, progress=False), predicted(asked)
     assert safe(hop) and (run.failed > 0) is closes
-    assert told.low == 0.0 and run.failed / 1500 < told.high
+    assert told.low == 0.0 and run.failed / 1500 <= told.high
     queued = labkit.run(asked.replace("hop.0.pool.max_connections", 1), progress=False)
     assert queued.failed == 0
 
