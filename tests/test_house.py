@@ -153,10 +153,10 @@ def test_nobody_is_told_to_install_another_projects_package() -> None:
     ("text", "is_wrong"),
     [
         ("pip install {}", True),
-        ("pip install '{}[field]'", True),
+        ("pip install '{}[proxies]'", True),
         ("-e {}[dask]", True),
         ("pip install -q -U {}", True),
-        ("pip install 'http-connection-lab[field]'", False),
+        ("pip install 'http-connection-lab[proxies]'", False),
         ("pip install -e . && {} start", False),
         ("`pip install -e .`, then `{} start`", False),
         ("pip install -c constraints.txt -e .", False),

@@ -116,15 +116,19 @@ any_hops = st.builds(
 
 
 def told_by_the_lab(scenario: Scenario, gap: float) -> tuple[Outcome, bool]:
-    """What became of a request after this gap, and did it fail?"""
-    done = run(trial(scenario, gap), progress=False)
-    probe, lives = done.exchanges[1], [x for x in done.lives if x.hop == 0]
-    if not probe.executed:
-        return LOST, probe.failed
-    if len(lives) > 1:
-        return GONE, probe.failed
-    closes = lives[0].why == "announced by the server"
-    return ANNOUNCED if closes else SERVED, probe.failed
+    """What became of a request after this gap, and did it fail?
+
+    A last one, at once after it, tells whether its connection was announced to end.
+    """
+    three = {"traffic.gaps": [gap, 0.0], "traffic.requests": 3}
+    done = run(trial(scenario, gap).replace_all(three), progress=False)
+    first, probe, last = (each.connections[0] for each in done.exchanges)
+    failed = done.exchanges[1].failed
+    if not done.exchanges[1].executed:
+        return LOST, failed
+    if probe != first:
+        return GONE, failed
+    return (SERVED if last == probe else ANNOUNCED), failed
 
 
 @effort(max_examples=40)
@@ -134,6 +138,8 @@ def test_phases_and_window_are_what_the_virtual_lab_does(one: Hop) -> None:
     assert window_at_source(scenario, 0) == window
     for phase in phases(one):
         end = min(phase.end, phase.start + 7.0)
+        if end - phase.start < 1e-5:  # no wider than what rounding makes of nothing
+            continue
         # In the middle and at either edge, but for what a clock's rounding may be.
         for gap in (phase.start + 1e-6, (phase.start + end) / 2, end - 1e-6):
             outcome, failed = told_by_the_lab(scenario, gap)

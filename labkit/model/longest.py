@@ -128,9 +128,11 @@ def _wait(
         waiting = min(waiting, together)
     times = tries(scenario, index)
     # Who waits comes right after an answer, when no server has gone deaf: only before
-    # the first of them may a request have been lost.
-    each = known[index].served + 2.0 * scenario.hops[index].link.delay
-    spell = known[index].exchange - known[index].served
+    # the first of them may a request have been lost, or a connection be made.
+    trip = 2.0 * scenario.hops[index].link.delay
+    renews = _may_renew(scenario, index)
+    each = known[index].served + trip * renews
+    spell = known[index].exchange - known[index].served + trip
     line = math.inf
     if waiting < math.inf:
         line = math.ceil(waiting * times / most) * each + spell
@@ -139,6 +141,19 @@ def _wait(
     # They come as regularly as at the first hop, give or take what it took them.
     late = sum(hop.total - after.total for hop, after in pairwise(known[: index + 1]))
     return min(line, _served(scenario, int(most), each * times) + spell + late)
+
+
+def _may_renew(scenario: Scenario, index: int) -> bool:
+    """May a connection end with an answer, so that who waits has to open another?"""
+    pool, server = scenario.hops[index].pool, scenario.hops[index].server
+    limits = (
+        *(pool.max_requests_per_connection, pool.max_connection_duration),
+        *(server.max_requests_per_connection, server.max_connection_duration),
+    )
+    at_once = not pool.idle_timeout or not server.idle_timeout
+    is_silent = any(h.pool.failure in ("silent", "none") for h in scenario.hops[1:])
+    dies = scenario.origin.fails_after_execute > 0.0
+    return dies or is_silent or at_once or min(limits) < math.inf
 
 
 def _served(scenario: Scenario, connections: int, each: float) -> float:

@@ -70,8 +70,7 @@ class _Journey:
         self.length = np.zeros(len(point), dtype=np.intp)
         self.counts = Counts.zeros(hops, len(point))
         rows, now = np.arange(len(point)), np.zeros(len(point))
-        steps = self._steps(rows)
-        steps.pools = pools
+        steps = self._steps(rows, pools)
         while len(rows):
             place = first[rows] + self.length[rows]
             now = now + gaps[point[rows], place]
@@ -87,13 +86,13 @@ class _Journey:
             if len(on) < len(rows):
                 pools = [select(pool, on) for pool in steps.pools]
                 rows, now, latest = rows[on], now[on], latest[on]
-                steps = self._steps(rows)
-                steps.pools = pools
+                steps = self._steps(rows, pools)
 
-    def _steps(self, rows: Rows) -> Steps:
+    def _steps(self, rows: Rows, pools: list[PoolState]) -> Steps:
         values = self.way.values
         chance = Chance(values.seed, len(rows), DETOURS)
-        return Steps(values.of_rows(self.point[rows]), len(rows), chance)
+        taken = values.of_rows(self.point[rows])
+        return Steps(taken, len(rows), chance, pools)
 
     def _note(self, rows: Rows, steps: Steps) -> None:
         for name in Counts.__slots__:

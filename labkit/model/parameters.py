@@ -72,6 +72,7 @@ class HopValues:
     safe_life: bool
     resets: bool
     closes_unused: bool
+    first_within: float
     has_bursts: bool
     retry: Retry
     failure: str
@@ -196,6 +197,7 @@ def _hop(scenario: Scenario, index: int) -> HopValues:
         safe_life=server.http1_safe_max_connection_duration,
         resets=server.farewell == "rst",
         closes_unused=server.personality in ENDS_UNUSED,
+        first_within=server.request_headers_timeout,
         has_bursts=scenario.traffic.burst > 1,
         retry=pool.retry,
         failure=pool.failure,

@@ -79,19 +79,17 @@ def empty(values: HopValues, rows: int, burst: int) -> PoolState:
     )
 
 
-def queue_kept(values: HopValues, burst: int) -> int:
+def queue_kept(values: HopValues, burst: int, few: int = _FEW) -> int:
     """How many starts to remember: all that may wait, where there may be too many."""
     if values.max_connections < 256 or burst > _FEW:
         return int(max(1, min(values.max_pending, 4096)))
-    return int(max(1, min(values.max_pending, _FEW)))
+    return int(max(1, min(values.max_pending, few)))
 
 
 def select(state: PoolState, rows: Rows) -> PoolState:
     """A copy of some rows."""
-    told = {
-        name: np.ascontiguousarray(getattr(state, name)[..., rows])
-        for name in PoolState.__slots__
-    }
+    # By take, which is several times quicker than an index and copies in one go.
+    told = {name: getattr(state, name).take(rows, -1) for name in PoolState.__slots__}
     return PoolState(**told)
 
 
@@ -267,13 +265,16 @@ def _open(
     state: PoolState, values: HopValues, rows: Rows, column: Rows, opened: Floats
 ) -> None:
     """A connection that has served nobody: its server ends it without draining, for
-    its age, or, as Envoy alone does (row B2), for its idleness."""
+    its age, or, as Envoy alone does (row B2), for its idleness, or, as all others do,
+    because the head of a first request does not come."""
     delay = at(values.delay, rows)
     met = opened - delay
     end = met + at(values.life, rows)
     if values.closes_unused:
         idle = _ticked(state, values, rows, met + at(values.idle, rows))
         end = np.minimum(idle, end)
+    else:
+        end = np.minimum(met + values.first_within, end)
     gone = np.minimum(
         opened + at(values.patience, rows), opened + at(values.pool_life, rows)
     )

@@ -24,7 +24,7 @@ from labkit.model.outcomes import (
     coded,
 )
 from labkit.model.parameters import Bools, Floats, HopValues, Ints, Rows, Values, at
-from labkit.model.pools import acquire, empty, lose, release
+from labkit.model.pools import PoolState, acquire, empty, lose, release
 from labkit.model.streams import Chance
 from labkit.settings import Retry, SettingsError
 from labkit.settings.personalities import Habit
@@ -66,7 +66,8 @@ class Result:
 
 
 class Steps:
-    """Rows of replications of one chain; ``values`` has one value per row.
+    """Rows of replications of one chain; ``values`` has one value per row, ``pools``
+    are those that they begin with (None: empty ones).
 
     ``behind``: how many requests of the same burst are still to be taken up. They
     have their connections before the present one may need a second try.
@@ -74,10 +75,18 @@ class Steps:
 
     behind = 0
 
-    def __init__(self, values: Values, rows: int, chance: Chance) -> None:
+    def __init__(
+        self,
+        values: Values,
+        rows: int,
+        chance: Chance,
+        pools: list[PoolState] | None = None,
+    ) -> None:
         self.values = values
         self.chance = chance
-        self.pools = [empty(hop, rows, values.burst) for hop in values.hops]
+        if pools is None:
+            pools = [empty(hop, rows, values.burst) for hop in values.hops]
+        self.pools = pools
         self.counts = Counts.zeros(len(values.hops), rows)
         self._rows = rows
         self._repeating = 0  # hops that are at a further try

@@ -108,10 +108,11 @@ def _run(block: Block, rows: Rows, starts: list[PoolState] | None) -> SegmentOut
     """Some rows from their first step to their last."""
     chance = block.chance
     chance.chosen = rows
-    steps = Steps(block.values.of_rows(rows), len(rows), chance)
+    pools = None
     if starts is not None:
         everybody = np.arange(len(rows))
-        steps.pools = [select(state, everybody) for state in starts]
+        pools = [select(state, everybody) for state in starts]
+    steps = Steps(block.values.of_rows(rows), len(rows), chance, pools)
     gaps = np.ascontiguousarray(block.gaps[:, rows])
     codes = np.empty(gaps.shape, dtype=np.int16)
     now, latest = np.zeros(len(rows)), np.zeros(len(rows))

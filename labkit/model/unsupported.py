@@ -9,7 +9,7 @@ from labkit.model.instants import INSTANT, coincidences
 from labkit.model.longest import Longest, longest, repeats, tries, under_way
 from labkit.roles.envoy.request_codec import METHODS
 from labkit.settings import Hop, Scenario, SettingsError, Traffic
-from labkit.settings.personalities import ENDS_UNUSED
+from labkit.settings.personalities import ENDS_UNUSED, SILENT_TO_LATE_HEADS
 from labkit.theory.window import hears_of_others, race_window
 
 # Names of request headers that change what becomes of a connection or a request.
@@ -144,6 +144,25 @@ def _of_a_hop(hop: Hop) -> Iterator[str]:
         )
 
 
+def _of_late_heads(hop: Hop, together: float) -> Iterator[str]:
+    """Who says 408 to a connection without a request gives its request that answer."""
+    server = hop.server
+    limit, personality = server.request_headers_timeout, server.personality
+    if personality in ENDS_UNUSED or limit == math.inf:
+        return
+    is_silent = personality in SILENT_TO_LATE_HEADS and server.farewell == "fin"
+    if not is_silent and (together > 1 or limit <= 2.0 * hop.link.delay):
+        yield (
+            f"server.request_headers_timeout is {limit:g} and a connection may wait "
+            "for its first request; the model has no 408"
+        )
+    elif abs(limit - 2.0 * hop.link.delay) < INSTANT:
+        yield (
+            f"server.request_headers_timeout is {limit:g}, a round trip; the model "
+            "does not know which is first"
+        )
+
+
 def _dies_unused(hop: Hop) -> bool:
     """Does the timer of a new connection end when that is made, or first used?"""
     idle, trip = hop.server.idle_timeout, 2.0 * hop.link.delay
@@ -199,10 +218,13 @@ def _of_order(
     """Requests are taken up in the order in which they came; where nothing is left to
     chance, and this is not the order of the lab, the counts would be others."""
     traffic, hop = scenario.traffic, scenario.hops[index]
-    if traffic.arrivals == "poisson" or traffic.jitter * (traffic.arrivals != "gaps"):
-        return
     burst = min(traffic.burst, traffic.requests)
     together = under_way(scenario, spans[0].total)
+    is_late = traffic.arrivals == "periodic" and traffic.jitter > 0.0
+    by_chance = is_late or traffic.arrivals == "poisson"
+    yield from _of_late_heads(hop, 1 if by_chance else together)
+    if by_chance:
+        return
     if burst > 1 and _may_answer_at_once(scenario, index, together):
         yield (
             "link.delay is 0, traffic.burst above 1 and an answer takes no time; the "

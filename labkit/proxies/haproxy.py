@@ -13,6 +13,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from labkit.net import LOOPBACK
 from labkit.proxies.errors import MissingProgram
 from labkit.proxies.program import (
     Directive,

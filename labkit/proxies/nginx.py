@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from labkit.net import LOOPBACK
 from labkit.proxies.errors import MissingProgram
 from labkit.proxies.nginx_logs import Logs
 from labkit.proxies.program import Directive, Place, Reader, Words, only, search, span

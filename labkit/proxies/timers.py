@@ -16,8 +16,11 @@ TOLERANCE = 0.1
 def why_server(settings: Server, age: float, quiet: float, requests: int) -> str:
     """Why a server may have closed: it lived for ``age``, sent nothing for ``quiet``.
 
-    Both in seconds. "" if no timer of its settings fits.
+    Both in seconds. "" if no timer of its settings fits. Before the first request
+    nginx and HAProxy limit the head, Envoy its idle time.
     """
+    if not requests and _fits(age, settings.request_headers_timeout):
+        return "request headers timeout"
     drain = settings.drain_timeout + settings.delayed_close_timeout
     goodbye = drain if requests else 0.0
     if _fits(quiet, settings.idle_timeout + goodbye):

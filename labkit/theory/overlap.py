@@ -166,19 +166,27 @@ def _unused_share(case: _Case) -> float:
     only a request that overlaps again reaches it: with the share q of requests that
     overlap, at most 2 q L w q.
 
-    The w of the unused one: its server has sent no response, and closes at I without
-    a drain; and its pool knows no hint.
+    The w of the unused one: its server has sent no response, and closes without a
+    drain, Envoy at I, others when the head of a first request is late; and its pool
+    knows no hint.
     """
     hop, rate = case.hop, case.rate
     widest = race_window(hop).width
-    if math.isfinite(hop.server.idle_timeout):
+    if math.isfinite(_unused_until(hop)):
         widest = max(widest, _unused_window(hop).width)
     overlaps = -math.expm1(-rate * case.service(1.0).overlap)
     return 2.0 * overlaps * overlaps * min(1.0, rate * widest)
 
 
+def _unused_until(hop: Hop) -> float:
+    """When a server ends a connection that has carried nothing, in seconds."""
+    server = hop.server
+    is_idle = server.personality in ENDS_UNUSED
+    return server.idle_timeout if is_idle else server.request_headers_timeout
+
+
 def _unused_window(hop: Hop) -> Window:
-    idle = hop.server.idle_timeout
+    idle = _unused_until(hop)
     start = max(0.0, idle - 2.0 * (hop.link.delay + hop.link.jitter))
     return Window(start, min(hop.pool.idle_timeout, idle + hop.link.jitter))
 

@@ -82,6 +82,7 @@ def test_every_road_to_five_and_one_is_accepted(changes: dict[str, Any]) -> None
         ANNOUNCED,
         {"hop.1.pool.idle_timeout": 0.01},
         {"hop.1.pool.max_connection_duration": 0.01},
+        {"hop.1.server.idle_timeout": 0.01},
         {"origin.fin_after": 0.0},
         {"hop.1.server.max_requests_per_connection": 1, "traffic.methods": {"POST": 1}},
     ],

@@ -19,10 +19,10 @@ Values = dict[str, tuple[Any, ...]]
 
 SERVER: Values = {
     "personality": ("plain", "plain", "envoy", "nginx", "haproxy", "alb"),
-    "idle_timeout": (1.0, 2.0, 3.0, INF),
+    "idle_timeout": (1.0, 2.0, 3.0, INF, 0.0, 0.0511, 0.1511),
     "drain_timeout": (0.0, 0.5),
     "delayed_close_timeout": (0.0, 1.0),
-    "max_connection_duration": (INF, INF, 7.0037, 1.0037),
+    "max_connection_duration": (INF, INF, 7.0037, 1.0037, 0.0537),
     "http1_safe_max_connection_duration": (True, False),
     "max_requests_per_connection": (INF, INF, 1, 2, 3, 7),
     "request_headers_timeout": (INF, 0.0513, 1.0),
@@ -56,7 +56,7 @@ RETRY: Values = {
     "buffer_limit": (1_048_576, 10),
 }
 TRAFFIC: Values = {
-    "burst": (1, 1),
+    "burst": (1, 1, 1, 2, 3, 6),
     "methods": ({"POST": 1.0}, {"PUT": 1.0}, {"HEAD": 1.0}, {"FOO": 1.0}),
     "body_bytes": (0, 10, 1000, 50_000, 1_200_000),
     "headers": ({"x-a": "b"}, {"Idempotency-Key": "a"}, {"Expect": "100-continue"}),

