@@ -14,7 +14,7 @@ import labkit
 from labkit.clock import VirtualLoop, run_nested
 from labkit.net.memory import MemoryNetwork
 from labkit.records.ledger import Ledger
-from labkit.roles.server import HopServer
+from labkit.roles.server.server import HopServer
 from labkit.settings import Hop, Link, Pool, Scenario, Server, Traffic
 
 OTHERS = ("plain", "nginx", "haproxy", "alb")

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 SECONDS_TO_IMPORT = 0.15
 DISTRIBUTION = "http-connection-lab"
-EXTRAS = ("field", "dask", "parquet", "bench", "dev")
+EXTRAS = ("proxies", "dask", "parquet", "bench", "dev")
 HEAVY = ("numpy", "matplotlib", "ipywidgets", "aiohttp", "asyncio")
 
 

@@ -172,7 +172,7 @@ def _valid(path: str, field: Field[Any], value: Any) -> Any:
         return checked(path, data["kind"], value)
     if "group" in data:
         if not isinstance(value, data["group"]):
-            raise refusal(path, value, f"a {data['part'].__name__}")
+            raise refusal(path, value, f"a {data['group'].__name__}")
         return value
     return _valid_list(path, data["each"], data["range"], value)
 

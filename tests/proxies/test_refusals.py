@@ -36,7 +36,7 @@ def test_every_knob_of_a_proxy_has_its_word_or_its_refusal(name: str) -> None:
 
 
 def test_the_page_on_real_proxies_shows_the_table_of_knobs() -> None:
-    page = Path(__file__).resolve().parents[2] / "docs" / "field.md"
+    page = Path(__file__).resolve().parents[2] / "docs" / "proxies.md"
     assert table() in page.read_text()
 
 

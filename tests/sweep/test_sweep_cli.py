@@ -136,13 +136,13 @@ def test_bad_input_is_one_line_and_nothing_is_run(
 INTERRUPTED = """
 import os, signal, sys
 from labkit.cli import main
-from labkit.sweep import ways
-inner = ways.work
+from labkit.sweep import backends
+inner = backends.work
 def work(job):
     if job.points[0].index == 2:
         os.kill(os.getpid(), signal.SIGINT)
     return inner(job)
-ways.work = work
+backends.work = work
 sys.exit(main(["sweep", *sys.argv[1:]]))
 """
 
