@@ -6,22 +6,20 @@ was there and returns the Axes.
 
 from __future__ import annotations
 
+from labkit.figures.diagrams import farewell, lifelines, sequence
 from labkit.figures.draw import paper, png
-from labkit.figures.farewell import farewell
 from labkit.figures.gap import gap
 from labkit.figures.headline import alt_text
 from labkit.figures.heatmap import heatmap
 from labkit.figures.hump import hump
 from labkit.figures.ladder import ladder
 from labkit.figures.lateness import lateness
-from labkit.figures.lifelines import lifelines
 from labkit.figures.margins import margins
 from labkit.figures.outcomes import outcomes
 from labkit.figures.phases import phases
 from labkit.figures.picture import Picture
 from labkit.figures.rates import Edge, rates
 from labkit.figures.saving import save, svg
-from labkit.figures.sequence import sequence
 
 __all__ = [
     "Edge",

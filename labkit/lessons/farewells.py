@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from labkit.clock import Deadlock, HorizonPassed
 from labkit.farewell import Farewell, Note
-from labkit.figures.farewell import farewell
+from labkit.figures import farewell
 from labkit.lab import Run
 from labkit.lessons.peers import Peer, Program, agree, perform, span
 from labkit.lessons.verdict import Verdict

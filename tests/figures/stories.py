@@ -120,9 +120,8 @@ def one_lost_request() -> Written:
 
 
 def overlaps(ax: Axes) -> list[tuple[str, str]]:
-    """Texts that touch each other or leave the figure, by their extents when drawn."""
+    """Texts that touch each other or leave the figure, by their extents on paper."""
     canvas = figure_of(ax).canvas
-    canvas.draw()
     renderer = canvas.get_renderer()  # type: ignore[attr-defined]
     boxes = [(t.get_text(), t.get_window_extent(renderer)) for t in ax.texts]
     wide, high = canvas.get_width_height()
