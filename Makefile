@@ -47,10 +47,11 @@ lint: $(VENV)/.for-dev
 notebooks: $(VENV)/.for-dev
 	$(BIN)/python tools/execute_notebooks.py $(ARGS)
 
-# Real proxies in the place of ours, then what docs/fidelity.md says, measured anew: that
-# wants the machine to itself.
+# Real proxies in the place of ours, what the course says to type into them, then what
+# docs/fidelity.md says, measured anew: that wants the machine to itself.
 fidelity: $(VENV)/.for-bench
-	$(BIN)/python -m pytest $(TWO) -m real tests/field $(ARGS) || [ $$? -eq 5 ]
+	$(BIN)/python -m pytest $(TWO) -m real tests/field tests/snippets $(ARGS) \
+		|| [ $$? -eq 5 ]
 	$(BIN)/python -m pytest -m fidelity tests/fidelity $(ARGS) || [ $$? -eq 5 ]
 
 bench: $(VENV)/.for-bench

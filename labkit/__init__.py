@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from labkit.clock import Deadlock, HorizonPassed, NotSupported, VirtualLoop
+    from labkit.doctor import explain
     from labkit.field import FieldError
     from labkit.gaps import measure_gaps
     from labkit.lab import Lab, Run, arun, run, run_many
@@ -38,6 +39,7 @@ __version__ = "0.1.0"
 _HOME = {
     **dict.fromkeys(("Deadlock", "HorizonPassed", "NotSupported"), "labkit.clock"),
     "VirtualLoop": "labkit.clock",
+    "explain": "labkit.doctor",
     "FieldError": "labkit.field.trouble",
     **dict.fromkeys(("Lab", "Run", "arun", "run", "run_many"), "labkit.lab"),
     **dict.fromkeys(("Hop", "Link", "Origin", "Pool", "Retry"), "labkit.settings"),
@@ -77,6 +79,7 @@ __all__ = [
     "VirtualLoop",
     "WireEvent",
     "arun",
+    "explain",
     "measure_gaps",
     "panel",
     "run",

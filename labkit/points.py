@@ -94,11 +94,12 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """What became of some requests, as their client and their origin saw it.
+    """What became of some requests: each of them has exactly one of six fates.
 
-    ``answered`` were, and executed once at the most; ``failed`` never reached the
-    application; ``lost`` were executed and the client heard of no answer;
-    ``twice`` were executed more than once, answered or not.
+    A request was answered or it failed, and the origin executed it never, once or
+    more than once: ``unexecuted``, ``answered`` and ``twice`` were answered,
+    ``failed``, ``lost`` and ``lost_twice`` were not, each in that order. An
+    upstream's own 500 is an answer (``Exchange.failed``).
     """
 
     label: str
@@ -106,30 +107,42 @@ class Outcomes:
     failed: int
     lost: int
     twice: int
+    lost_twice: int = 0
+    unexecuted: int = 0
 
     @classmethod
     def of(cls, label: str, exchanges: Iterable[Exchange]) -> Outcomes:
         """Count the requests of a run, or some of them."""
         told = Counter(_fate(exchange) for exchange in exchanges)
-        return cls(label, *(told[name] for name in FATES))
+        return cls(label, **{name: told[name] for name in FATES})
 
     @property
     def counts(self) -> tuple[int, ...]:
         """In the order of FATES."""
-        return (self.answered, self.failed, self.lost, self.twice)
+        return tuple(getattr(self, name) for name in FATES)
 
     @property
     def requests(self) -> int:
         """How many in all."""
         return sum(self.counts)
 
+    @property
+    def unanswered(self) -> int:
+        """How many failed, executed or not."""
+        return self.failed + self.lost + self.lost_twice
 
-FATES = ("answered", "failed", "lost", "twice")
+    @property
+    def repeated(self) -> int:
+        """How many were executed more than once, answered or not."""
+        return self.twice + self.lost_twice
+
+
+# By what the client saw, then by how often the origin executed it: never, once, more.
+_ANSWERED = ("unexecuted", "answered", "twice")
+_FAILED = ("failed", "lost", "lost_twice")
+# As they are stacked: what went well first, and all that failed together at the end.
+FATES = ("answered", "unexecuted", "twice", *_FAILED)
 
 
 def _fate(exchange: Exchange) -> str:
-    if exchange.executed > 1:
-        return "twice"
-    if not exchange.failed:
-        return "answered"
-    return "lost" if exchange.executed else "failed"
+    return (_FAILED if exchange.failed else _ANSWERED)[min(exchange.executed, 2)]

@@ -124,12 +124,35 @@ def test_the_word_for_requests_that_never_left_saves_none_that_did() -> None:
     assert done.hops[1].retries == 0
 
 
-def test_a_retry_of_what_was_executed_is_a_second_payout() -> None:
+SINCE_1_24 = (
+    'hop.1.pool.retry.retry_on=["connect-failure", "refused-stream", "unavailable", '
+    '"cancelled", "retriable-status-codes"]'
+)
+
+
+def test_an_outer_proxy_that_repeats_a_503_makes_a_second_payout() -> None:
     done = run("istio-50506")
     assert done.failed == 0 and done.duplicates == done.hops[1].retries >= 5
-    careful = run("istio-50506", 'hop.1.pool.retry.methods=["GET"]')
-    assert careful.duplicates == 0 and careful.failed >= 5
-    assert all(lost.executed == 1 for lost in careful.failures)
+    assert done.hops[2].retries == 0
+    paid_again = [each for each in done.exchanges if each.executed > 1]
+    assert {(each.status, each.executed) for each in paid_again} == {(200, 2)}
+
+
+def test_without_a_list_of_codes_the_payout_is_made_once_and_the_answer_is_a_503() -> (
+    None
+):
+    done = run("istio-50506", SINCE_1_24)
+    assert done.duplicates == done.hops[1].retries == 0 and done.failed >= 5
+    assert {(lost.status, lost.executed) for lost in done.failures} == {(503, 1)}
+    assert {(lost.flags, lost.details) for lost in done.failures} == {
+        ("-", "via_upstream")
+    }
+
+
+def test_an_application_that_dies_every_time_executes_three_times() -> None:
+    done = run("istio-50506", "origin.fails_after_execute=1.0", "traffic.requests=20")
+    assert {(lost.status, lost.executed) for lost in done.failures} == {(503, 3)}
+    assert dict(done.flags) == {"URX": done.requests}
 
 
 def test_a_silent_proxy_leaves_its_client_without_a_status() -> None:

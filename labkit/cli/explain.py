@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from argparse import Namespace
 
 
@@ -9,5 +10,6 @@ def explain(arguments: Namespace) -> int:
     """Print what the index knows of the words; returns the exit status."""
     from labkit.doctor import explain as look_up
 
-    print(look_up(" ".join(arguments.text)))
+    told = look_up(" ".join(arguments.text))
+    print(json.dumps(told.as_dict()) if arguments.json else told)
     return 0

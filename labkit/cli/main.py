@@ -203,4 +203,5 @@ def _add_explain(verbs: Verbs) -> None:
 
     verb = verbs.add_parser("explain", help="say what an error string means")
     verb.add_argument("text", nargs="+", metavar="TEXT")
+    verb.add_argument("--json", action="store_true", help="print one JSON object")
     verb.set_defaults(verb=explain, takes_rest=False)

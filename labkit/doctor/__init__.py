@@ -1,5 +1,6 @@
 """From a symptom to its cause: the index of error strings."""
 
-from labkit.doctor.errors import Entry, Explanation, explain
+from labkit.doctor.errors import explain
+from labkit.doctor.explanation import Entry, Explanation
 
 __all__ = ["Entry", "Explanation", "explain"]

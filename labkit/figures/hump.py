@@ -31,12 +31,14 @@ def hump(
     guess: float | None = None,
     title: str | None = None,
     facts: str = "",
+    linear: bool = False,
 ) -> Axes:
     """Draw the share of failed requests over the rate of requests, in 1/s.
 
     ``window`` is the race window (a, b), whose peak is marked; ``here`` marks the
     rate that the reader has, ``guess`` the rate at which somebody expected the peak.
-    The rest is as in :func:`labkit.figures.rates`.
+    On a ``linear`` scale of shares the hump looks as high as it is; decades show what
+    is rare. The rest is as in :func:`labkit.figures.rates`.
     """
     if ax is None:
         ax = draw.paper(plot.WIDTH, plot.HEIGHT)
@@ -50,16 +52,17 @@ def hump(
     box = Box(plot.LEFT, top + 8.0, sheet.width - 5.0, bottom)
     marked = [rate for rate in (summit, here, guess) if rate is not None]
     x = scales.along([*known.knob, *marked], box.left + 2.0, box.right - 2.0)
-    frame = Frame(box, x, known.scale(box.top + room, box.bottom))
+    frame = Frame(box, x, known.scale(box.top + room, box.bottom, linear))
     plot.upright(sheet, box, frame.y, scales.percents(frame.y), "failed requests")
     below = Box(box.left, box.top, box.right, box.bottom + known.lanes())
     if summit is not None:
         plot.upright_at(sheet, x.at(summit), below, BLACK)
-        _name(sheet, frame, summit)
+        _name(sheet, frame, summit, f"{FORMULA} = {rate(summit)}")
     if here is not None:
         plot.upright_at(sheet, x.at(here), below, INK, _HERE)
     if guess is not None:
         plot.upright_at(sheet, x.at(guess), below, INK, _GUESS)
+        _name(sheet, frame, guess, "your guess")
     rated.draw(sheet, known, frame)
     plot.across(sheet, below, x, scales.numbers(x, "/s"), "request rate")
     return draw.put(sheet, ax)
@@ -73,13 +76,12 @@ def summit_of(window: Window | None) -> float | None:
     return rate if 0.0 < rate < math.inf else None
 
 
-def _name(sheet: Sheet, frame: Frame, summit: float) -> None:
-    """The formula of the peak beside its line, on the side with more room."""
-    x, box = frame.x.at(summit), frame.box
+def _name(sheet: Sheet, frame: Frame, at: float, told: str) -> None:
+    """Words beside an upright line, on the side with more room."""
+    x, box = frame.x.at(at), frame.box
     left = x - box.left > box.right - x
-    at = x - 3.0 if left else x + 3.0
-    told = f"{FORMULA} = {rate(summit)}"
-    word = Word(told, at, box.top + 1.8, "right" if left else "left")
+    start = x - 3.0 if left else x + 3.0
+    word = Word(told, start, box.top + 1.8, "right" if left else "left")
     plot.on_ground(sheet, word, PAPER)
 
 

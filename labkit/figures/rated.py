@@ -1,7 +1,8 @@
 """Shares of failed requests over a knob: the theory's line, the model's band, dots.
 
 A share that was counted as zero is no zero: below the frame each source of truth
-has a lane for it, which says of how many and below what it must be.
+has a lane for it, which says that none failed, of how many, and below what the share
+must be.
 """
 
 from __future__ import annotations
@@ -29,9 +30,11 @@ from labkit.points import Curve, RatePoint, RateSeries
 
 MODEL = "model"
 _TINT = "#009E7338"  # of the model's band: its green, translucent
-_LANE, _GAP = 5.4, 0.8
+_LANE, _GAP = 5.4, 1.8
 _DODGE = 1.7  # mm between dots of several engines at one place
 _THEORY = MARKS["theory"].colour
+# So many stretches without a failure are told one by one.
+_RUNS = 3
 # A curve may fall for ever; without counts it is drawn down to this part of its top.
 _DEEPEST = 1e-4
 
@@ -76,7 +79,7 @@ class Rated:
         """How high the lanes below the frame are, in mm."""
         return _GAP + _LANE * len(self.zeros) if self.zeros else 0.0
 
-    def scale(self, top: float, bottom: float) -> Scale:
+    def scale(self, top: float, bottom: float, linear: bool = False) -> Scale:
         """The scale of the shares above zero, whiskers and all.
 
         Whether they span decades is the theory's to say, if there is one: chance does
@@ -92,11 +95,18 @@ class Rated:
         floor = max(lines, default=0.0) * _DEEPEST
         lines = [y for y in lines if y >= floor]
         most = max([*whiskers, *lines, scales.COUNTABLE])
-        if not _is_wide(lines or [p.share for p in found]):
+        if linear or not _is_wide(lines or [p.share for p in found]):
             return scales.shares([most], bottom, top)
         rarest = scales.COUNTABLE / 100.0
-        shown = [max(share, rarest) for share in (*whiskers, *lines)]
+        shown = [max(share, rarest) for share in (*whiskers, *_countable(lines, found))]
         return scales.shares([*shown, most], bottom, top)
+
+
+def _countable(lines: Sequence[float], found: Sequence[RatePoint]) -> list[float]:
+    """The shares of the theory without those that are far below all counts."""
+    least = min((point.interval[0] for point in found), default=0.0)
+    floor = min(least, max(lines, default=0.0) / 10.0)
+    return [share for share in lines if share >= floor]
 
 
 def _is_wide(shares: Sequence[float]) -> bool:
@@ -170,9 +180,6 @@ def draw(sheet: Sheet, rated: Rated, frame: Frame) -> None:
         _dots(sheet, frame, each, aside)
     for row, each in enumerate(rated.zeros):
         _lane(sheet, frame, each, frame.box.bottom + _GAP + _LANE * row)
-    if rated.zeros:
-        middle = frame.box.bottom + (_GAP + rated.lanes()) / 2.0
-        sheet.write(Word("0 %", frame.box.left - 1.8, middle, "right"))
 
 
 def _curve(
@@ -221,19 +228,21 @@ def _place(frame: Frame, x: float, share: float) -> Point:
 
 
 def _band(sheet: Sheet, frame: Frame, points: Sequence[RatePoint]) -> None:
-    """The model's intervals as a band; it breaks where the counts become zero."""
-    green = MARKS[MODEL].colour
+    """The model's intervals as one band, which reaches down to the bottom where
+    nothing was counted; the shares as a line, which breaks there."""
+    if not points:
+        return
+    green, here = MARKS[MODEL].colour, _widened(points)
+    low = [_place(frame, x, p.interval[0]) for x, p in here]
+    high = [_place(frame, x, p.interval[1]) for x, p in here]
+    sheet.areas.append(Area((*low, *reversed(high)), _TINT, layer=BOXES))
     for none, run in itertools.groupby(points, lambda p: p.failed == 0):
-        here = _widened(list(run))
-        low = [_place(frame, x, p.interval[0]) for x, p in here]
-        high = [_place(frame, x, p.interval[1]) for x, p in here]
-        sheet.areas.append(Area((*low, *reversed(high)), _TINT, layer=BOXES))
         if not none:
-            shares = tuple(_place(frame, x, p.share) for x, p in here)
-            sheet.lines.append(Line(shares, green, 1.1, plot.DASHED, BOXES))
+            shares = [_place(frame, x, p.share) for x, p in _widened(list(run))]
+            sheet.lines.append(Line(tuple(shares), green, 1.1, plot.DASHED, BOXES))
 
 
-def _widened(run: list[RatePoint]) -> list[tuple[float, RatePoint]]:
+def _widened(run: Sequence[RatePoint]) -> list[tuple[float, RatePoint]]:
     """A band of a single point is as wide as a hair, so that it is seen."""
     if len(run) > 1:
         return [(point.at, point) for point in run]
@@ -260,6 +269,7 @@ def _lane(sheet: Sheet, frame: Frame, series: RateSeries, top: float) -> None:
     places = [frame.x.at(point.at) for point in series.points]
     word = _lane_words(words(series), places, box, middle)
     plot.on_ground(sheet, word, BAND)
+    sheet.write(Word("none", box.left - 1.8, middle, "right"))
     covered = word.box()
     for x in places:
         if not covered.left - 1.5 < x < covered.right + 1.5:
@@ -268,10 +278,10 @@ def _lane(sheet: Sheet, frame: Frame, series: RateSeries, top: float) -> None:
 
 def _lane_words(told: str, places: Sequence[float], box: Box, middle: float) -> Word:
     """The words where no mark stands; else at the right end, over the marks."""
-    room = textsize.width(told, LABEL) + 4.0
+    room = textsize.width(told, LABEL) + 6.0
     left, right = _widest(places, box.left, box.right)
     if right < box.right and right - left >= room:
-        return Word(told, left + 2.0, middle, "left")
+        return Word(told, left + (2.0 if left == box.left else 3.0), middle, "left")
     return Word(told, box.right - 2.0, middle, "right")
 
 
@@ -316,8 +326,19 @@ def sentence(series: RateSeries, name: Callable[[float], str]) -> str:
         return f"{told}."
     if len(none) == len(points):
         return f"{words(RateSeries(series.label, tuple(none)))} everywhere."
-    places = _span([point.at for point in none], name)
-    return f"{told}; none failed at {places}."
+    return f"{told}; none failed at {_places_without(points, name)}."
+
+
+def _places_without(points: Sequence[RatePoint], name: Callable[[float], str]) -> str:
+    """Where nothing failed, run by run; how often, where that is too long to tell."""
+    runs = [
+        [point.at for point in run]
+        for none, run in itertools.groupby(points, lambda point: not point.failed)
+        if none
+    ]
+    if len(runs) > _RUNS:
+        return f"{sum(map(len, runs))} of {len(points)} points"
+    return " and ".join(_span(run, name) for run in runs)
 
 
 def line_sentence(curve: Curve, name: Callable[[float], str]) -> str:

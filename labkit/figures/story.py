@@ -20,6 +20,7 @@ from labkit.figures.owners import (
     told,
 )
 from labkit.figures.record import RunLike
+from labkit.settings import Server
 from labkit.theory import duration
 from labkit.wire import ConnectionLife, Direction, Exchange, Kind, WireEvent
 
@@ -280,11 +281,24 @@ def _with_timer(run: RunLike, event: WireEvent, life: ConnectionLife) -> str:
         return event.kind.value
     why = life.why.replace("_", " ")
     hop = run.scenario.hops[event.hop]
+    last = _last_stage(hop.server) if by_server else ""
+    if last and why in _STAGED:
+        return f"{event.kind}: {last} over"
     timer = hop.server.idle_timeout if by_server else hop.pool.idle_timeout
-    drains = by_server and hop.server.drain_timeout + hop.server.delayed_close_timeout
-    if why != "idle timeout" or drains or math.isinf(timer):
+    if why != "idle timeout" or math.isinf(timer):
         return f"{event.kind}: {why}"
     return f"{event.kind} after {duration(timer)} idle"
+
+
+# Ends of a connection after which a server goes through its goodbye.
+_STAGED = ("idle timeout", "max connection duration")
+
+
+def _last_stage(server: Server) -> str:
+    """What a server waits for last before it closes, if its goodbye has stages."""
+    if server.delayed_close_timeout:
+        return "delayed close"
+    return "drain" if server.drain_timeout else ""
 
 
 def died(story: Story) -> Message | None:

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from labkit.lessons.often import chain, window
-from labkit.lessons.verdict import Verdict
+from labkit.lessons.verdict import Verdict, number_of
 from labkit.model import grid
 from labkit.settings import Scenario
 from labkit.theory import duration, errors_per_day, failure_share
@@ -49,7 +49,9 @@ def check_estimate(estimate: object) -> Verdict:
     """
     if not callable(estimate):
         told = f"That is a {type(estimate).__name__}, not a function."
-        return Verdict(False, told, "Write def errors_per_day(rate, timeout, ...).")
+        return Verdict(
+            False, told, "Write def errors_a_day(rate, timeout, round_trip)."
+        )
     answers = []
     for asked in unseen():
         answer, wrong = _asked(estimate, asked)
@@ -66,10 +68,17 @@ def _asked(estimate: Callable[..., Any], asked: Chain) -> tuple[Any, str]:
     except Exception as error:
         # A learner's function may do anything; what it did is the verdict.
         return 0.0, f"For {asked} it raised {type(error).__name__}: {error}."
-    number = isinstance(answer, (int, float)) and not isinstance(answer, bool)
-    if not number or not 0.0 <= answer < math.inf:
-        return answer, f"For {asked} it says {answer!r}; allowed are errors a day."
-    return float(answer), ""
+    number = number_of(answer)
+    if number is None or number < 0.0:
+        allowed = "allowed is a number of errors a day, 0 or more"
+        return answer, f"For {asked} it says {_short(answer)}; {allowed}."
+    return number, ""
+
+
+def _short(answer: object) -> str:
+    """What a learner's function returned, in one line."""
+    told = " ".join(repr(answer).split())
+    return told if len(told) <= 60 else f"{told[:57]}..."
 
 
 def _nothing_yet(answer: object) -> str:

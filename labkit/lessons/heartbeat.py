@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
 
 from labkit.lab import Run, run_many
 from labkit.lessons import often
 from labkit.lessons.unseen import tried
-from labkit.lessons.verdict import Verdict
+from labkit.lessons.verdict import Verdict, number_of
 from labkit.model import grid
 from labkit.points import Curve, RatePoint, RateSeries
 from labkit.settings import Scenario
@@ -80,24 +80,33 @@ def late(jitters: Iterable[float], period: float, requests: int = 10_000) -> Rat
 
 SERVER = 60.0
 SHORTEST, LONGEST = 50.0, 70.0
-# Seconds by which any program's timer may be late.
+# Seconds by which any program's timer may be late; what the page says of wires (one
+# way) and of the application.
 LATE = 0.02
+DELAYS, SERVICES = (0.001, 0.04), (0.0, 0.01)
+# Intervals, in seconds: as long as the server waits, and as long as a check after a
+# new connection takes to be clear of it, on the longest wire.
+_CLEAR = SERVER + SERVICES[1] + 2.0 * 2.0 * DELAYS[1]
+_HAIR = 0.001
 
 
 def check_period(period: object, jitter: object = 0.0) -> Verdict:
     """Does a health check with this period and jitter, in seconds, never fail?
 
-    The server's timeout is 60 s. On wires, with applications and by chances that
-    nobody has seen, and with the latenesses that would be the worst.
+    The server's timeout is 60 s. On the shortest and the longest wire that the page
+    names, and on some between, with the latenesses that would be the worst.
     """
     wrong = _wrong("period", period, SHORTEST, LONGEST) or _wrong(
         "jitter", jitter, 0.0, SHORTEST / 2
     )
     if wrong:
         return Verdict(False, wrong)
-    assert isinstance(period, (int, float)) and isinstance(jitter, (int, float))
-    scenario = beating(period, jitter + LATE, 150, timeout=SERVER)
-    against, sent = tried(scenario, 3, _unseen, partial(_judged, period, jitter))
+    every, late = number_of(period), number_of(jitter)
+    assert every is not None and late is not None
+    if (close := _too_close(every, late + LATE)) is not None:
+        return Verdict(False, close, "Keep a few milliseconds away from it.")
+    scenario = beating(every, late + LATE, 150, timeout=SERVER)
+    against, sent = tried(scenario, 3, _unseen, partial(_judged, every, late))
     if against is not None:
         return against
     return Verdict(
@@ -107,26 +116,47 @@ def check_period(period: object, jitter: object = 0.0) -> Verdict:
     )
 
 
+def _too_close(period: float, late: float) -> str | None:
+    """What an interval of this choice is a hair away from; None if it is clear."""
+    if abs(period + late - SERVER) < _HAIR:
+        return (
+            f"Too close to tell: late by all it may be, the interval is {SERVER:g} s, "
+            "the server's timeout itself, and no timer is exact to a millisecond."
+        )
+    if abs(period - late - _CLEAR) < _HAIR:
+        return (
+            f"Too close to tell: the shortest interval is {_CLEAR:.3f} s, and on the "
+            "longest wire that is where the FIN arrives."
+        )
+    return None
+
+
 def _wrong(name: str, value: object, low: float, high: float) -> str:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if number and low <= value <= high:  # type: ignore[operator]
+    number = number_of(value)
+    if number is not None and low <= number <= high:
         return ""
     return f"{name} is {value!r}; allowed are {low:g} to {high:g} seconds."
 
 
 def _unseen(scenario: Scenario, chance: random.Random) -> list[Scenario]:
-    """The health check as its chance has it, and twice with its worst intervals."""
-    delay = round(chance.uniform(0.001, 0.04), 4)
-    service = round(chance.uniform(0.0, 0.01), 4)
-    chain = scenario.replace_all(
-        {
-            "hop.1.link.delay": delay,
-            "origin.service_time": service,
-            "seed": chance.randrange(1_000_000),
-        }
-    )
-    worst = (SERVER + service + trips * 2.0 * delay for trips in (0.5, 1.5))
-    return [chain, *(_steady(chain, interval) for interval in worst)]
+    """The health check on a wire by chance and on the extremes, each with its worst
+    intervals."""
+    seed = {"seed": chance.randrange(1_000_000)}
+    wires = [
+        (round(chance.uniform(*DELAYS), 4), round(chance.uniform(*SERVICES), 4)),
+        (DELAYS[0], SERVICES[0]),
+        (DELAYS[1], SERVICES[1]),
+    ]
+    return [each for wire in wires for each in _on(scenario.replace_all(seed), *wire)]
+
+
+def _on(scenario: Scenario, delay: float, service: float) -> Iterator[Scenario]:
+    """As chance has it, and twice with the worst intervals, over one wire."""
+    wire = {"hop.1.link.delay": delay, "origin.service_time": service}
+    chain = scenario.replace_all(wire)
+    yield chain
+    for trips in (0.5, 1.5):
+        yield _steady(chain, SERVER + service + trips * 2.0 * delay)
 
 
 def _steady(scenario: Scenario, interval: float) -> Scenario:
@@ -172,9 +202,10 @@ def _hint(period: float, jitter: float) -> str:
             f"The period is the server's own timeout, and a timer that is late by up "
             f"to {duration(LATE)} comes just after the server has given up."
         )
+    apart = duration(round(max(low - SERVER, 0.001), 3))
     return (
-        f"{duration(round(period - SERVER, 3))} after the timeout is the worst time to "
-        "come: the FIN is on its way. The interval has to be longer than the timeout "
-        "by the application's time and two round trips, one of them for opening a "
-        "connection, or clearly shorter than the timeout."
+        f"{apart} after the timeout is among the worst times to come: the FIN is on "
+        "its way. The interval has to be longer than the timeout by the application's "
+        "time and two round trips, one of them for opening a connection, or clearly "
+        "shorter than the timeout."
     )

@@ -1,9 +1,8 @@
-"""Two programs with a socket each, as plain as can be: read, write, shut, close.
+"""Two programs with a socket each, as plain as can be, and the play that they make.
 
-A program is a coroutine function that takes its end of the connection. What it
-has not asked for stays unread in its kernel, as with a blocking socket. A call
-that fails raises the OSError that a socket raises, and ends the program unless it
-catches it; the kernel then closes its socket.
+A program is a coroutine function that takes its end of the connection, a
+:class:`Peer`. A call that fails ends the program unless it catches the OSError; the
+kernel then closes its socket.
 """
 
 from __future__ import annotations
@@ -11,213 +10,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any
 
 from labkit.clock import VirtualLoop, run_nested
-from labkit.farewell import Farewell, Note
-from labkit.net import Network, reset
+from labkit.farewell import Farewell
+from labkit.lessons.peer import Peer, Restless
+from labkit.net import Network
 from labkit.net.memory import MemoryNetwork
 from labkit.settings import Link
 from labkit.tcp import CLIENT, SERVER
 from labkit.theory import duration
 from labkit.wire import Trace
 
-Program = Callable[["Peer"], Awaitable[object]]
+__all__ = ["Peer", "Program", "Restless", "agree", "perform", "span"]
+
+Program = Callable[[Peer], Awaitable[object]]
 
 HORIZON = 120.0  # seconds of virtual time
 PATIENCE = 20.0  # seconds of real time
 # A real machine delivers the last segments a little late.
 _GRACE = 0.05
-# Looking at a real socket takes two turns of the loop.
-_A_LOOK = 1e-4
-_WORDS: dict[type, str] = {
-    BrokenPipeError: "broken pipe",
-    ConnectionResetError: "connection reset",
-}
-
-
-class Peer(asyncio.Protocol):
-    """One end of a connection, and its program's notebook."""
-
-    def __init__(self, side: str, epoch: float = 0.0) -> None:
-        self.side = side
-        self.heard = b""
-        self.notes: list[Note] = []
-        self._epoch = epoch
-        self._loop = asyncio.get_running_loop()
-        self._transport: Any = None
-        self._box = b""
-        self._at_end = False
-        self._closed = False
-        self._error: BaseException | None = None
-        self._news = asyncio.Event()
-        self._may_write = asyncio.Event()
-        self._may_write.set()
-        self.made = asyncio.Event()
-
-    def __repr__(self) -> str:
-        return f"<{self.side}: {'; '.join(note.words for note in self.notes)}>"
-
-    # -- what a program may call ---------------------------------------------------
-
-    @property
-    def now(self) -> float:
-        """Seconds on the clock of the play."""
-        return self._loop.time() - self._epoch
-
-    async def write(self, data: bytes) -> None:
-        """Hand bytes to the kernel; OSError once it knows that nobody reads them.
-
-        Waits while the kernel holds as much as it wants to hold.
-        """
-        await self._may_write.wait()
-        self._require_open("write")
-        self._transport.write(data)
-        # A transport tells of the kernel's refusal at the next turn of the loop.
-        await asyncio.sleep(0)
-        self._require_open("write")
-        self._note("write: ok")
-
-    async def read(self) -> bytes:
-        """What has arrived, once something has; b"" once the peer sends no more."""
-        data = await self._take()
-        self._note(f"reads {_short(data)}" if data else "reads the end")
-        return data
-
-    async def ready(self, seconds: float = 0.0) -> bool:
-        """Would :meth:`read` return at once, now or within so many seconds?
-
-        What select() or poll() answers: data, the end and an error all count.
-        """
-        if not self._has_news():
-            self._news.clear()
-            self._transport.resume_reading()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(max(seconds, _A_LOOK)):
-                    await self._news.wait()
-            self._stop_reading()
-        return self._has_news()
-
-    def shut(self) -> None:
-        """Send no more, read on: the half-close."""
-        self._note("shuts its half")
-        self._transport.write_eof()
-
-    def close(self) -> None:
-        """Close the socket: neither send nor read any more."""
-        if not self._closed:
-            self._note("closes")
-            self._end()
-
-    def reset(self) -> None:
-        """Close the socket with a RST."""
-        self._closed = True
-        self._note("resets")
-        reset(self._transport)
-
-    async def wait(self, seconds: float) -> None:
-        """Do something else for so long."""
-        await asyncio.sleep(seconds)
-
-    async def linger(self, seconds: float) -> None:
-        """Send no more, throw away what still comes, then close.
-
-        Closes when the peer has no more to say or the time is up, whichever is
-        first. (nginx: ``lingering_close``.)
-        """
-        self.shut()
-        thrown = 0
-        with suppress(TimeoutError, ConnectionResetError):
-            async with asyncio.timeout(seconds):
-                while data := await self._take():
-                    thrown += len(data)
-        self._note(f"threw away {thrown} bytes")
-        self.close()
-
-    # -- what its transport tells --------------------------------------------------
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-        self._transport.pause_reading()
-        self.made.set()
-
-    def data_received(self, data: bytes) -> None:
-        self._box += data
-        self._news.set()
-
-    def eof_received(self) -> bool:
-        self._at_end = True
-        self._news.set()
-        return True
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self._error = error or self._error
-        self._closed = True
-        self._may_write.set()
-        self._news.set()
-
-    def pause_writing(self) -> None:
-        self._may_write.clear()
-
-    def resume_writing(self) -> None:
-        self._may_write.set()
-
-    # -- inside --------------------------------------------------------------------
-
-    async def _take(self) -> bytes:
-        while not (self._box or self._at_end):
-            self._require_open("read")
-            self._news.clear()
-            self._transport.resume_reading()
-            await self._news.wait()
-            # Whatever has arrived by now comes along, as recv() would give it.
-            await asyncio.sleep(0)
-        self._stop_reading()
-        data, self._box = self._box, b""
-        self.heard += data
-        return data
-
-    def _has_news(self) -> bool:
-        return bool(self._box) or self._at_end or self._closed
-
-    def _stop_reading(self) -> None:
-        if not self._closed:
-            self._transport.pause_reading()
-
-    def _end(self) -> None:
-        """Close the socket; what the program has not read counts as unread."""
-        self._closed = True
-        if self._box:
-            reset(self._transport)
-        else:
-            self._transport.close()
-
-    def _require_open(self, what: str) -> None:
-        if self._error is not None:
-            told = _WORDS.get(type(self._error), str(self._error))
-            self._note(f"{what}: {told}", is_bad=True)
-            raise self._error
-        if self._closed:
-            raise OSError(9, f"{what}: this program has closed its socket")
-
-    def _note(self, words: str, is_bad: bool = False) -> None:
-        self.notes.append(Note(self.now, self.side, words, is_bad))
-
-    def leave(self) -> None:
-        """The program has ended: its kernel closes what it left open."""
-        if not self._closed and self._transport is not None:
-            self._note("exits")
-            self._end()
-
-
-def _short(data: bytes) -> str:
-    """An HTTP message by its first words, anything else by its size."""
-    first = data.split(b"\r\n", 1)[0].decode("latin-1")
-    if first.startswith("HTTP/1.1 "):
-        return first[9:12]
-    if first.endswith(" HTTP/1.1"):
-        return first[:-9]
-    return f"{len(data)} byte{'s' if len(data) != 1 else ''}"
 
 
 # -- a play ----------------------------------------------------------------------------

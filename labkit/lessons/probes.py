@@ -46,9 +46,14 @@ class Loss:
 
     @property
     def hop(self) -> int:
-        """The hop that lost it; the last one where no hop did."""
-        hop = self.exchange.hop
-        return len(self.scenario.hops) - 1 if hop is None else hop
+        """The hop that lost it; where none did, the one whose server says 408 when
+        it leaves, or the last one."""
+        if self.exchange.hop is not None:
+            return self.exchange.hop
+        hops = self.scenario.hops
+        said = [n for n, hop in enumerate(hops) if hop.server.farewell == "408"]
+        is_farewell = self.exchange.status == 408 and said
+        return said[-1] if is_farewell else len(hops) - 1
 
     @property
     def what(self) -> str:
@@ -107,6 +112,7 @@ def patterns(scenario: Scenario) -> Iterator[list[float]]:
         yield from ([gap] * limit for gap in _in_a_row(scenario))
     gaps = {round(gap, 6) for gap in suspicious(scenario) if gap >= 0.0}
     yield from ([gap] for gap in sorted(gaps))
+    yield from _on_a_tick(scenario)
 
 
 def suspicious(scenario: Scenario) -> Iterator[float]:
@@ -131,6 +137,35 @@ def _around(timer: float, trip: float, tick: float) -> Iterator[float]:
         # The last request before the timer, the first one that its FIN crosses: a
         # margin that is short by any amount shows at one of the two.
         yield from (timer - _HAIR, timer - trip + _HAIR)
+
+
+def _on_a_tick(scenario: Scenario) -> Iterator[list[float]]:
+    """The same for a timer that is late by up to a tick, where it is on time.
+
+    How late it is depends on when the last response left. A request before makes
+    that a moment at which the timer's end is a tick.
+    """
+    before = 0.0
+    for number, hop in enumerate(scenario.hops):
+        server, trip = hop.server, max(2.0 * hop.link.delay, _MOMENT)
+        if server.tick and server.idle_timeout < _FAR:
+            first = _gap_to_a_tick(scenario, number)
+            for timer in _stages(server, server.idle_timeout):
+                gaps = _around(timer - before, trip, 0.0)
+                yield from ([first, gap] for gap in gaps if gap >= 0.0)
+        before += 2.0 * hop.link.delay
+
+
+def _gap_to_a_tick(scenario: Scenario, number: int) -> float:
+    """The gap after which a response leaves this hop's server just in time."""
+    server = scenario.hops[number].server
+    back = sum(hop.link.delay for hop in scenario.hops[: number + 1])
+    gap = 0.0
+    # The second time with the connection, new or old, that this gap finds.
+    for _ in range(2):
+        done = probed(scenario, [gap]).exchanges[1].done or 0.0
+        gap += -(done - back + server.idle_timeout) % server.tick - _HAIR / 10.0
+    return max(0.0, gap)
 
 
 def _since_response(scenario: Scenario, number: int) -> set[float]:

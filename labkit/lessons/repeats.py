@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
 
 from labkit.figures import outcomes
+from labkit.kinds import one_line
 from labkit.lab import Run, run, run_many
-from labkit.lessons.unseen import tried
+from labkit.lessons.payments import DIES
+from labkit.lessons.payments import check_safe as check_safe
 from labkit.lessons.verdict import Verdict
 from labkit.places import data
 from labkit.points import Outcomes
@@ -27,13 +28,12 @@ from labkit.settings import (
     Server,
     Traffic,
 )
-from labkit.wire import Exchange
+from labkit.theory import duration
 
 RECORDING = "recordings/repeats.json"
 TIMEOUT, DELAY = 2.0, 0.01
 # 10 ms before the server's timer: the middle of the race window.
 LATE = TIMEOUT - DELAY
-DIES = 0.3
 REQUESTS = 100
 
 # What people write into retry_on, one word a row.
@@ -131,15 +131,27 @@ def at_once(max_retries: int = 3, burst: int = 10) -> Scenario:
     return chain(("reset",), dies=0.0).replace_all(changes)
 
 
-def bars(done: Run, ax: Axes | None = None) -> Axes:
-    """The picture of one run for a panel: one bar for each burst."""
-    size = done.scenario.traffic.burst
-    told = [
+def second_bursts(done: Run) -> dict[str, list[Outcomes]]:
+    """What became of every second burst: the one before it opens its connections."""
+    traffic = done.scenario.traffic
+    size, gap = traffic.burst, duration(traffic.gaps[0])
+    rows = [
         Outcomes.of(f"requests {first + 1} to {first + size}",
                     done.exchanges[first : first + size])
-        for first in range(0, done.requests, size)
+        for first in range(size, done.requests, 2 * size)
     ]  # fmt: skip
-    return outcomes({f"{size} at once": told}, ax)
+    return {f"{size} at once, {gap} after {size} others were answered": rows}
+
+
+def bars(done: Run, ax: Axes | None = None) -> Axes:
+    """The picture of one run for a panel: one bar for each second burst."""
+    told = second_bursts(done)
+    rows = [row for group in told.values() for row in group]
+    failed, all_of_them = (
+        sum(row.unanswered for row in rows),
+        sum(row.requests for row in rows),
+    )
+    return outcomes(told, ax, title=f"{failed or 'None'} of {all_of_them} failed")
 
 
 def stale(connections: int, num_retries: int) -> Scenario:
@@ -170,6 +182,36 @@ def _one_by_one(scenario: Scenario) -> Scenario:
         hops=scenario.hops,
         origin=scenario.origin,
         lab=LabSettings(schedule=(single,)),
+    )
+
+
+# -- two proxies in a row --------------------------------------------------------------
+
+
+def in_a_row(retry_on: Sequence[str], requests: int = 20) -> Scenario:
+    """An outer proxy with these words, an inner one, and an upstream that dies.
+
+    As a gateway and a sidecar stand: the inner one turns a cut connection into a
+    503, and to the outer one that is an answer with a status. Every POST is executed
+    and never answered. Two retries each, as Istio allows.
+    """
+    inner = chain(("reset-before-request",), dies=1.0)
+    changes = {
+        "traffic.gaps": [0.05],
+        "traffic.requests": requests,
+        "hop.1.pool.retry.num_retries": 2,
+    }
+    outer = Hop(
+        name="gateway",
+        pool=Pool(retry=Retry(retry_on=tuple(retry_on), num_retries=2)),
+        server=Server(personality="envoy"),
+    )
+    client, proxy = inner.replace_all(changes).hops
+    return Scenario(
+        name="two proxies",
+        traffic=inner.replace_all(changes).traffic,
+        hops=(client, outer, proxy),
+        origin=inner.origin,
     )
 
 
@@ -228,21 +270,33 @@ def check_words(answers: object) -> Verdict:
     """
     if not isinstance(answers, Mapping):
         return Verdict(False, 'Write a dict such as {"reset": "both"}.')
+    unasked = [str(word) for word in answers if word not in ASKED]
     for word in ASKED:
-        answer, truth = answers.get(word), covered(word)
+        answer, truth = _answer(answers.get(word)), covered(word)
         if answer not in (NEITHER, REFUSED, BOTH):
-            return Verdict(
-                False,
-                f'{word} has the answer {answer!r}; allowed are "{NEITHER}", '
-                f'"{REFUSED}" and "{BOTH}".',
-                "Has the request been sent when it fails? That is what the words "
-                "tell apart.",
-            )
+            return Verdict(False, _no_answer(word, answers.get(word), unasked), _ASK)
         if answer != truth:
             return Verdict(
                 False, f'{word} is not "{answer}".', _word_hint(word, answer, truth)
             )
     return Verdict(True, f"All {len(ASKED)} words do what you say.")
+
+
+_ASK = "Has the request been sent when it fails? That is what the words tell apart."
+
+
+def _answer(answer: object) -> str:
+    """As it was meant: capitals and blanks around it are no mistake."""
+    return answer.strip().lower() if isinstance(answer, str) else ""
+
+
+def _no_answer(word: str, answer: object, unasked: Sequence[str]) -> str:
+    told = (
+        f'{word} has the answer {one_line(repr(answer), 60)}; allowed are "{NEITHER}", '
+        f'"{REFUSED}" and "{BOTH}".'
+    )
+    also = f" Nobody asked for {one_line(', '.join(unasked), 60)}." if unasked else ""
+    return told + also
 
 
 def covered(word: str) -> str:
@@ -270,100 +324,3 @@ def _word_hint(word: str, answer: object, truth: str) -> str:
     if answer == BOTH:
         return f"{word} repeats only what was never sent; in the race it was."
     return f"A refused connection took nothing: {word} does repeat that."
-
-
-# -- exercise 2: zero errors and zero duplicates --------------------------------------
-
-
-def check_safe(scenario: object) -> Verdict:
-    """Is every payment answered, and none executed twice?
-
-    On wires and seeds that nobody has seen, one by one and ten at once, with an
-    upstream that dies after three executions in ten. Every road counts.
-    """
-    if not isinstance(scenario, Scenario):
-        return Verdict(False, f"That is a {type(scenario).__name__}, not a Scenario.")
-    if len(scenario.hops) != 2:
-        return Verdict(False, f"{len(scenario.hops)} hops; this chain has two.")
-    against, sent = tried(scenario, 3, _unseen, _wrong)
-    if against is not None:
-        return against
-    return Verdict(
-        True, f"{sent} payments, every one answered and none executed twice."
-    )
-
-
-def _unseen(scenario: Scenario, chance: random.Random) -> list[Scenario]:
-    """The same payments one by one, and ten at once."""
-    delay = round(chance.uniform(0.005, 0.03), 4)
-    timeout = min(scenario.hops[1].server.idle_timeout, 1000.0)
-    changes: dict[str, object] = {
-        "traffic.arrivals": "gaps",
-        "traffic.gaps": [0.2, max(0.0, round(timeout - delay, 4))],
-        "traffic.methods": {"POST": 1.0},
-        "traffic.requests": 60,
-        "traffic.burst": 1,
-        "hop.0.link.delay": 0.0,
-        "hop.1.link.delay": delay,
-        "origin.fails_after_execute": DIES,
-        "seed": chance.randrange(1_000_000),
-    }
-    singly = scenario.replace_all(changes)
-    return [singly, singly.replace("traffic.burst", 10)]
-
-
-def _wrong(done: Run) -> Verdict:
-    """Passed, or the first payment that failed or was made twice, and why."""
-    burst = done.scenario.traffic.burst
-    where = f"with {burst} at once" if burst > 1 else "one by one"
-    for each in done.exchanges:
-        number = f"Payment {each.number + 1} of {done.requests}, {where},"
-        if each.executed > 1:
-            told = f"{number} was executed {each.executed} times."
-            return Verdict(False, told, _twice_hint())
-        if each.failed:
-            told = f"{number} failed ({each.status} {each.flags}: {each.error})."
-            return Verdict(False, told, _failed_hint(done, each))
-    return Verdict(True, "")
-
-
-def _twice_hint() -> str:
-    return (
-        "The first answer was lost, and the repeat looked like a new payment. No "
-        "proxy can know which of the two failures it saw. What could tell the "
-        "application that it has done this one already?"
-    )
-
-
-def _how_often(executed: int) -> str:
-    return "executed" if executed else "never executed"
-
-
-def _failed_hint(done: Run, failed: Exchange) -> str:
-    retry = done.scenario.hops[1].pool.retry
-    if "UO" in failed.flags:
-        return (
-            f"Too many at once: no more than max_retries = {retry.max_retries} retries "
-            "may be under way, and the others are not even tried."
-        )
-    if "URX" in failed.flags:
-        return (
-            f"It was tried {failed.attempts} times and lost every time: "
-            f"num_retries is {retry.num_retries}."
-        )
-    if not retry.retry_on:
-        return (
-            "Nothing repeats it. In the log, a payment that was never executed and "
-            f"one that was look alike; this one was {_how_often(failed.executed)}."
-        )
-    if retry.methods != "any" and "POST" not in retry.methods:
-        return f"hop.1.pool.retry.methods is {', '.join(retry.methods)}: no POST."
-    if done.scenario.traffic.body_bytes > retry.buffer_limit:
-        return (
-            f"The body is longer than buffer_limit = {retry.buffer_limit} bytes, so "
-            "nobody has kept it for a repeat."
-        )
-    return (
-        f"retry_on {', '.join(retry.retry_on)} does not cover a connection that was "
-        "cut after the request had been sent. Which word does?"
-    )

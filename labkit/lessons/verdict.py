@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import html
 from dataclasses import dataclass, field
+from decimal import Decimal
 from math import isfinite
 from numbers import Real
-from typing import SupportsFloat, TypeGuard
 
 
 @dataclass(frozen=True)
@@ -84,13 +84,15 @@ class Guess:
         return self.unit[:-1] if is_noun and value == 1 else self.unit
 
 
-def _is_number(value: object) -> TypeGuard[SupportsFloat]:
-    """A number of any library, but neither a truth value nor a text."""
-    return isinstance(value, Real) and not isinstance(value, bool)
-
-
 def number_of(value: object) -> float | None:
-    """An answer that is a finite number, of whatever library, or None."""
-    if _is_number(value) and isfinite(float(value)):
-        return float(value)
-    return None
+    """An answer that is a finite number, of whatever library, or None.
+
+    Neither a truth value is one nor a text, nor what no float can hold.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real | Decimal):
+        return None
+    try:
+        number = float(value)
+    except (OverflowError, ValueError):
+        return None
+    return number if isfinite(number) else None

@@ -11,6 +11,7 @@ from labkit.figures import lifelines, outcomes, sequence
 from labkit.figures.draw import size_of
 from labkit.figures.outcomes import told
 from labkit.lab import Run, run
+from labkit.lessons import telling
 from labkit.points import Outcomes
 from labkit.settings import Scenario, SettingsError
 
@@ -64,7 +65,7 @@ class Traced:
     lives = True
 
     def __init__(
-        self, draw: Picture, words: Callable[[Run], str] = Run.summary
+        self, draw: Picture, words: Callable[[Run], str] = telling.told
     ) -> None:
         self._draw = draw
         self._words = words
@@ -129,10 +130,9 @@ def _bars(run: Run, ax: Axes | None = None) -> Axes:
 
 def _bars_title(run: Run) -> str:
     fates = Outcomes.of("", run.exchanges)
-    lost = fates.failed + fates.lost
     return (
-        f"Of {fates.requests} requests {lost or 'none'} failed, "
-        f"{fates.twice or 'none'} executed twice"
+        f"Of {fates.requests} requests {fates.unanswered or 'none'} failed, "
+        f"{fates.repeated or 'none'} executed twice"
     )
 
 

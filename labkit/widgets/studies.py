@@ -17,10 +17,11 @@ from matplotlib.axes import Axes
 from labkit import model
 from labkit.figures import Edge, heatmap, hump, margins, plot, rates
 from labkit.figures.grids import Counted, Expected, GridLike
-from labkit.figures.heatmap import HEIGHT, rule
+from labkit.figures.heatmap import HEIGHT
 from labkit.figures.heatmap import told as told_map
 from labkit.figures.hump import rate as per_second
 from labkit.figures.hump import told as told_hump
+from labkit.figures.mapview import rule
 from labkit.figures.margins import told as told_margins
 from labkit.figures.rates import told as told_rates
 from labkit.figures.scales import percent
@@ -238,7 +239,7 @@ class HeatMap(Study):
         self, scenario: Scenario, counts: GridLike, ax: Axes, live: Run | None = None
     ) -> str:
         """The map with the reader on it."""
-        by = f"{int(counts.requests.max()):,} requests a cell"
+        by = f"{int(counts.requests.max()):,} requests a point"
         if not counts.requests.any():
             by = GLANCE
         told = facts(scenario, self._hop, by)

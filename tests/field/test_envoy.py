@@ -11,6 +11,7 @@ import labkit
 from labkit import Hop, Lab, Link, Pool, Scenario, Server, SettingsError, Traffic
 from labkit.field import configuration
 from labkit.field.envoy import Envoy
+from labkit.lessons import repeats
 from labkit.settings import Origin, Retry
 from labkit.wire import Direction, Kind
 
@@ -362,3 +363,23 @@ def test_a_knob_of_a_running_envoy_cannot_be_turned(path: str, value: Any) -> No
         lab.set("hop.1.server.idle_timeout", 3.0)
         lab.drive()
         assert [e.status for e in lab.exchanges] == [200, 200]
+
+
+@pytest.mark.live
+@pytest.mark.parametrize(
+    ("words", "executed", "flags"),
+    [
+        (("connect-failure", "retriable-status-codes", "gateway-error"), 3, "URX"),
+        (("connect-failure", "retriable-status-codes"), 1, "-"),
+        (("connect-failure", "refused-stream", "reset"), 1, "-"),
+    ],
+)
+def test_of_two_in_a_row_the_outer_one_repeats_a_status_and_no_reset(
+    words: tuple[str, ...], executed: int, flags: str
+) -> None:
+    scenario = repeats.in_a_row(words, 10)
+    run = labkit.run(scenario, engine="live", proxy="envoy", progress=False)
+    assert {each.executed for each in run.exchanges} == {executed}
+    assert {(e.status, e.flags, e.details) for e in run.exchanges} == {
+        (503, flags, "via_upstream")
+    }

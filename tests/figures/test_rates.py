@@ -7,16 +7,18 @@ from xml.etree import ElementTree
 
 import pytest
 from counts import FIVE, TIMERS, line, series
-from matplotlib.collections import LineCollection
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.colors import to_rgba
 from stories import overlaps, texts
 
 from labkit import figures
-from labkit.figures import hump, rates
+from labkit.figures import hump, rated, rates
 from labkit.figures.hump import curve, summit_of
 from labkit.figures.rated import Rated
 from labkit.figures.rates import Edge
 from labkit.points import Curve, RatePoint, RateSeries
-from labkit.theory import Window, failure_share, wilson
+from labkit.theory import Window, duration, failure_share, wilson
 
 EDGE = Edge(4.98, "C = T − RTT")
 WINDOW = Window(4.98, 5.0)
@@ -230,3 +232,83 @@ def test_the_alt_text_of_a_hump_names_the_peak() -> None:
     words = told([counted("model", 10**6)], [curve(WINDOW, RATES)], WINDOW)
     assert words.startswith("Failed requests against the request rate. Worst at one")
     assert words.endswith("lies at 0.2/s, one every 4.99 s.")
+
+
+# -- what is rare ----------------------------------------------------------------------
+
+
+def bands(ax: Axes) -> list[list[tuple[float, float]]]:
+    """The areas of the model's colour that are more than a sample of the legend."""
+    return [
+        [(float(x), float(y)) for x, y in path.vertices]
+        for each in ax.collections
+        if isinstance(each, PolyCollection)
+        for path, fill in zip(each.get_paths(), each.get_facecolor(), strict=True)
+        if tuple(fill) == to_rgba(rated._TINT) and len(path.vertices) > 5
+    ]
+
+
+RARE = RateSeries(
+    "model",
+    tuple(
+        RatePoint(rate, 100_000, failed)
+        for rate, failed in zip(RATES[::5], (0, 1, 0, 3, 7, 4, 0, 0, 0), strict=True)
+    ),
+)
+
+
+def test_the_models_band_is_one_even_where_it_counted_nothing_in_between() -> None:
+    [band] = bands(hump([RARE], theory=[curve(WINDOW, RATES)]))
+    xs = [x for x, _ in band]
+    assert len(set(xs)) == len(RARE.points)
+    assert max(xs) - min(xs) > 50.0
+
+
+def test_a_theory_far_below_every_count_does_not_stretch_the_scale() -> None:
+    faint = Curve("theory", RATES, tuple(3e-5 / 2.0**n for n in range(len(RATES))))
+    words = texts(hump([RARE], theory=[faint]))
+    assert "0.0001 %" in words and "0.00001 %" not in words
+    alone = texts(hump([], theory=[faint]))
+    assert "0.000001 %" in alone
+
+
+def test_on_a_linear_scale_of_shares_the_hump_is_as_high_as_it_is() -> None:
+    counts = counted("model", 10**6)
+    theory = [curve(WINDOW, RATES)]
+    linear = texts(hump([counts], theory=theory, window=WINDOW, linear=True))
+    assert {"0 %", "0.05 %", "0.1 %", "0.15 %"} <= set(linear)
+    decades = texts(hump([counts], theory=theory, window=WINDOW))
+    assert "0.05 %" not in decades
+
+
+def test_every_lane_says_that_none_failed_and_0_percent_is_said_once() -> None:
+    series = [
+        RateSeries(name, (RatePoint(1.0, 900, 9), RatePoint(9.0, 900, 0)))
+        for name in ("virtual", "live", "envoy")
+    ]
+    words = texts(hump(series, window=WINDOW, linear=True))
+    assert words.count("none") == 3 and words.count("0 %") == 1
+
+
+def test_a_guess_is_named_at_its_line() -> None:
+    ax = hump([counted("model", 10**6)], window=WINDOW, guess=2.0)
+    assert "your guess" in texts(ax) and overlaps(ax) == []
+
+
+@pytest.mark.parametrize(
+    ("failed", "told"),
+    [
+        ((0, 0, 4, 4, 0, 0), "none failed at 1 s to 2 s and 5 s to 6 s."),
+        ((4, 0, 4, 4, 4, 4), "none failed at 2 s."),
+        ((0, 4, 0, 4, 0, 4), "none failed at 1 s and 3 s and 5 s."),
+    ],
+)
+def test_words_never_say_that_none_failed_where_some_did(
+    failed: tuple[int, ...], told: str
+) -> None:
+    points = (RatePoint(1.0 + n, 100, count) for n, count in enumerate(failed))
+    words = rated.sentence(RateSeries("model", tuple(points)), duration)
+    assert words.endswith(told)
+    many = (RatePoint(1.0 + n, 100, n % 2) for n in range(12))
+    words = rated.sentence(RateSeries("model", tuple(many)), duration)
+    assert words.endswith("none failed at 6 of 12 points.")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from stories import one_lost_request, ran
 
-from labkit.figures.owners import Fate, told
-from labkit.figures.story import Omitted, tell
+import labkit
+from labkit.figures.owners import Fate, is_end, told
+from labkit.figures.story import Omitted, goodbye_words, tell
+from labkit.lessons import goodbyes
 
 
 def test_a_request_that_crosses_the_fin_died() -> None:
@@ -78,3 +80,22 @@ def test_a_row_says_what_it_hides(row: Omitted, text: str) -> None:
 def test_a_body_in_many_segments_is_told_by_its_end() -> None:
     run = one_lost_request()
     assert len(tell(run, run.exchanges).messages) == len(run.trace)
+
+
+@pytest.mark.parametrize(
+    ("drain", "delayed", "words"),
+    [
+        (0.4, 0.4, "RST: delayed close over"),
+        (0.0, 0.4, "RST: delayed close over"),
+        (0.4, 0.0, "FIN: drain over"),
+        (0.0, 0.0, "FIN after 400 ms idle"),
+    ],
+)
+def test_the_end_of_a_goodbye_names_its_last_stage(
+    drain: float, delayed: float, words: str
+) -> None:
+    scenario = goodbyes.goodbye(idle=0.4, drain=drain, delayed=delayed)
+    gap = 0.4 + drain + delayed / 2.0 - 0.002
+    run = labkit.run(goodbyes.probing(scenario, [gap]), progress=False)
+    ends = [event for event in run.trace if is_end(event) and event.hop == 0]
+    assert goodbye_words(run, ends[0])[0] == words

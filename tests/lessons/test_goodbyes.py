@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 from typing import Any
 
 import pytest
@@ -137,6 +138,17 @@ def test_a_deploy_says_what_it_cost() -> None:
         {f"{POOL}.max_requests_per_connection": 1},
         {f"{SERVER}.max_requests_per_connection": 1},
         {f"{POOL}.retry.retry_on": ["reset"]},
+        {f"{POOL}.idle_timeout": 4.9, f"{POOL}.max_requests_per_connection": 50},
+        {
+            f"{POOL}.max_connection_duration": 25.0,
+            f"{SERVER}.max_connection_duration": inf,
+        },
+        {
+            f"{SERVER}.max_connection_duration": 10.0,
+            f"{SERVER}.drain_timeout": 18.0,
+            f"{POOL}.idle_timeout": 17.0,
+        },
+        {"traffic.headers": {"Connection": "close"}},
     ],
 )
 def test_every_road_to_the_budget_is_accepted(changes: dict[str, Any]) -> None:
@@ -159,6 +171,11 @@ def test_every_road_to_the_budget_is_accepted(changes: dict[str, Any]) -> None:
         (
             {f"{SERVER}.drain_timeout": 0.0, f"{SERVER}.delayed_close_timeout": 0.0},
             "ServerDisconnected",
+            "nobody was told",
+        ),
+        (
+            {f"{SERVER}.drain_timeout": 0.0},
+            "ConnectionReset",
             "drains for 0 s",
         ),
         (
@@ -169,6 +186,45 @@ def test_every_road_to_the_budget_is_accepted(changes: dict[str, Any]) -> None:
             "failed",
             "idle timeouts of its two ends",
         ),
+        (
+            {
+                f"{SERVER}.http1_safe_max_connection_duration": True,
+                f"{POOL}.idle_timeout": 10.4,
+            },
+            "silent from just before 20 s on lived for 30.4",
+            "The client leaves after 10.4 s",
+        ),
+        (
+            {
+                f"{SERVER}.accept_http_10": False,
+                "traffic.http_version": "1.0",
+            },
+            "answered 426 and never executed",
+            "each once",
+        ),
+        (
+            {
+                f"{POOL}.idle_timeout": 4.0,
+                f"{SERVER}.idle_timeout": 3.0,
+                f"{SERVER}.drain_timeout": 0.5,
+            },
+            "failed",
+            "idle timeouts of its two ends",
+        ),
+        ({f"{POOL}.max_connection_duration": 26.0}, "failed", "either sends something"),
+        (
+            {
+                f"{POOL}.idle_timeout": 4.0,
+                "origin.script": "early-answer",
+                "traffic.methods": {"POST": 1.0},
+                "traffic.body_bytes": 10,
+            },
+            "answered 413",
+            "each once",
+        ),
+        ({f"{POOL}.idle_timeout": 4.0, "hop.0.link.forget_after": 3.0}, "failed", ""),
+        ({"hop.1.server.idle_timeout": 4.0}, "only hop 0 is yours", ""),
+        ({"lab.horizon": 1.0}, "never comes to an end", ""),
     ],
 )
 def test_a_mistake_gets_a_hint_of_its_own(
@@ -182,3 +238,7 @@ def test_a_mistake_gets_a_hint_of_its_own(
 @pytest.mark.parametrize("wrong", [None, 5, "leaving"])
 def test_something_else_than_a_scenario_gets_a_sentence(wrong: object) -> None:
     assert "not a Scenario" in goodbyes.check_leaving(wrong).message
+
+
+def test_another_chain_gets_a_sentence() -> None:
+    assert "this chain has two" in goodbyes.check_leaving(labkit.Scenario()).message

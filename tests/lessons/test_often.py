@@ -1,9 +1,13 @@
 """How often: the hump, the clock, the pools; checks that answer the mistake."""
 
+import itertools
 import math
 from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pytest
 
 import labkit
@@ -67,6 +71,16 @@ def test_a_lifo_pool_has_a_tail_and_a_fifo_pool_a_higher_hump() -> None:
     assert fifo[4.0] > 1.4 * lifo[4.0] > 1.4 * one[4.0]
 
 
+def test_rates_that_one_of_the_pools_cannot_serve_are_named() -> None:
+    told = often.left_out("one connection")
+    assert told == (
+        "one connection: it serves 25/s at most, so no points at 32/s and 64/s"
+    )
+    assert often.left_out("LIFO pool") == ""
+    drawn = {series.label: len(series.points) for series in often.pools(200)}
+    assert drawn["LIFO pool"] - drawn["one connection"] == 2
+
+
 # -- by the clock ----------------------------------------------------------------------
 
 
@@ -110,6 +124,24 @@ def test_the_unseen_chains_lie_on_both_sides_of_the_hump() -> None:
     for chain, truth in estimates.counted():
         told = estimates.estimated(chain.rate, chain.timeout, chain.round_trip)
         assert told == pytest.approx(truth, rel=0.25)
+
+
+RIGHT_ESTIMATES: list[Callable[[Any, Any, Any], Any]] = [
+    estimates.estimated,
+    lambda r, t, w: errors_per_day(r, r * w * math.exp(-r * t)),
+    lambda r, t, w: 86_400 * r * failure_share(r, often.window(t, w)) * (1 - r * w),
+    lambda r, t, w: np.float32(estimates.estimated(r, t, w)),
+    lambda r, t, w: Fraction(estimates.estimated(r, t, w)),
+    lambda r, t, w: Decimal(estimates.estimated(r, t, w)),
+    lambda r, t, w: np.int64(round(estimates.estimated(r, t, w))),
+    lambda r, t, w: 1.6 * estimates.estimated(r, t, w),
+]
+
+
+@pytest.mark.parametrize("number", range(len(RIGHT_ESTIMATES)))
+def test_an_estimate_within_a_factor_of_two_is_accepted(number: int) -> None:
+    told = estimates.check_estimate(RIGHT_ESTIMATES[number])
+    assert told.passed, told
 
 
 @pytest.mark.parametrize(
@@ -160,19 +192,30 @@ def _raises(rate: float, timeout: float, round_trip: float) -> float:
     [
         *(None, 5, "many", _raises, lambda: 1.0),
         *(lambda r, t, w: "many", lambda r, t, w: -1.0, lambda r, t, w: math.nan),
-        *(lambda r, t, w: True, lambda r, t, w: None),
+        *(lambda r, t, w: True, lambda r, t, w: None, lambda r, t, w: 10**400),
+        lambda r, t, w: [[t] * 900],
     ],
 )
 def test_what_is_no_estimate_gets_a_sentence(estimate: object) -> None:
     told = estimates.check_estimate(estimate)
-    assert not told.passed and told.message
+    assert not told.passed and 0 < len(told.message) < 300
+    assert (
+        "allowed is" in told.message
+        or "raised" in told.message
+        or ("not a function" in told.message)
+    )
 
 
 # -- exercise 2 ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("period", "jitter"), [(55.0, 0.0), (61, 0), (50.0, 5.0), (66.0, 5.0), (59.9, 0.0)]
+    ("period", "jitter"),
+    [
+        *((55.0, 0.0), (61, 0), (50.0, 5.0), (66.0, 5.0), (59.9, 0.0)),
+        *((59.97, 0.0), (60.2, 0.0), (np.float32(55.0), np.int64(1))),
+        (Fraction(131, 2), Decimal("4.9")),
+    ],
 )
 def test_every_interval_clear_of_the_window_is_accepted(
     period: float, jitter: float
@@ -186,11 +229,13 @@ def test_every_interval_clear_of_the_window_is_accepted(
     [
         (60.0, 0.0, "the server's own timeout"),
         (59.99, 0.0, "the server's own timeout"),
-        (60.05, 0.0, "worst time to come"),
+        (60.05, 0.0, "worst times to come"),
         (60.1, 0.0, "two round trips"),
         (60.0, 5.0, "jitter spreads"),
         (56.0, 6.0, "jitter spreads"),
         (60.0, 20.0, "jitter spreads"),
+        (60.185, 0.0, "two round trips"),
+        (62.0, 1.9, "100 ms after the timeout"),
     ],
 )
 def test_a_period_that_can_fail_is_told_why(
@@ -199,6 +244,17 @@ def test_a_period_that_can_fail_is_told_why(
     told = heartbeat.check_period(period, jitter)
     assert not told.passed and hint in told.hint, told
     assert "of the health check failed (503 UC)" in told.message
+
+
+@pytest.mark.parametrize(
+    ("period", "jitter"), [(59.98, 0.0), (55.0, 4.98), (60.19, 0.0), (59.9805, 0.0)]
+)
+def test_an_interval_at_the_very_edge_is_too_close_to_tell(
+    period: float, jitter: float
+) -> None:
+    told = heartbeat.check_period(period, jitter)
+    assert not told.passed and told.message.startswith("Too close to tell")
+    assert "milliseconds" in told.hint
 
 
 @pytest.mark.parametrize(
@@ -215,6 +271,51 @@ def test_what_is_no_period_gets_a_sentence(period: object, jitter: object) -> No
 
 
 @pytest.mark.parametrize(
+    ("quiet", "busy"),
+    [
+        *((4.0, 16.0), (1.0, 20.0), (2.0, 12.0), (0.5, 20), (4, 6), (0.3, 20.0)),
+        *((19.0, 20.0), (np.float32(4.0), Fraction(16)), (Decimal(3), np.int64(15))),
+    ],
+)
+def test_a_busier_rate_with_fewer_errors_is_a_counterexample(
+    quiet: Any, busy: Any
+) -> None:
+    told = often.check_claim(quiet, busy)
+    assert told.passed, told
+
+
+@pytest.mark.parametrize(("quiet", "busy"), [(3.99, 4.0), (4.0, 4.05), (19.99, 20.0)])
+def test_rates_with_as_many_errors_are_too_close_to_tell(
+    quiet: float, busy: float
+) -> None:
+    told = often.check_claim(quiet, busy)
+    assert not told.passed and told.message.endswith("too close to tell.")
+    assert "further" in told.hint
+
+
+def test_a_refusal_never_shows_fewer_errors_at_the_busier_rate() -> None:
+    rates = [0.01, 0.1, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 12.0, 16.0, 20.0]
+    for quiet, busy in itertools.combinations(rates, 2):
+        told = often.check_claim(quiet, busy)
+        days = [
+            errors_per_day(rate, predicted(often.chain(rate, delay=delay)).share)
+            for delay in often.WIRES
+            for rate in (quiet, busy)
+        ]
+        fewer = all(days[n + 1] < days[n] for n in range(0, len(days), 2))
+        assert told.passed == fewer, told
+
+
+def test_the_theory_that_judges_is_what_the_model_counts() -> None:
+    for delay in often.WIRES:
+        plain = often.chain(delay=delay)
+        for point in often.modelled(plain, (1.0, 4.0, 12.0), 30_000).points:
+            low, high = wilson(point.failed, point.requests, 0.9999)
+            here = plain.replace("traffic.rate", point.at)
+            assert low <= predicted(here).share <= high
+
+
+@pytest.mark.parametrize(
     ("quiet", "busy", "hint"),
     [
         (0.5, 3.0, "up to 2/T"),
@@ -223,6 +324,8 @@ def test_what_is_no_period_gets_a_sentence(period: object, jitter: object) -> No
         (8.0, 2.0, "has to be the higher one"),
         (2.0, 2.0, "has to be the higher one"),
         (None, 16.0, "right of the hump"),
+        (0.001, 20.0, "Take a quiet rate nearer"),
+        (0.001, 0.002, "up to 2/T"),
     ],
 )
 def test_a_claim_that_holds_is_no_counterexample(
@@ -232,7 +335,9 @@ def test_a_claim_that_holds_is_no_counterexample(
     assert not told.passed and hint in told.hint, told
 
 
-@pytest.mark.parametrize("rate", ["fast", True, 0.0, -1.0, math.nan, 1e6, [2.0]])
+@pytest.mark.parametrize(
+    "rate", ["fast", True, 0.0, -1.0, math.nan, 1e6, [2.0], 10**400, 20.1]
+)
 def test_what_is_no_rate_gets_a_sentence(rate: Any) -> None:
     told = often.check_claim(rate, 4.0)
     assert not told.passed and "allowed are" in told.message

@@ -86,3 +86,20 @@ def test_a_loss_names_the_gap_that_led_to_it() -> None:
 def test_what_is_refused_without_any_gap_is_told_as_a_gap_of_zero() -> None:
     lost = first_loss(chain({"origin.script": "refuse"}))
     assert lost is not None and lost.gap == 0.0 and lost.gaps == ()
+
+
+@pytest.mark.parametrize("tick", [0.5, 3.0, 100.0])
+def test_a_timer_that_is_late_by_up_to_a_tick_is_met_where_it_is_on_time(
+    tick: float,
+) -> None:
+    lost = first_loss(chain({"hop.1.server.tick": tick}))
+    assert lost is not None and lost.exchange.status == 503
+    assert first_loss(chain(IN_TIME | {"hop.1.server.tick": tick})) is None
+
+
+def test_a_server_that_says_408_when_it_leaves_is_the_hop_that_lost_it() -> None:
+    lost = first_loss(chain({"hop.0.server.farewell": "408"}))
+    assert lost is not None and (lost.hop, lost.exchange.status) == (1, 503)
+    changes = {"hop.0.server.idle_timeout": 1.0, "hop.0.server.farewell": "408"}
+    lost = first_loss(chain(IN_TIME | changes | {"hop.0.link.delay": 0.01}))
+    assert lost is not None and (lost.hop, lost.exchange.status) == (0, 408)

@@ -1,8 +1,10 @@
 """The queue: what its runs show, and checks that answer the mistake made."""
 
 import math
+from fractions import Fraction
 from typing import Any
 
+import numpy
 import pytest
 
 import labkit
@@ -55,7 +57,13 @@ def test_a_pool_that_never_looks_reuses_what_has_long_been_closed(
     [
         (25, True, ""),
         (24.5, True, ""),
+        (25.9, True, ""),
+        (Fraction(25), True, ""),
+        (numpy.float32(25.0), True, ""),
+        (numpy.int64(25), True, ""),
         (0, False, "meets every FIN"),
+        (0.25, False, "as a fraction"),
+        (75, False, "first response"),
         (50, False, "within one round trip"),
         (100 / 3, False, "Count the request that meets it"),
         (100, False, "first response"),
@@ -69,7 +77,16 @@ def test_a_predicted_share_is_held_against_the_measured_one(
     assert told.passed is passes and hint in told.hint
 
 
-@pytest.mark.parametrize("wrong", [-1, 101, "many", True, math.nan])
+@pytest.mark.parametrize(("percent", "late"), [(30, 0.002), (100, 0.002), (10, 0.02)])
+def test_another_fin_gets_a_hint_as_well(percent: float, late: float) -> None:
+    told = queue.check_share(percent, late)
+    assert not told.passed and told.hint
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [-1, 101, "many", "25", True, math.nan, math.inf, [25], {}, 25j, "x" * 10_000],
+)
 def test_a_share_that_is_none_gets_a_sentence(wrong: Any) -> None:
     told = queue.check_share(wrong)
     assert not told.passed and "allowed are 0 to 100" in told.message
@@ -86,16 +103,31 @@ def test_a_share_that_is_none_gets_a_sentence(wrong: Any) -> None:
             "origin.fin_after": None,
         },
         {"origin.fin_after": None},
+        {
+            SERVER + "announce": True,
+            SERVER + "max_requests_per_connection": 1,
+            "origin.service_time": 0.02,
+        },
+        {"traffic.http_version": "1.0", "origin.fin_after": None},
+        {
+            "hop.0.pool.retry.retry_on": ["5xx"],
+            "hop.0.pool.retry.num_retries": 20,
+            "hop.0.pool.retry.max_retries": 100,
+        },
     ],
 )
 def test_every_road_to_zero_is_accepted(changes: dict[str, Any]) -> None:
     told = queue.check_zero(queue.queue().replace_all(changes))
-    assert told.passed and "segment" not in told.message
+    assert told.passed, told
+    assert "segment" not in told.message
 
 
 @pytest.mark.parametrize(
     ("path", "value"),
-    [("origin.fin_after", 0.0), (SERVER + "max_requests_per_connection", 1)],
+    [
+        ("origin.fin_after", 0.0),
+        (SERVER + "max_requests_per_connection", 1),
+    ],
 )
 def test_a_fin_in_the_same_segment_passes_with_a_caution(
     path: str, value: object
@@ -123,7 +155,46 @@ def test_a_fin_in_the_same_segment_passes_with_a_caution(
         ),
         ({"hop.1.pool.max_connections": 10}, "max_connections was turned", "not yours"),
         ({"hop.1.pool.retry.retry_on": ["reset"]}, "retry was turned", "not yours"),
-        ({"origin.script": "early-answer"}, "answered 413", ""),
+        ({"origin.script": "early-answer"}, "answered 413", "each once"),
+        (
+            {"hop.0.server.accept_http_10": False, "traffic.http_version": "1.0"},
+            "answered 426 and never executed",
+            "each once",
+        ),
+        (
+            {
+                "origin.fin_after": None,
+                "origin.idempotency_keys": True,
+                "traffic.headers": {"Idempotency-Key": "1"},
+            },
+            "answered 200 and never executed",
+            "each once",
+        ),
+        (
+            {
+                "origin.fin_after": None,
+                SERVER + "idle_timeout": 3.0,
+                SERVER + "farewell": "408",
+            },
+            "answered 408",
+            "each once",
+        ),
+        (
+            {SERVER + "idle_timeout": 75.0},
+            "failed",
+            "hop.1.server.idle_timeout does not end this connection",
+        ),
+        (
+            {SERVER + "hint": True, SERVER + "drain_timeout": 5.0},
+            "failed",
+            "hop.1.server.drain_timeout, hop.1.server.hint do not end",
+        ),
+        (
+            {"origin.fin_after": None, "origin.script": "refuse"},
+            "failed",
+            "No closing connection",
+        ),
+        ({"lab.horizon": 0.5}, "never comes to an end", ""),
     ],
 )
 def test_a_mistake_gets_a_hint_of_its_own(

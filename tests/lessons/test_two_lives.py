@@ -48,13 +48,24 @@ def test_a_hint_helps_only_a_pool_that_listens() -> None:
     assert (deaf.failed, listening.failed) == (2, 0)
 
 
+ANNOUNCED = {
+    "hop.1.server.max_requests_per_connection": 1,
+    "hop.1.server.announce": True,
+}
+
+
 @pytest.mark.parametrize(
     "changes",
     [
         {"traffic.headers": CLOSE},
         {"traffic.http_version": "1.0"},
         {"hop.0.pool.max_requests_per_connection": 1},
-        {"hop.0.pool.idle_timeout": 0.01},
+        {"hop.0.server.max_requests_per_connection": 1},
+        two_lives.VARIATIONS["proxy to client: Connection: close"],
+        {"hop.0.pool.idle_timeout": 0.0},
+        {"hop.0.pool.idle_timeout": 0.05},
+        {"hop.0.pool.max_connection_duration": 0.01},
+        {"hop.0.pool.idle_timeout": 0.01, "hop.1.server.idle_timeout": 60.0},
     ],
 )
 def test_every_road_to_five_and_one_is_accepted(changes: dict[str, Any]) -> None:
@@ -66,13 +77,72 @@ def test_every_road_to_five_and_one_is_accepted(changes: dict[str, Any]) -> None
     "changes",
     [
         {"hop.1.server.max_requests_per_connection": 1},
+        {"hop.1.pool.max_requests_per_connection": 1},
+        ANNOUNCED,
         {"hop.1.pool.idle_timeout": 0.01},
+        {"hop.1.pool.max_connection_duration": 0.01},
         {"origin.fin_after": 0.0},
+        {"hop.1.server.max_requests_per_connection": 1, "traffic.methods": {"POST": 1}},
     ],
 )
 def test_every_road_to_one_and_five_is_accepted(changes: dict[str, Any]) -> None:
     told = two_lives.check_one_and_five(two_lives.chain(changes))
     assert told.passed, told
+
+
+@pytest.mark.parametrize(
+    ("changes", "message", "hint"),
+    [
+        ({}, "1 connection instead of 5", "client → proxy carried more than one"),
+        (ANNOUNCED, "client → proxy: 1 connection instead", "carried more than one"),
+        (
+            ANNOUNCED | {"traffic.headers": CLOSE},
+            "proxy → upstream: 5 connections instead of 1",
+            "closed by the upstream after 1 request (max requests)",
+        ),
+        (
+            {"hop.0.pool.idle_timeout": 0.2},
+            "instead of 5, with pauses of",
+            "carried more than one",
+        ),
+        (
+            {"traffic.headers": CLOSE, "hop.1.pool.idle_timeout": 5.0},
+            "proxy → upstream: 3 connections instead of 1",
+            "closed by the proxy",
+        ),
+        (
+            {"traffic.headers": CLOSE, "hop.1.pool.max_connection_duration": 35.0},
+            "proxy → upstream: 2 connections instead of 1, with pauses of 10 s",
+            "closed by the proxy after",
+        ),
+        (
+            {"traffic.headers": CLOSE, "hop.1.server.idle_timeout": 10.03},
+            "was answered 503 UC",
+            "being closed",
+        ),
+        (
+            {"traffic.headers": CLOSE, "origin.script": "refuse"},
+            "Request 1, sent at 0 s, was answered 503 UF",
+            "on proxy → upstream: ConnectRefused",
+        ),
+        (
+            {
+                "traffic.headers": CLOSE,
+                "origin.fails_after_execute": 0.9,
+                "hop.1.pool.retry.retry_on": ["reset"],
+                "hop.1.pool.retry.num_retries": 50,
+            },
+            "was answered 200 and executed",
+            "executed already",
+        ),
+    ],
+)
+def test_a_mistake_on_the_way_to_five_and_one_gets_a_hint_of_its_own(
+    changes: dict[str, Any], message: str, hint: str
+) -> None:
+    told = two_lives.check_five_and_one(two_lives.chain(changes))
+    assert not told.passed
+    assert message in told.message and hint in told.hint, told
 
 
 @pytest.mark.parametrize(
@@ -84,16 +154,36 @@ def test_every_road_to_one_and_five_is_accepted(changes: dict[str, Any]) -> None
             "client → proxy: 5 connections instead of 1",
             "closed by the proxy after 1 request (Connection: close)",
         ),
-        ({"hop.1.server.idle_timeout": 0.01}, "Request 1", "No request may fail"),
+        (
+            {"traffic.http_version": "1.0"},
+            "client → proxy: 5 connections instead of 1",
+            "(HTTP/1.0)",
+        ),
+        (
+            {"hop.1.server.idle_timeout": 0.103},
+            "was answered 503 UC",
+            "No request may fail",
+        ),
         (
             {
                 "traffic.http_version": "1.0",
                 "hop.0.server.accept_http_10": False,
             },
             "answered 426",
-            "refuses",
+            "this kind of request with 426",
         ),
         ({"hop.1.pool.max_requests_per_connection": 3}, "instead of 5", "more than"),
+        ({"hop.1.server.hint": True}, "1 connection instead of 5", "more than one"),
+        (
+            ANNOUNCED | {"hop.0.pool.max_connection_duration": 20.0},
+            "client → proxy: 3 connections instead of 1",
+            "closed by the client",
+        ),
+        (
+            {"hop.1.server.farewell": "408", "hop.1.server.idle_timeout": 0.103},
+            "was answered 408",
+            "answers this kind of request with 408",
+        ),
     ],
 )
 def test_a_mistake_gets_a_hint_of_its_own(
@@ -101,12 +191,18 @@ def test_a_mistake_gets_a_hint_of_its_own(
 ) -> None:
     told = two_lives.check_one_and_five(two_lives.chain(changes))
     assert not told.passed
-    assert message in told.message and hint in told.hint
+    assert message in told.message and hint in told.hint, told
 
 
-@pytest.mark.parametrize("wrong", [5, None, "five"])
+@pytest.mark.parametrize("wrong", [5, None, "five", {}, two_lives.chain])
 def test_something_else_than_a_scenario_gets_a_sentence(wrong: object) -> None:
     assert "not a Scenario" in two_lives.check_five_and_one(wrong).message
+    assert "not a Scenario" in two_lives.check_one_and_five(wrong).message
+
+
+def test_a_chain_that_cannot_be_run_gets_a_sentence() -> None:
+    told = two_lives.check_five_and_one(two_lives.chain({"lab.horizon": 1.0}))
+    assert not told.passed and "lab.horizon" in told.message
 
 
 def test_another_chain_gets_a_sentence() -> None:

@@ -1,6 +1,7 @@
 """A prediction has no default, and takes whatever a learner writes."""
 
 import math
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -35,6 +36,14 @@ def test_units_that_are_words_follow_their_number() -> None:
     assert "1 request is right" in Guess("?", "requests", 1).against(1)
 
 
-@pytest.mark.parametrize("value", [None, "1", False, math.nan, object()])
+@pytest.mark.parametrize(
+    "value",
+    [None, "1", False, math.nan, object(), 10**400, Decimal("sNaN"), Decimal("inf")],
+)
 def test_what_is_no_number_is_none(value: object) -> None:
     assert number_of(value) is None
+
+
+@pytest.mark.parametrize("value", [3, np.float32(3), Fraction(6, 2), Decimal("3.0")])
+def test_a_number_of_any_library_is_a_plain_one(value: object) -> None:
+    assert number_of(value) == 3.0

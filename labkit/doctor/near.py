@@ -1,0 +1,52 @@
+"""Entries whose words come near a text that the index does not know."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from functools import cache
+
+from labkit.doctor.phrases import written
+from labkit.doctor.words import ROWS
+
+_LETTERS = 2000
+_MOST_WORDS = 40
+_WORD = re.compile(r"[a-z]{4,40}")
+_ALIKE, _ALIKE_ALONE = 0.75, 0.85
+_SHARE = 0.6
+_MOST = 3
+
+
+def nearest(text: str) -> tuple[str, ...]:
+    """At most three entries: ``program: "words"``; none where nothing comes near.
+
+    A word counts as shared if it is spelt alike, so that a slip still finds its entry.
+    """
+    words = list(dict.fromkeys(_WORD.findall(text[:_LETTERS])))[:_MOST_WORDS]
+    best: dict[str, str] = {}
+    for _, phrase, program in sorted(_scored(words)):
+        best.setdefault(program, f'{program}: "{phrase}"')
+    return tuple(best.values())[:_MOST]
+
+
+def _scored(words: list[str]) -> Iterator[tuple[tuple[float, int, int], str, str]]:
+    """Every phrase near enough; the nearest, of which most is there, is smallest."""
+    alike = {word for word in _vocabulary() if _is_like(word, words, _ALIKE)}
+    for phrase, known in written(ROWS):
+        own = _WORD.findall(phrase)
+        shared = sum(word in alike for word in own)
+        if len(own) == 1 and not _is_like(own[0], words, _ALIKE_ALONE):
+            continue
+        if shared >= min(2, len(own)) and shared and shared / len(own) >= _SHARE:
+            yield (-shared / len(own), -shared, len(phrase)), phrase, known.program
+
+
+def _is_like(word: str, words: list[str], how_much: float) -> bool:
+    return bool(difflib.get_close_matches(word, words, 1, how_much))
+
+
+@cache
+def _vocabulary() -> frozenset[str]:
+    phrases = (phrase for phrase, _ in written(ROWS))
+    return frozenset(word for phrase in phrases for word in _WORD.findall(phrase))

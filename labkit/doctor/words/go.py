@@ -1,0 +1,87 @@
+"""Go's net/http, and what is built on it: Traefik, Caddy, cloudflared, gorouter."""
+
+from __future__ import annotations
+
+from labkit.doctor.explanation import entry
+from labkit.doctor.phrases import Rank, Row, row
+from labkit.doctor.words.common import NO_ANSWER, body_timeout
+
+_HTTP_1 = "Go: net/http"
+
+ROWS: tuple[Row, ...] = (
+    row(
+        Rank.WORDS,
+        entry(_HTTP_1, "race"),
+        "http: server closed idle connection",
+        "http: server closed connection",
+        "server sent goaway",
+        "transport connection broken: eof",
+        "transport connection broken: http: server closed",
+    ),
+    row(
+        Rank.STAGE,
+        entry(_HTTP_1, "connect"),
+        "dial tcp",
+        "dial tcp4",
+        "dial tcp6",
+        "dial unix",
+        "dial udp",
+        "proxyconnect tcp",
+        "request canceled while waiting for connection",
+    ),
+    row(Rank.STAGE, entry(_HTTP_1, "cut"), "unexpected eof"),
+    row(
+        Rank.STAGE,
+        body_timeout(_HTTP_1),
+        "timeout or context cancellation while reading body",
+    ),
+    row(
+        Rank.WORDS,
+        entry(_HTTP_1, "timeout"),
+        "context deadline exceeded",
+        "client.timeout exceeded",
+        "client.timeout or context cancellation",
+        "timeout awaiting response headers",
+    ),
+    row(
+        Rank.WORDS,
+        entry(_HTTP_1, "reset"),
+        "read tcp ... connection reset by peer",
+        "write tcp ... broken pipe",
+        "write tcp ... connection reset by peer",
+        "use of closed network connection",
+        "http2: client connection lost",
+    ),
+    row(Rank.WORDS, entry(_HTTP_1, "timeout"), "read tcp ... i/o timeout"),
+    row(
+        Rank.WORDS,
+        entry(_HTTP_1, "malformed", cause=NO_ANSWER),
+        "malformed http response",
+        "malformed http status code",
+        "malformed http version",
+        "malformed mime header",
+        "server gave http response to https client",
+        "first record does not look like a tls handshake",
+    ),
+    row(
+        Rank.WORDS,
+        entry(
+            "Go: net/http",
+            "client-left",
+            hop="the one in front of it, if it is a server; its own caller gave up",
+        ),
+        "context canceled",
+        "http: abort handler",
+    ),
+    row(
+        Rank.ENDED,
+        entry("Go: net/http server", "restart", "server"),
+        "http: server closed",
+    ),
+    row(
+        Rank.WORDS,
+        entry("Go: HTTP/2", "reset", executed="no", more="REFUSED_STREAM says that the "
+              "server did not work on it."),
+        "stream error ... refused_stream",
+    ),
+)  # fmt: skip

@@ -1,0 +1,80 @@
+"""Node.js and browsers: their words for a failed request."""
+
+from __future__ import annotations
+
+from labkit.doctor.explanation import entry
+from labkit.doctor.phrases import Rank, Row, row
+from labkit.doctor.words.common import NO_ANSWER, body_timeout
+
+_NODE = "Node.js"
+
+ROWS: tuple[Row, ...] = (
+    row(
+        Rank.WORDS,
+        entry(_NODE, "race", sources="undici 3145"),
+        "socket hang up",
+        "other side closed",
+        "und_err_socket",
+        "read eof",
+        "socket connection was closed unexpectedly",
+    ),
+    row(Rank.WORDS, entry(_NODE, "reset"), "read econnreset", "write econnreset",
+        "write epipe", "write econnaborted"),
+    row(
+        Rank.STAGE,
+        entry(_NODE, "connect"),
+        "before secure tls connection was established",
+        "und_err_connect_timeout",
+        "connecttimeouterror",
+        "err_tls_cert_altname_invalid",
+        "err_socket_connection_timeout",
+    ),
+    row(
+        Rank.STAGE,
+        entry(_NODE, "cut"),
+        "typeerror: terminated",
+        "error: aborted",
+        "axioserror: aborted",
+        "the server aborted pending request",
+        "premature close",
+        "err_stream_premature_close",
+        "und_err_res_content_length_mismatch",
+        "responsecontentlengthmismatch*",
+        "err_incomplete_chunked_encoding",
+        "err_content_length_mismatch",
+    ),
+    row(
+        Rank.WORDS,
+        entry(_NODE, "timeout"),
+        "und_err_headers_timeout",
+        "headerstimeouterror",
+        "headers timeout error",
+        "read etimedout",
+        "socket timeout",
+        "timeout of ... exceeded",
+        "timeout awaiting*",
+        "network timeout at",
+    ),
+    row(Rank.STAGE, body_timeout(_NODE), "und_err_body_timeout", "bodytimeouterror",
+        "body timeout error"),
+    row(Rank.WORDS, entry(_NODE, "malformed", cause=NO_ANSWER), "hpe_invalid*",
+        "parse error: expected http/", "httpparsererror"),
+    row(
+        Rank.WORDS,
+        entry(_NODE, "client-left", hop="its own caller gave up"),
+        "aborterror",
+        "operation was aborted",
+    ),
+    row(
+        Rank.STAGE,
+        entry("Node.js server", "client-left", "server"),
+        "badrequesterror: request aborted",
+    ),
+    row(Rank.WORDS, entry("Browser", "race"), "err_empty_response",
+        "err_connection_closed"),
+    row(Rank.WORDS, entry("Browser", "reset"), "err_connection_reset",
+        "err_connection_aborted"),
+    row(Rank.STAGE, entry("Browser", "connect"), "err_connection_refused",
+        "err_connection_timed_out", "err_name_not_resolved", "err_address_unreachable"),
+    row(Rank.WORDS, entry("Browser", "timeout"), "err_timed_out"),
+)  # fmt: skip

@@ -1,0 +1,63 @@
+"""What a snippet sets in Node.js arrives, or the snippet is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.snippets.kinds import check
+from tests.snippets.wrong import Wrong
+
+MAKES = "const http = require('http');\nconst server = http.createServer({});\n"
+
+REFUSED = [
+    ("node", "server.keepaliveTimeout = 65_000;", "has no keepaliveTimeout"),
+    ("node", "server.keepAliveTimeout = '65s';", "a number of milliseconds"),
+    ("node", "server.keepAliveTimeout = 5_000;", "sets nothing that Node does not"),
+    ("node", "const wanted = 65_000;", "sets nothing that Node does not"),
+    ("node", MAKES.replace("{}", "{ keepAlive_: 1 }"), "no option keepAlive_"),
+    ("node", "server.close(", "SyntaxError"),
+    ("node", "sevrer.keepAliveTimeout = 65_000;", "sevrer is not defined"),
+    ("node client", "new http.Agent({ timeout: 4000 });", "keeps no connection"),
+    (
+        "node client",
+        "new http.Agent({ keepAlive: true, freeSocketTimeout: 4000 });",
+        "Agent has no option freeSocketTimeout",
+    ),
+    (
+        "node client",
+        "const { Agent } = require('undici');\nnew Agent({ keepaliveTimeout: 4000 });",
+        "undici has no option keepaliveTimeout",
+    ),
+    ("node client", "server.keepAliveTimeout = 65_000;", "server is not defined"),
+]
+
+
+@pytest.mark.parametrize(("kind", "text", "told"), REFUSED)
+def test_a_wrong_snippet_is_refused_with_its_reason(
+    kind: str, text: str, told: str
+) -> None:
+    with pytest.raises(Wrong) as refused:
+        check(kind, text)
+    assert told in str(refused.value)
+
+
+RIGHT = [
+    ("node", MAKES + "server.keepAliveTimeout = 65_000;\nserver.listen(8080);"),
+    ("node", "import http from 'node:http';\nhttp.createServer({ noDelay: false });"),
+    ("node", "const server = app.listen(3000);\nserver.keepAliveTimeout = 65_000;"),
+    ("node", "process.on('SIGTERM', () => server.close());"),
+    (
+        "node",
+        "server.on('request', (_, res) => res.setHeader('Connection', 'close').end());",
+    ),
+    ("node", "server.on('request', (_, res) => res.setHeader('Connection', 'close'));"),
+    (
+        "node client",
+        "const agent = new https.Agent({ keepAlive: true, timeout: 4000 });",
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "text"), RIGHT)
+def test_a_snippet_in_any_usual_form_is_run(kind: str, text: str) -> None:
+    check(kind, text)
