@@ -6,7 +6,13 @@ was there and returns the Axes.
 
 from __future__ import annotations
 
-from labkit.figures.diagrams import farewell, lifelines, sequence
+from labkit.figures.diagrams import (
+    farewell,
+    lifelines,
+    outcomes,
+    phases,
+    sequence,
+)
 from labkit.figures.draw import paper, png
 from labkit.figures.gap import gap
 from labkit.figures.headline import alt_text
@@ -15,8 +21,6 @@ from labkit.figures.hump import hump
 from labkit.figures.ladder import ladder
 from labkit.figures.lateness import lateness
 from labkit.figures.margins import margins
-from labkit.figures.outcomes import outcomes
-from labkit.figures.phases import phases
 from labkit.figures.picture import Picture
 from labkit.figures.rates import Edge, rates
 from labkit.figures.saving import save, svg

@@ -51,11 +51,17 @@ PALETTE: dict[str, Shade] = {
     "window": Shade("#E69F004D", "#E69F0047"),
     "model": Shade("#009E7338", "#26B88A40"),
     "late": Shade("#56B4E94D", "#56B4E940"),
-    # Areas that are told apart at a glance, under hatches in ink.
-    "sky": Shade("#56B4E9", "#1D6A97"),
-    "yellow": Shade("#F0E442", "#6F6812"),
-    "purple": Shade("#CC79A7", "#85446A"),
-    "orange": Shade("#E69F00", "#855C00"),
+    # Areas that are told apart at a glance, bright on either paper, under dark hatches.
+    "hatch": Shade("#24292F", "#0B0D10"),
+    "sky": Shade("#56B4E9", "#56B4E9"),
+    "yellow": Shade("#F0E442", "#F0E442"),
+    "purple": Shade("#CC79A7", "#CC79A7"),
+    "orange": Shade("#E69F00", "#E69F00"),
+    "lilac": Shade("#9D8CCB", "#A594D9"),
+    # Safe, rarely unsafe, often unsafe: the two sides of a rule on a map.
+    "safe": Shade("#E8F1F7", "#18303F"),
+    "rare": Shade("#F7CBB0", "#5A3420"),
+    "often": Shade("#DE8A5C", "#A0522D"),
 }
 
 _ROLES = {shade.light.upper(): role for role, shade in PALETTE.items()}

@@ -24,6 +24,8 @@ YELLOW = PALETTE["yellow"].light
 BLACK = PALETTE["black"].light
 PINK = PALETTE["pink"].light
 VIOLET = PALETTE["violet"].light
+LILAC = PALETTE["lilac"].light
+HATCH = PALETTE["hatch"].light
 
 PAPER = PALETTE["paper"].light
 INK = PALETTE["ink"].light

@@ -8,6 +8,7 @@ variable, which the reader's browser or JupyterLab's theme gives its value.
 from __future__ import annotations
 
 import html
+import re
 import zlib
 from collections.abc import Iterable, Iterator
 from itertools import groupby
@@ -171,8 +172,22 @@ class _Pen:
         return (
             f'<text x="{_number(x * self._x)}" y="{_number(y * self._y)}" '
             f'textLength="{_number(length)}" lengthAdjust="spacingAndGlyphs">'
-            f"{escaped(word.text)}</text>"
+            f"{escaped(_isolated(word.text))}</text>"
         )
+
+
+# The blocks of Hebrew, of Arabic and of their kin.
+_LEFTWARDS = re.compile(
+    "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff]+"
+)
+_ISOLATE, _POP = "\u2068", "\u2069"
+
+
+def _isolated(text: str) -> str:
+    """A name that runs from right to left must not turn the words around it."""
+    if text.isascii():
+        return text
+    return _LEFTWARDS.sub(lambda found: f"{_ISOLATE}{found[0]}{_POP}", text)
 
 
 def _written(points: Iterable[Point]) -> str:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
-
-from matplotlib.axes import Axes
+from typing import TYPE_CHECKING, Any, Protocol
 
 from labkit.figures import lifelines, outcomes, sequence
 from labkit.figures.draw import size_of
@@ -14,6 +12,9 @@ from labkit.lab import Run, run
 from labkit.lessons import telling
 from labkit.points import Outcomes
 from labkit.settings import Scenario, SettingsError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # More requests than this make a slider lag.
 MOST_REQUESTS = 400

@@ -4,13 +4,32 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from dataclasses import replace
 
-from figures.stories import one_lost_request, ran
+from figures.stories import one_lost_request, ran, scenario
 from figures.test_farewell import late_write
 
+import labkit
 from labkit.figures.sheet import Sheet
+from labkit.phases import Outcome, Probe, ProbeSeries
+from labkit.points import Outcomes
+from labkit.settings import Hop, Link, Server
 
+FATES = {
+    "GET": (Outcomes("no retry", 55, 21, 24, 0), Outcomes("reset", 70, 0, 8, 12, 10)),
+    "POST": (Outcomes("no retry", 900, 3, 2, 1), Outcomes("reset", 1, 2, 3, 4, 5, 6)),
+}
+GOODBYE = Hop(
+    link=Link(delay=0.01),
+    server=Server(idle_timeout=5.0, drain_timeout=1.0, delayed_close_timeout=1.0),
+)
+PROBES = ProbeSeries(
+    "virtual",
+    tuple(
+        Probe(gap, outcome)
+        for gap, outcome in zip((1.0, 5.5, 6.5, 8.0), Outcome, strict=True)
+        for _ in range(3)
+    ),
+)
 ODD_NAMES = (
     "<img src=x onerror=alert(1)>",
     "a & b",
@@ -32,9 +51,8 @@ def layout(diagram: str) -> Callable[..., Sheet]:
 
 def named(name: str) -> Sheet:
     """A diagram in which a program of the chain has this name."""
-    run = ran(delays=(0.01, 0.01))
-    scenario = run.scenario.replace("hop.1.name", name)
-    return layout("sequence")(replace(run, scenario=scenario))
+    chain = scenario(delays=(0.01, 0.01)).replace("hop.1.name", name)
+    return layout("sequence")(labkit.run(chain))
 
 
 CASES: dict[str, Callable[[], Sheet]] = {
@@ -51,6 +69,10 @@ CASES: dict[str, Callable[[], Sheet]] = {
     "lifelines on low paper": lambda: layout("lifelines")(
         ran(requests=60, burst=20), (178.0, 90.0)
     ),
+    "outcomes": lambda: layout("outcomes")(FATES),
+    "outcomes on small paper": lambda: layout("outcomes")(FATES, (140.0, 60.0)),
+    "phases": lambda: layout("phases")(GOODBYE, (PROBES,), guess=5.5),
+    "phases without probes": lambda: layout("phases")(GOODBYE),
     "farewell": lambda: layout("farewell")(late_write()),
     "farewell on small paper": lambda: layout("farewell")(late_write(), (150.0, 120.0)),
 }

@@ -92,7 +92,7 @@ def test_every_state_has_a_look_and_those_side_by_side_differ_without_colour() -
         assert LOOKS[a].hatch != LOOKS[b].hatch
 
 
-@pytest.mark.parametrize("hatch", ["/", "\\", "x", "-", "|"])
+@pytest.mark.parametrize("hatch", ["/", "\\", "x", "-", "|", "."])
 def test_a_hatch_stays_inside_its_box(hatch: str) -> None:
     box = Box(3.0, 5.0, 10.0, 45.0)
     drawn = list(strokes(box, hatch))  # type: ignore[arg-type]

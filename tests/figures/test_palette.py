@@ -9,7 +9,9 @@ import pytest
 from figures.gallery import CASES
 
 from labkit.figures.farewell import LOOKS
+from labkit.figures.outcomes import LOOKS as FATES
 from labkit.figures.palette import PALETTE, Shade, role_of
+from labkit.figures.phases import LOOKS as PHASES
 from labkit.figures.style import FAILURE, MARKS, OTHER_MARK, STROKES
 
 FIGURES = Path(__file__).parents[2] / "labkit" / "figures"
@@ -75,6 +77,18 @@ def test_hatches_of_states_stand_out_from_their_grounds(paper: str) -> None:
     for look in LOOKS.values():
         ground, ink = role_of(look.ground), role_of(look.ink)
         assert ground and ink and contrast(ink, ground, paper) >= 3.0
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_hatches_of_fates_stand_out_from_their_grounds(paper: str) -> None:
+    for look in FATES.values():
+        assert contrast("hatch", str(role_of(look.colour)), paper) >= 3.0
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_a_word_on_the_ground_of_a_phase_can_be_read(paper: str) -> None:
+    for ground, ink, _ in PHASES.values():
+        assert contrast(str(role_of(ink)), str(role_of(ground)), paper) >= 4.5
 
 
 def test_every_stroke_and_mark_has_a_role_that_was_looked_at() -> None:
