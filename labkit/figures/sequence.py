@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from labkit.figures import headline, textsize
 from labkit.figures.arrows import along, cross, head, pill, shaft
 from labkit.figures.labels import by_importance, label, stroke_of
@@ -274,11 +276,17 @@ def _legend(sheet: Sheet, page: Page, window: bool) -> None:
     for text, stroke in samples:
         x = _sample(sheet, x, y, text, stroke)
     if window and page.story.races:
-        corners = ((x, y - 1.6), (x + 7.0, y - 1.6), (x + 7.0, y + 1.6), (x, y + 1.6))
-        sheet.areas.append(Area(corners, WINDOW, layer=SHADE))
-        sheet.lines.append(Line(((x, y - 1.6), (x, y + 1.6)), WINDOW_EDGE, 3.0))
         texts = (f"race window{_width(page.story)}", "race window")
-        sheet.write_first(Word(text, x + 8.5, y, "left") for text in texts)
+        _window_sample(sheet, x, y, texts)
+
+
+def _window_sample(sheet: Sheet, x: float, y: float, texts: Iterable[str]) -> None:
+    words = (Word(text, x + 8.5, y, "left") for text in texts)
+    if sheet.write_first(words) is None:
+        return
+    corners = Box(x, y - 1.6, x + 7.0, y + 1.6).corners()
+    sheet.areas.append(Area(corners, WINDOW, layer=SHADE))
+    sheet.lines.append(Line(((x, y - 1.6), (x, y + 1.6)), WINDOW_EDGE, 3.0))
 
 
 def _width(story: Story) -> str:
@@ -288,9 +296,11 @@ def _width(story: Story) -> str:
 
 
 def _sample(sheet: Sheet, x: float, y: float, text: str, stroke: Stroke) -> float:
+    """A stroke with its name, if there is room; where the next one begins."""
+    word = Word(text, x + 10.5, y, "left")
+    if not sheet.write(word):
+        return x
     tail, tip = (x, y), (x + 9.0, y)
     sheet.lines.append(shaft(tail, tip, stroke))
     sheet.areas.extend(head(tail, tip, stroke))
-    word = Word(text, x + 10.5, y, "left")
-    sheet.write(word)
     return word.box().right + 5.0

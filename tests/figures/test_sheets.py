@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 from figures.gallery import CASES, layout
-from figures.stories import scenario
+from figures.stories import ran, scenario
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -138,6 +138,12 @@ def test_so_it_is_for_any_outcomes(
         for n, rows in enumerate(told)
     }
     sheet = layout("outcomes")(groups, size, title=title)
+    assert (crowded(sheet), astray(sheet)) == ([], [])
+
+
+def test_a_legend_too_long_for_its_paper_ends_where_the_paper_does() -> None:
+    sheet = layout("sequence")(ran(), (110.0, 200.0))
+    assert {"SYN", "DATA", "FIN", "RST"} <= {word.text for word in sheet.words}
     assert (crowded(sheet), astray(sheet)) == ([], [])
 
 
