@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
-from labkit.figures.sheet import Area, Line, Sheet, Size, Word
+from labkit.figures.sheet import Area, Line, Sheet, Size, Slant, Word
 from labkit.figures.style import MM_PER_INCH, PAPER
 from labkit.figures.textsize import FAMILY
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.collections import LineCollection, PolyCollection
     from matplotlib.figure import Figure
+    from matplotlib.font_manager import FontProperties
     from matplotlib.text import Text
 
 # Two pixels for each that a figure takes on a page: most screens have so many.
@@ -63,10 +64,14 @@ def size_of(ax: Axes) -> Size:
 
 def on(ax: Axes | None, layout: Callable[[Size | None], Sheet]) -> Axes:
     """Draw a layout on axes that keep their size, or on paper as large as it wants."""
-    if ax is not None:
-        return put(layout(size_of(ax)), ax)
-    sheet = layout(None)
-    return put(sheet, paper(sheet.width, sheet.height))
+    if ax is None:
+        return drawn(layout(None))
+    return put(layout(size_of(ax)), ax)
+
+
+def drawn(sheet: Sheet) -> Axes:
+    """The sheet on new paper of its size."""
+    return put(sheet, paper(*sheet.paper))
 
 
 def put(sheet: Sheet, ax: Axes) -> Axes:
@@ -155,18 +160,14 @@ def _strokes(lines: list[Line], layer: int) -> LineCollection:
 
 def _text(word: Word, sheet: Sheet) -> Text:
     """A word; it lies inside its sheet, so clipping it would only take time."""
-    from matplotlib.font_manager import FontProperties
     from matplotlib.text import Text
 
-    font = FontProperties(
-        family=FAMILY, size=word.points, weight=word.weight, style=word.slant
-    )
     x, y = word.start(sheet.grain)
     return Text(
         x,
         y,
         _known(word.text, word.weight),
-        fontproperties=font,
+        fontproperties=_font(word.points, word.weight, word.slant),
         color=word.ink,
         ha="left",
         va="baseline",
@@ -174,6 +175,13 @@ def _text(word: Word, sheet: Sheet) -> Text:
         parse_math=False,
         clip_on=False,
     )
+
+
+@cache
+def _font(points: float, weight: str, slant: Slant) -> FontProperties:
+    from matplotlib.font_manager import FontProperties
+
+    return FontProperties(family=FAMILY, size=points, weight=weight, style=slant)
 
 
 def _known(text: str, weight: str) -> str:
@@ -219,7 +227,13 @@ def png(figure: Figure, told: Mapping[str, str] | None = None) -> bytes:
     return out.getvalue()
 
 
-def shown_size(figure: Figure) -> tuple[int, int]:
-    """Width and height in pixels at which a page shows the figure."""
+def shown_size(size: Size) -> tuple[int, int]:
+    """Width and height in pixels at which a page shows a figure of this size in mm."""
+    wide, high = (round(each / MM_PER_INCH * NATURAL) for each in size)
+    return wide, high
+
+
+def paper_of(figure: Figure) -> Size:
+    """Width and height of a figure in mm."""
     wide, high = figure.get_size_inches()
-    return round(wide * NATURAL), round(high * NATURAL)
+    return wide * MM_PER_INCH, high * MM_PER_INCH

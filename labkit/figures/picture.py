@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from labkit.figures.draw import figure_of, png, shown_size
+from labkit.figures.draw import figure_of, paper_of, png, shown_size
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +21,7 @@ class Picture:
     def __init__(self, ax: Axes, alt: str) -> None:
         figure = figure_of(ax)
         self.png = png(figure)
-        self.size = shown_size(figure)
+        self.size = shown_size(paper_of(figure))
         self.alt = alt
 
     def __repr__(self) -> str:

@@ -59,8 +59,7 @@ def _whole(drawn: Figure | Axes | Sheet) -> Figure:
     if isinstance(drawn, Figure):
         return drawn
     if isinstance(drawn, Sheet):
-        blank = draw.paper(drawn.width / drawn.grain[0], drawn.height / drawn.grain[1])
-        return draw.figure_of(draw.put(drawn, blank))
+        return draw.figure_of(draw.drawn(drawn))
     return draw.figure_of(drawn)
 
 

@@ -118,6 +118,16 @@ class Sheet:
     words: list[Word] = field(default_factory=list)
     _boxes: list[Box] = field(default_factory=list)
 
+    @property
+    def paper(self) -> Size:
+        """Width and height of its paper in mm."""
+        return self.width / self.grain[0], self.height / self.grain[1]
+
+    @property
+    def title(self) -> str:
+        """What it says first."""
+        return self.words[0].text if self.words else ""
+
     def write(self, word: Word) -> bool:
         """Place a word unless it would touch another or leave the sheet."""
         return self.write_first([word]) is not None

@@ -52,12 +52,14 @@ def escaped(text: str) -> str:
 
 def _size(sheet: Sheet) -> tuple[float, float]:
     """Of the paper, in pixels."""
-    return sheet.width / sheet.grain[0] * _PX, sheet.height / sheet.grain[1] * _PX
+    wide, high = sheet.paper
+    return wide * _PX, high * _PX
 
 
 def _number(value: float) -> str:
     """A tenth of a pixel is finer than any screen."""
-    return f"{round(value, 1) + 0.0:g}"
+    text = f"{value:.1f}"
+    return text[:-2] if text.endswith(".0") else text
 
 
 # -- colours -------------------------------------------------------------------------

@@ -1,12 +1,12 @@
-"""Sheets of every diagram, of usual cases and of odd ones, by name."""
+"""Sheets of every diagram, of usual cases and of odd ones, and what is wrong on one."""
 
 from __future__ import annotations
 
 import importlib
+import itertools
 from collections.abc import Callable
 
-from figures.stories import one_lost_request, ran, scenario
-from figures.test_farewell import late_write
+from figures.stories import late_write, one_lost_request, ran, scenario
 
 import labkit
 from labkit.figures.sheet import Sheet
@@ -76,3 +76,31 @@ CASES: dict[str, Callable[[], Sheet]] = {
     "farewell": lambda: layout("farewell")(late_write()),
     "farewell on small paper": lambda: layout("farewell")(late_write(), (150.0, 120.0)),
 }
+
+EDGE = 0.05  # mm, a stroke may lie on it
+
+
+def crowded(sheet: Sheet) -> list[tuple[str, str]]:
+    """Words that overlap, or leave the sheet."""
+    boxes = [(word.text, word.box(sheet.grain)) for word in sheet.words]
+    off = [
+        (text, "the edge")
+        for text, box in boxes
+        if box.left < 0.0
+        or box.top < 0.0
+        or box.right > sheet.width
+        or box.bottom > sheet.height
+    ]
+    pairs = itertools.combinations(boxes, 2)
+    return off + [(a, b) for (a, one), (b, two) in pairs if one.touches(two)]
+
+
+def astray(sheet: Sheet) -> list[tuple[float, float]]:
+    """Corners of shapes that lie outside."""
+    shapes = (*sheet.lines, *sheet.areas)
+    return [
+        (x, y)
+        for shape in shapes
+        for x, y in shape.points
+        if not -EDGE <= x <= sheet.width + EDGE or not -EDGE <= y <= sheet.height + EDGE
+    ]

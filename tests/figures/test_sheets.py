@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
-
 import pytest
-from figures.gallery import CASES, layout
+from figures.gallery import CASES, astray, crowded, layout
 from figures.stories import ran, scenario
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,8 +12,6 @@ import labkit
 from labkit.figures.sheet import Sheet, Word
 from labkit.points import FATES, Outcomes
 from labkit.settings import Hop, Link, Pool, Scenario, Server
-
-EDGE = 0.05  # mm, and what half a stroke takes
 
 seconds = st.sampled_from([0.0, 0.001, 0.02, 0.5, 1.0, 4.985, 5.0, 61.0, 3600.0])
 names = st.text(max_size=40).map(lambda text: "".join(filter(str.isprintable, text)))
@@ -40,32 +36,6 @@ def chains(draw: st.DrawFn) -> Scenario:
     )
     name = draw(names)
     return chain if name in chain.parties else chain.replace("hop.0.name", name)
-
-
-def crowded(sheet: Sheet) -> list[tuple[str, str]]:
-    """Words that overlap, or leave the sheet."""
-    boxes = [(word.text, word.box(sheet.grain)) for word in sheet.words]
-    off = [
-        (text, "the edge")
-        for text, box in boxes
-        if box.left < 0.0
-        or box.top < 0.0
-        or box.right > sheet.width
-        or box.bottom > sheet.height
-    ]
-    pairs = itertools.combinations(boxes, 2)
-    return off + [(a, b) for (a, one), (b, two) in pairs if one.touches(two)]
-
-
-def astray(sheet: Sheet) -> list[tuple[float, float]]:
-    """Corners of shapes that lie outside."""
-    shapes = (*sheet.lines, *sheet.areas)
-    return [
-        (x, y)
-        for shape in shapes
-        for x, y in shape.points
-        if not -EDGE <= x <= sheet.width + EDGE or not -EDGE <= y <= sheet.height + EDGE
-    ]
 
 
 @pytest.mark.parametrize("case", CASES)
