@@ -214,11 +214,13 @@ def png(figure: Figure, told: Mapping[str, str] | None = None) -> bytes:
     Whatever the figure's own resolution: on a page it is shown as large as it is in
     inches, at NATURAL pixels each.
     """
+    import matplotlib as mpl
     from PIL import Image, PngImagePlugin
 
     pixels, out = io.BytesIO(), io.BytesIO()
     wide, high = (int(inches * DPI) for inches in figure.get_size_inches())
-    figure.savefig(pixels, format="rgba", dpi=DPI, bbox_inches=None)
+    with mpl.rc_context({"text.hinting": "none"}):  # else words grow by a hundredth
+        figure.savefig(pixels, format="rgba", dpi=DPI, bbox_inches=None)
     image = Image.frombytes("RGBA", (wide, high), pixels.getvalue())
     words = PngImagePlugin.PngInfo()
     for name, text in (told or {}).items():
