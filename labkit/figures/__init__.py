@@ -1,7 +1,9 @@
 """Pictures of runs: they draw records and run nothing.
 
 A figure function takes records and an optional ``ax``, draws in place of what
-was there and returns the Axes.
+was there and returns the Axes. Behind each diagram is its layout, a function
+``sheet`` in the module of its name, which needs no matplotlib: whoever wants SVG
+gives its sheet to :mod:`labkit.figures.svgpen`.
 """
 
 from __future__ import annotations

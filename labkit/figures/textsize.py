@@ -92,22 +92,3 @@ def shortened(text: str, room: float, points: float, weight: str = "normal") -> 
         if width(candidate, points, weight) <= room:
             return candidate
     return ""
-
-
-def wrapped(
-    text: str, room: float, points: float, lines: int, weight: str = "normal"
-) -> list[str]:
-    """The text in at most so many lines of ``room`` mm, the last one shortened."""
-    done: list[str] = []
-    words = text.split()
-    while words and len(done) < lines - 1:
-        taken = 1
-        while taken < len(words) and (
-            width(" ".join(words[: taken + 1]), points, weight) <= room
-        ):
-            taken += 1
-        done.append(" ".join(words[:taken]))
-        words = words[taken:]
-    if words:
-        done.append(" ".join(words))
-    return [shortened(line, room, points, weight) for line in done]
