@@ -14,6 +14,7 @@ from labkit.lab import Run, run_many
 from labkit.points import GapPoint, GapSeries
 from labkit.settings import Scenario, SettingsError
 from labkit.theory import window_at_source
+from labkit.theory.window import closed_at
 from labkit.wire import Direction, Kind
 
 # Seconds by which a live trial may be late and still count.
@@ -47,15 +48,18 @@ def was_disturbed(run: Run, tolerance: float = TOLERANCE) -> bool:
 
 
 def _timer_lateness(run: Run) -> float:
-    """How long after its time the last server's first FIN for idleness set out."""
+    """How long after its time the last server's first goodbye for idleness set out.
+
+    A timer that ticks may be late by a tick; that is no lateness of the machine.
+    """
     last = len(run.scenario.hops) - 1
-    server = run.scenario.hops[last].server
-    patience = server.idle_timeout + server.drain_timeout + server.delayed_close_timeout
+    hop = run.scenario.hops[last]
+    latest = closed_at(hop) + hop.server.tick
     spoke = 0.0
     for event in run.trace.of(last, 1):
         if event.direction is Direction.DOWNSTREAM and event.sent <= run.ended:
-            if event.kind is Kind.FIN:
-                return event.sent - spoke - patience
+            if event.kind in (Kind.FIN, Kind.RST):
+                return event.sent - spoke - latest
             spoke = event.sent
     return 0.0
 

@@ -15,6 +15,7 @@ from typing import Any
 
 MOST_SECONDS = 1e9
 MOST_REQUESTS = 10_000_000
+MOST_COUNTED = 1_000_000_000  # requests of which counts are kept and nothing else
 
 
 class SettingsError(ValueError):

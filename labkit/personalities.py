@@ -63,6 +63,10 @@ SILENT_TO_LATE_HEADS = frozenset({"nginx"})
 # D8 of docs/rows-found.md); for the others such a client has left.
 ANSWERS_HALF_CLOSED = frozenset({"haproxy"})
 
+# Whose idle timer runs from the first moment of a connection (row B2); the others' runs
+# from a response, so that what has carried nothing is not closed for idleness.
+CLOSES_UNUSED = frozenset({"envoy"})
+
 # What the owner of a pool answers its own client when the hop fails.
 FAILURES: Mapping[str, str] = {
     "plain": "503",

@@ -7,11 +7,13 @@ the one-way delay, x the gap from the response received to the next request sent
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from labkit.settings import Hop
+from labkit.theory.window import closed_at, deaf_at, patience
 
 
 class Outcome(StrEnum):
@@ -65,18 +67,22 @@ def phases(hop: Hop) -> tuple[Phase, ...]:
     The server's clock shows x + 2d when a request that left after the gap x is
     there, so it is served plainly iff x + 2d < I and with a close iff
     x + 2d < I + D. Nobody reads it from then on, and the client learns of the end
-    at the gap I + D + K (``labkit.theory.race_window``). A client that has given up
-    at C opens a new connection, whatever the server does.
+    at the gap I + D + K; a server that says farewell with a RST or a 408 does so at I,
+    without draining. All edges are those of ``labkit.theory.race_window``, and
+    "lost" is that window: a client that has given up at C, or a second before what
+    the server hints at if it obeys, opens a new connection, whatever the server does.
+
+    A request that is lost to a 408 is read by nobody either; its client takes the 408
+    for the answer, so that a run does not count it as failed (row C7).
     """
-    server, trip = hop.server, 2.0 * hop.link.delay
-    idle, deaf = server.idle_timeout, server.idle_timeout + server.drain_timeout
+    trip, deaf = 2.0 * hop.link.delay, deaf_at(hop)
     ends = (
-        (Outcome.SERVED, idle - trip),
+        (Outcome.SERVED, min(hop.server.idle_timeout, deaf) - trip),
         (Outcome.ANNOUNCED, deaf - trip),
-        (Outcome.LOST, deaf + server.delayed_close_timeout),
-        (Outcome.GONE, float("inf")),
+        (Outcome.LOST, closed_at(hop)),
+        (Outcome.GONE, math.inf),
     )
-    return tuple(_laid_out(ends, hop.pool.idle_timeout))
+    return tuple(_laid_out(ends, patience(hop)))
 
 
 def _laid_out(ends: Iterable[tuple[Outcome, float]], left: float) -> Iterable[Phase]:
@@ -91,6 +97,6 @@ def _laid_out(ends: Iterable[tuple[Outcome, float]], left: float) -> Iterable[Ph
 
 
 def goodbye_ends(hop: Hop) -> float:
-    """When the server closes an idle connection: I + D + K after its response."""
-    server = hop.server
-    return server.idle_timeout + server.drain_timeout + server.delayed_close_timeout
+    """When the server closes an idle connection, in seconds after its response: at
+    I + D + K, or at I where it says farewell with a RST or a 408."""
+    return closed_at(hop)

@@ -9,6 +9,13 @@ from typing import Any
 
 from labkit.theory import wilson
 
+# Below this a percentage would be a row of zeros.
+_TINY = 1e-9
+
+# Bounds that are off by no more than this factor are of use.
+_WIDE = 3.0
+_NARROW = 1e-4
+
 COLUMNS = ("theory", "model", "virtual", "live", "envoy")
 
 
@@ -53,6 +60,19 @@ class Rung:
         """Does a formula say one share, and no bounds?"""
         return self.said is not None and self.said[1] == self.said[2]
 
+    def tells_of(self, other: Rung) -> bool:
+        """Are these bounds narrow enough to agree with what another column says?
+
+        A formula's bounds say something beside a count if they are no wider than
+        three times what the count leaves open at either end: an upper bound above
+        three times the other's, or a lower one below a third of it, holds whatever is
+        counted, right or wrong. Exact formulas and counts always tell.
+        """
+        if self.said is None or self.is_exact:
+            return True
+        (low, high), (least, most) = self.interval, other.interval
+        return high <= _WIDE * most and low * _WIDE >= least
+
     @property
     def speed(self) -> float:
         """Requests per second of the machine; nan for a formula."""
@@ -86,9 +106,12 @@ class Rung:
 
 
 def percent(share: float) -> str:
-    """A share with three digits that count: "3.41 %", "0.00052 %"."""
+    """A share with three digits that count: "3.41 %", "0.00052 %"; below one of 1e9
+    as a number with an exponent, "1.2e-30"."""
     if not 0.0 < abs(share) < math.inf:
         return "0 %" if share == 0.0 else "-"
+    if abs(share) < _TINY:
+        return f"{share:.2g}"
     places = max(0, 2 - math.floor(math.log10(abs(share) * 100.0)))
     text = f"{share * 100.0:.{places}f}"
     return f"{text.rstrip('0').rstrip('.') if '.' in text else text} %"

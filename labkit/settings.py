@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from labkit.kinds import (
+    MOST_COUNTED,
     SettingsError,
     any_or_several,
     choice,
@@ -91,7 +92,9 @@ class Traffic(Section):
     rate: float = knob(
         1.0, number(0, 1e6, above=True, unit="1/s"), "arrivals a second, on average"
     )
-    requests: int = knob(100, count(1), "how many in all")
+    requests: int = knob(
+        100, count(1, MOST_COUNTED), "how many in all; above 10000000 only counted"
+    )
     gaps: tuple[float, ...] = knob(
         (), several(seconds(endless=False), "gaps"), "from an outcome to the next"
     )

@@ -38,5 +38,15 @@ def test_on_real_sockets_the_middle_of_the_window_fails_and_the_outside_does_not
     assert all(p.trials == 3 for p in told.points)
 
 
-def test_a_virtual_trial_is_never_disturbed() -> None:
-    assert not was_disturbed(run(trial(race(), 1.99)))
+@pytest.mark.parametrize(
+    "knobs",
+    [
+        {},
+        {"hop.1.server.tick": 0.4, "hop.1.server.idle_timeout": 1.03},
+        {"hop.1.server.farewell": "rst"},
+        {"hop.1.server.farewell": "rst", "hop.1.server.delayed_close_timeout": 1.0},
+    ],
+)
+def test_a_virtual_trial_is_never_disturbed(knobs: dict[str, object]) -> None:
+    """Also where a timer ticks, or the goodbye is no FIN: that is no lateness."""
+    assert not was_disturbed(run(trial(race().replace_all(knobs), 1.99)))

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from statistics import median
@@ -12,9 +13,13 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+import labkit
+
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 SECONDS_TO_IMPORT = 0.15
+DISTRIBUTION = "http-connection-lab"
+EXTRAS = ("field", "dask", "parquet", "bench", "dev")
 HEAVY = ("numpy", "matplotlib", "ipywidgets", "aiohttp", "asyncio")
 
 
@@ -94,7 +99,7 @@ def test_what_is_installed_is_what_is_pinned() -> None:
         for each in constraint_lines()
         if each.marker is None or each.marker.evaluate()
     }
-    wanted = needs("labkit", frozenset({"dev"}), set())
+    wanted = needs(DISTRIBUTION, frozenset({"dev"}), set())
     unpinned = wanted - set(pinned)
     other = {n for n in wanted & set(pinned) if metadata.version(n) not in pinned[n]}
     assert (unpinned, other) == (set(), set())
@@ -105,10 +110,60 @@ def test_a_plain_install_carries_notebooks_and_scenarios(tmp_path: Path) -> None
     words = ["-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     done = told(sys.executable, *words)
     assert done.returncode == 0, done.stderr
-    [wheel] = tmp_path.glob("labkit-*.whl")
+    [wheel] = tmp_path.glob(f"{DISTRIBUTION.replace('-', '_')}-*.whl")
     inside = told(sys.executable, "-m", "zipfile", "-l", wheel).stdout
     assert "labkit/_shipped/data/scenarios/alb-envoy-node.toml" in inside
     assert "labkit/py.typed" in inside
+
+
+def test_the_distribution_has_its_own_name_and_the_package_keeps_its() -> None:
+    assert metadata.version(DISTRIBUTION) == labkit.__version__
+    [script] = metadata.entry_points(group="console_scripts", name="labkit")
+    assert script.value == "labkit.cli:main"
+    assert set(metadata.metadata(DISTRIBUTION).get_all("Provides-Extra") or []) == set(
+        EXTRAS
+    )
+
+
+ELSEWHERE = {".venv", ".git", ".cache", "__pycache__", "build", "dist"}
+# What would install somebody else's package: the import name where pip wants the other.
+INSTALLS = re.compile(
+    rf"pip3? install[^\n`&;|,]*?(?<![\w./-]){'lab'}kit\b(?![/.\w-])"
+    rf"|(?<![\w./-]){'lab'}kit\[({'|'.join(EXTRAS)})\b"
+)
+
+
+def texts() -> Iterator[Path]:
+    """Every file of the checkout that a person may read or a program may run."""
+    for folder, folders, names in os.walk(ROOT):
+        folders[:] = [each for each in folders if each not in ELSEWHERE]
+        yield from (Path(folder, each) for each in names)
+
+
+def test_nobody_is_told_to_install_another_projects_package() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)}: {match[0]}"
+        for path in texts()
+        for match in INSTALLS.finditer(path.read_text("utf-8", errors="ignore"))
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("text", "is_wrong"),
+    [
+        ("pip install {}", True),
+        ("pip install '{}[field]'", True),
+        ("-e {}[dask]", True),
+        ("pip install -q -U {}", True),
+        ("pip install 'http-connection-lab[field]'", False),
+        ("pip install -e . && {} start", False),
+        ("`pip install -e .`, then `{} start`", False),
+        ("pip install -c constraints.txt -e .", False),
+    ],
+)
+def test_what_would_install_it_is_recognised(text: str, is_wrong: bool) -> None:
+    assert bool(INSTALLS.search(text.format("lab" + "kit"))) == is_wrong
 
 
 def test_hash_seed_and_process_change_nothing_of_a_run() -> None:

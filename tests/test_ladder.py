@@ -181,6 +181,32 @@ def test_within_the_bounds_of_a_formula_everything_agrees() -> None:
     assert "1 % to 5 %" in ladder(bounds).table()
 
 
+@pytest.mark.parametrize("bounds", [(0.0, 0.0, 0.008), (0.01, 0.0, 1.0)])
+def test_bounds_that_hold_whatever_is_counted_are_no_agreement(
+    bounds: tuple[float, float, float],
+) -> None:
+    model, live = Rung("model", 1_000_000, 6_400), Rung("live", 3000, 19)
+    told = ladder(Rung("theory", said=bounds), model, live)
+    assert told.agrees and told.cannot_tell("theory") and not told.cannot_tell("live")
+    assert told.verdict().startswith("Model and live agree: one test at 1 %; theory ca")
+    assert told.headline() == "Model and live agree: about 0.64 % fail"
+    assert [line.split()[-1] for line in told.table().splitlines()[1:4]] == [
+        "tell",
+        "yes",
+        "yes",
+    ]
+
+
+def test_bounds_below_what_a_count_can_see_agree_with_it() -> None:
+    told = ladder(Rung("theory", said=(0.0, 0.0, 1e-6)), Rung("live", 3000, 0))
+    assert told.agrees and not told.cannot_tell("theory")
+
+
+def test_bounds_that_are_wrong_differ_however_wide_they_are() -> None:
+    told = ladder(Rung("theory", said=(0.1, 0.05, 1.0)), Rung("live", 3000, 19))
+    assert told.differs_from("theory") == ["live"] and not told.cannot_tell("theory")
+
+
 def test_one_voice_agrees_with_nobody() -> None:
     told = ladder(EXACT, AGREEING[4])
     assert told.verdict() == "Theory speaks: nothing to compare"
@@ -203,6 +229,7 @@ def test_zero_is_told_with_its_n_and_its_bound() -> None:
         (0.5, "50 %"),
         (0.00000521, "0.000521 %"),
         (0.0, "0 %"),
+        (1.23e-30, "1.2e-30"),
         (float("nan"), "-"),
     ],
 )

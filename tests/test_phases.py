@@ -7,11 +7,15 @@ from math import inf
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as effort
 from hypothesis import strategies as st
 
+from labkit.gaps import measure_gaps, trial
+from labkit.lab import run
+from labkit.personalities import PERSONALITIES
 from labkit.phases import Outcome, Probe, ProbeSeries, goodbye_ends, phases
-from labkit.settings import Hop, Link, Pool, Server
-from labkit.theory import race_window
+from labkit.settings import Hop, Link, Pool, Scenario, Server
+from labkit.theory import race_window, window_at_source
 
 SERVED, ANNOUNCED, LOST, GONE = Outcome
 
@@ -82,6 +86,92 @@ def test_phases_leave_no_gap_and_the_lost_one_is_the_race_window(
     window = race_window(one)
     lost = [(each.start, each.end) for each in found if each.outcome is LOST]
     assert lost == ([] if window.is_empty else [(window.start, window.end)])
+
+
+# -- beside the virtual lab ------------------------------------------------------------
+
+
+def milliseconds(low: int, high: int) -> st.SearchStrategy[float]:
+    return st.integers(low, high).map(lambda n: n / 1000)
+
+
+any_hops = st.builds(
+    Hop,
+    pool=st.builds(
+        Pool,
+        idle_timeout=st.just(inf) | milliseconds(100, 6000),
+        honours_hint=st.booleans(),
+    ),
+    link=st.builds(Link, delay=milliseconds(1, 100)),
+    server=st.builds(
+        Server,
+        personality=st.sampled_from(PERSONALITIES),
+        idle_timeout=milliseconds(300, 4000),
+        drain_timeout=st.just(0.0) | milliseconds(50, 1000),
+        delayed_close_timeout=st.just(0.0) | milliseconds(50, 1000),
+        farewell=st.sampled_from(["fin", "rst", "408"]),
+        hint=st.booleans(),
+    ),
+)
+
+
+def told_by_the_lab(scenario: Scenario, gap: float) -> tuple[Outcome, bool]:
+    """What became of a request after this gap, and did it fail?"""
+    done = run(trial(scenario, gap), progress=False)
+    probe, lives = done.exchanges[1], [x for x in done.lives if x.hop == 0]
+    if not probe.executed:
+        return LOST, probe.failed
+    if len(lives) > 1:
+        return GONE, probe.failed
+    closes = lives[0].why == "announced by the server"
+    return ANNOUNCED if closes else SERVED, probe.failed
+
+
+@effort(max_examples=40)
+@given(any_hops)
+def test_phases_and_window_are_what_the_virtual_lab_does(one: Hop) -> None:
+    scenario, window = Scenario(hops=(one,)), race_window(one)
+    assert window_at_source(scenario, 0) == window
+    for phase in phases(one):
+        end = min(phase.end, phase.start + 7.0)
+        # In the middle and at either edge, but for what a clock's rounding may be.
+        for gap in (phase.start + 1e-6, (phase.start + end) / 2, end - 1e-6):
+            outcome, failed = told_by_the_lab(scenario, gap)
+            assert outcome is phase.outcome
+            assert (gap in window) is (outcome is LOST)
+            assert failed is (outcome is LOST and one.server.farewell != "408")
+
+
+@effort(max_examples=20)
+@given(any_hops, milliseconds(0, 60))
+def test_the_window_at_the_source_is_where_the_gap_measurement_fails(
+    one: Hop, delay: float
+) -> None:
+    scenario = Scenario(hops=(Hop(name="client", link=Link(delay=delay)), one))
+    window = window_at_source(scenario, 1)
+    inside = (window.start + window.end) / 2
+    told = measure_gaps(scenario, [inside, window.end + 1e-6], progress=False)
+    can_fail = not window.is_empty and one.server.farewell != "408"
+    assert [point.failed for point in told.points] == [can_fail, False]
+
+
+def test_an_envoy_in_the_middle_hints_at_nothing() -> None:
+    hop = Hop(
+        pool=Pool(honours_hint=True),
+        link=Link(delay=0.05),
+        server=Server(
+            personality="envoy", idle_timeout=2.0, drain_timeout=0, hint=True
+        ),
+    )
+    window = window_at_source(Scenario(hops=(hop, Hop(name="inner"))), 0)
+    assert (window.start, window.end) == pytest.approx((1.9, 3.0))
+    assert window_at_source(Scenario(hops=(hop,)), 0).is_empty
+
+
+@pytest.mark.parametrize("farewell", ["fin", "rst", "408"])
+def test_a_goodbye_ends_when_the_server_closes(farewell: str) -> None:
+    server = Server(idle_timeout=2.0, delayed_close_timeout=1.0, farewell=farewell)
+    assert goodbye_ends(Hop(server=server)) == (3.0 if farewell == "fin" else 2.0)
 
 
 def test_a_silent_connection_ends_after_all_three_timers() -> None:

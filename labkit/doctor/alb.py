@@ -28,10 +28,10 @@ _SOURCE = "Envoy issue 13388 (502 on an ALB when the rate drops)"
 _HOST = r"(?:\[?[0-9a-fA-F.:]{2,45}\]?:\d{1,5}|-)"
 _TIME = r"(-1|\d{1,6}(?:\.\d{1,9})?)"
 _LINE = re.compile(
-    rf"(?<= ){_HOST} {_HOST} {_TIME} {_TIME} {_TIME} (\d{{3}}|-) (\d{{3}}|-)(?= |$)"
+    rf"(?<= ){_HOST} {_HOST} {_TIME} {_TIME} {_TIME} (\d{{3}}|-) (\d{{3}}|0|-)(?= |$)"
 )
 _BALANCERS = pattern("elb_status_code", r"\d{3}")
-_TARGETS = pattern("(?:target|backend)_status_code", r"\d{3}|-")
+_TARGETS = pattern("(?:target|backend)_status_code", r"\d{3}|0|-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def _of_fields(match: re.Match[str], pasted: Pasted) -> _Line:
 def _entry(line: _Line) -> Entry | None:
     if line.status < 400:
         return None
-    if line.target != "-":
+    if line.target not in ("-", "0"):
         return _from_target()
     if not line.was_sent and line.status in (502, 504):
         return entry(PROGRAM, "connect", hop=_HOP, cause=_NOT_SENT)

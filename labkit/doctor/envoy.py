@@ -29,7 +29,8 @@ _ENDS = r"(?![\w/.@-])"
 # begins the name of a status.
 _NO_NAME = r"(?! (?!Service|Gateway|Bad|Internal|Upstream|No|Response)[A-Z][a-z])"
 _STATUS = (
-    r"(?:(?<![\w.:/$-])(?<!\d,)|(?<=[\"'] ))([1-5]\d\d|(?<=\" )0)[\"']?[ ,|]{1,2}[\"']?"
+    r"(?:(?<![\w.:/$-])(?<!\d,)|(?<=[\"'] ))([1-5]\d\d|(?<=\" )0|(?<!.)0)"
+    r"[\"']?[ ,|]{1,2}[\"']?"
 )
 _BEHIND_STATUS = re.compile(rf"{_STATUS}({_MANY}){_ENDS}{_NO_NAME}")
 _AS_FIELD = pattern(

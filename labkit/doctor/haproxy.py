@@ -78,6 +78,8 @@ _EXCEPTIONS: Mapping[str, Verdict] = {
 # In the stage of data a client that leaves says nothing of the server's work.
 _UNKNOWN = frozenset({"CD", "cD"})
 
+_QUESTION_LETTERS = 120
+_ITS_NAMES = ("haproxy", "termination st")
 _TWO = r"([CSPLRIDUKcs])([RQCHDLT-])"
 _COOKIES = r"[NIDVUEO-][NIUPRD-]"
 _COUNTS = r"\d{1,9}/\d{1,9}/\d{1,9}/\d{1,9}/\+?\d{1,9}"
@@ -100,8 +102,9 @@ def findings(pasted: Pasted) -> Iterator[Finding]:
         for match in every(searched, text):
             state = _state(match)
             yield Finding(Rank.FIELD, match.start(), _entry(state, text, match.start()))
-    if "haproxy" in pasted.lowered[:2000] or "termination" in pasted.lowered[:2000]:
-        yield from _named(text[:2000])
+    short = len(text) <= _QUESTION_LETTERS
+    if short and any(words in pasted.lowered for words in _ITS_NAMES):
+        yield from _named(text)
     alone = re.fullmatch(rf"{_TWO}(?:{_COOKIES})?", text)
     if alone:
         yield Finding(Rank.WORDS, 0, _entry(alone[1] + alone[2], text, 0))

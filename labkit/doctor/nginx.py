@@ -119,7 +119,7 @@ def _told(event: str, stage: str, names_upstream: bool) -> tuple[Verdict, Execut
         return _while_sending_to_client(event, names_upstream)
     if event == "timeout" and stage in ("send", "header", "body"):
         return "timeout", "yes" if stage == "body" else "unknown"
-    if stage == "header" and event == "closed":
+    if stage in ("send", "header") and event == "closed":
         return "race", "unknown"
     if stage == "header" and event in ("sent", "too big"):
         return "malformed", "yes" if event == "too big" else "unknown"

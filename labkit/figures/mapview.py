@@ -45,10 +45,6 @@ class Safety:
         """Where the margin is negative."""
         return "above" if self.up < 0.0 else "below"
 
-    def margin(self, right: float, up: float) -> float:
-        """How safe the hop is at these two values, in seconds."""
-        return self.rest + self.up * up + self.right * right
-
     def y(self, x: float) -> float:
         """Where the line stands above x."""
         return -(self.rest + self.right * x) / self.up
@@ -130,11 +126,17 @@ class View:
         """What becomes of the reader's own requests, and who says so."""
         if self.here is None or self.safety is None:
             return ""
-        apart = self.safety.margin(*self.here)
-        if math.isinf(apart) and apart > 0.0:
-            return "the server never gives up"
-        if apart > 0.0:
-            return f"safe by {duration(round(apart, 6))}"
+        apart = self._margin(*self.here)
+        if apart <= 0.0:
+            return self._unsafe_here()
+        told = f"safe by {duration(round(apart, 6))}"
+        if math.isinf(apart):
+            told = "the server never gives up"
+        if self.share:
+            return f"this hop: {told}; {rare(self.share)} lost elsewhere by theory"
+        return told
+
+    def _unsafe_here(self) -> str:
         if self.share is not None:
             lost = rare(self.share) if self.share else "none"
             return f"unsafe, {lost} lost by theory"

@@ -10,6 +10,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from labkit.clock import VirtualLoop, outside_the_loop, run_nested, wind_up
+from labkit.kinds import checked, count
 from labkit.lab.chain import Chain, LinkedNetwork
 from labkit.lab.modelled import amodelled, modelled
 from labkit.lab.progress import Progress
@@ -352,6 +353,9 @@ def _check(scenario: Scenario, engine: str, proxy: str) -> Crew | None:
     if engine not in ENGINES:
         allowed = ", ".join(ENGINES)
         raise SettingsError(f"engine is {engine!r}; allowed: {allowed}")
+    if engine != "model":
+        # A row each is kept in memory.
+        checked("traffic.requests", count(1), scenario.traffic.requests)
     crew = real_proxies(scenario, engine, proxy)
     for index, hop in enumerate(scenario.hops):
         server = hop.server

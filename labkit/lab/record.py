@@ -10,8 +10,9 @@ from typing import Any, Protocol
 
 from labkit.ledger import Exchanges, HopCount
 from labkit.net.jitter import Jitter
+from labkit.rungs import percent
 from labkit.settings import Scenario
-from labkit.theory import wilson
+from labkit.theory import race_window, wilson
 from labkit.wire import ConnectionLife, Exchange, Trace
 
 
@@ -179,7 +180,7 @@ class Run:
             return "the model keeps counts: no exchanges, no trace, no lives"
         if self.jitter is None:
             return ""
-        windows = [2 * hop.link.delay for hop in self.scenario.hops]
+        windows = [race_window(hop).width for hop in self.scenario.hops]
         narrow = [width for width in windows if 0 < width < 4 * self.jitter.p99]
         if not narrow:
             return ""
@@ -200,7 +201,7 @@ class Run:
         return (
             f"{name}, {self.engine} engine{with_real}: "
             f"{self.failed} of {self.requests} requests failed{because}, "
-            f"95 % interval {low:.2%} to {high:.2%}{twice}; "
+            f"95 % interval {_percent(low)} to {_percent(high)}{twice}; "
             f"connections opened: {self._opened()}."
         )
 
@@ -270,6 +271,13 @@ class Run:
         if self.jitter is not None:
             report["jitter"] = self.jitter.p99
         return report
+
+
+def _percent(share: float) -> str:
+    """With two decimals, or as many as it takes not to say 0.00 % of what is not 0."""
+    if not 0.0 < share < 0.00005:
+        return f"{share:.2%}"
+    return percent(share).replace(" %", "%")
 
 
 def _counted(counts: Mapping[Any, int]) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from labkit.lab import Run
 from labkit.settings import Scenario
 from labkit.theory import race_window
+from labkit.theory.window import closed_at
 from labkit.wire import Direction, Kind
 
 # An edge of the window that is off by this part of it moves the share by as much, at
@@ -67,6 +68,5 @@ def _patience(run: Run, hop: int) -> float:
     no timer of this program."""
     if run.proxy != "labkit" and hop < len(run.scenario.hops) - 1:
         return math.inf
-    server = run.scenario.hops[hop].server
-    deaf = server.idle_timeout + server.drain_timeout
-    return deaf + server.delayed_close_timeout + server.tick
+    ends = run.scenario.hops[hop]
+    return closed_at(ends) + ends.server.tick

@@ -22,12 +22,17 @@ LEVEL = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two columns, the p-value of their difference, and whether it counts as one."""
+    """Two columns, the p-value of their difference, and whether it counts as one.
+
+    ``tells`` is false where the bounds of one are too wide to say anything of the
+    other (``Rung.tells_of``): then not to differ is no agreement.
+    """
 
     one: str
     other: str
     p: float
     differs: bool
+    tells: bool = True
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class Ladder:
         pairs = list(itertools.combinations(speaking, 2))
         ps = [_p(one, other) for one, other in pairs]
         return tuple(
-            Comparison(one.label, other.label, p, differs)
+            Comparison(one.label, other.label, p, differs, _tell(one, other))
             for (one, other), p, differs in zip(pairs, ps, holm(ps, LEVEL), strict=True)
         )
 
@@ -61,21 +66,34 @@ class Ladder:
 
     @property
     def agrees(self) -> bool:
-        """Do all columns that speak say the same?"""
+        """Do all columns that tell anything say the same?"""
         return not any(each.differs for each in self.comparisons)
+
+    def cannot_tell(self, label: str) -> bool:
+        """Is this column a formula too vague to agree with all that it does not
+        differ from?"""
+        own = [each for each in self.comparisons if label in (each.one, each.other)]
+        is_vague = any(not each.tells for each in own)
+        return is_vague and self._is_formula(label) and not self.differs_from(label)
+
+    def _is_formula(self, label: str) -> bool:
+        return any(r.label == label and r.said is not None for r in self.rungs)
 
     # -- in words ------------------------------------------------------------------
 
     def verdict(self) -> str:
         """One sentence: who agrees, or who differs from whom."""
-        speaking = [rung.name for rung in self.rungs if not rung.refused]
+        speaking = [rung.name for rung in self._telling()]
+        vague = [_vague(rung) for rung in self.rungs if self.cannot_tell(rung.label)]
         if len(speaking) < 2:
             who = speaking[0] if speaking else "no column"
-            return _sentence(f"{who} speaks: nothing to compare")
+            alone = f"{who} speaks: nothing to compare"
+            return _sentence("; ".join([alone, *vague]))
         if self.agrees:
-            n = len(self.comparisons)
+            n = math.comb(len(speaking), 2)
             tests = "one test" if n == 1 else f"{n} tests together, by Holm,"
-            return _sentence(f"{_listed(speaking)} agree: {tests} at {100 * LEVEL:g} %")
+            agree = f"{_listed(speaking)} agree: {tests} at {100 * LEVEL:g} %"
+            return _sentence("; ".join([agree, *vague]))
         apart = [
             f"{self._name(each.one)} and {self._name(each.other)} differ "
             f"(p = {each.p:.2g})"
@@ -86,7 +104,7 @@ class Ladder:
 
     def headline(self) -> str:
         """The finding, as a figure has it above itself."""
-        speaking = [rung for rung in self.rungs if not rung.refused]
+        speaking = self._telling()
         if not self.agrees or len(speaking) < 2:
             return self.verdict()
         who = _sentence(_listed([rung.name for rung in speaking]))
@@ -95,6 +113,14 @@ class Ladder:
             return f"{who} agree: no request fails"
         about = "" if first.is_exact else "about "
         return f"{who} agree: {about}{percent(first.share)} fail"
+
+    def _telling(self) -> list[Rung]:
+        """The columns that say something."""
+        return [
+            rung
+            for rung in self.rungs
+            if not rung.refused and not self.cannot_tell(rung.label)
+        ]
 
     def _name(self, label: str) -> str:
         return next(rung.name for rung in self.rungs if rung.label == label)
@@ -127,8 +153,11 @@ class Ladder:
             span,
             duration(rung.wall_seconds) if rung.requests else "-",
             speed,
-            f"not with {_listed(others)}" if others else "yes",
+            f"not with {_listed(others)}" if others else self._unopposed(rung),
         )
+
+    def _unopposed(self, rung: Rung) -> str:
+        return "cannot tell" if self.cannot_tell(rung.label) else "yes"
 
     # -- as data -------------------------------------------------------------------
 
@@ -139,7 +168,12 @@ class Ladder:
             "command": self.command,
             "columns": [self._column(rung) for rung in self.rungs],
             "comparisons": [
-                {"columns": [c.one, c.other], "p": c.p, "differs": c.differs}
+                {
+                    "columns": [c.one, c.other],
+                    "p": c.p,
+                    "differs": c.differs,
+                    "tells": c.tells,
+                }
                 for c in self.comparisons
             ],
             "level": LEVEL,
@@ -174,6 +208,16 @@ def _p(one: Rung, other: Rung) -> float:
         if formula.said is not None:
             return in_range(count.failed, count.requests, *formula.interval)
     return same_share(one.failed, one.requests, other.failed, other.requests)
+
+
+def _tell(one: Rung, other: Rung) -> bool:
+    return one.tells_of(other) and other.tells_of(one)
+
+
+def _vague(rung: Rung) -> str:
+    """Why a column that does not differ does not agree either."""
+    low, high = map(percent, rung.interval)
+    return f"{rung.name} cannot tell: {low} to {high} is too wide"
 
 
 def _sentence(text: str) -> str:

@@ -134,11 +134,10 @@ def _goodbyes(run: Run, hop: int) -> list[Note]:
     if life.closed is None or life.closed >= run.ended:
         return []
     side = CLIENT if life.closed_by == "pool" else SERVER
-    why = life.why.replace("_", " ")
     deaf = run.scenario.hops[hop].server.delayed_close_timeout
     if side == CLIENT or not deaf:
-        return [Note(life.closed, side, f"closes: {why}")]
+        return [Note(life.closed, side, f"closes: {life.why.replace('_', ' ')}")]
     return [
-        Note(life.closed - deaf, SERVER, f"stops reading: {why}"),
-        Note(life.closed, SERVER, "closes: delayed close is over"),
+        Note(life.closed - deaf, SERVER, "stops reading"),
+        Note(life.closed, SERVER, "closes"),
     ]

@@ -24,11 +24,14 @@ class Neighbours:
         return "\n".join([head, "|---|---|---|", *body])
 
 
-# Beside the pairs of a panel: what the same program does elsewhere, and Istio.
+# Beside the pairs of a panel: client, server, and the server's version if it is not
+# the newest. Older versions, the same program elsewhere, Istio.
 _MORE = (
-    ("Istio (inbound sidecar to app)", "Spring Boot (Tomcat)"),
-    ("Envoy (upstream)", "Tomcat (standalone server.xml)"),
-    ("AWS ALB (targets)", "ASP.NET Core Kestrel"),
+    ("AWS ALB (targets)", "Node.js http.Server", "20.17"),
+    ("AWS ALB (targets)", "Puma", "6.6"),
+    ("Istio (inbound sidecar to app)", "Spring Boot (Tomcat)", None),
+    ("Envoy (upstream)", "Tomcat (standalone server.xml)", None),
+    ("AWS ALB (targets)", "ASP.NET Core Kestrel", None),
 )
 
 
@@ -37,18 +40,33 @@ def neighbours(delay: float = 0.005) -> Neighbours:
 
     ``delay`` is the one-way delay between them, in seconds.
     """
-    pairs = [*presets.presets().values(), *(presets.pair(*pair) for pair in _MORE)]
+    pairs = [*presets.presets().values(), *(_pair(*each) for each in _MORE)]
     rows = [(_keeps(p.client), _keeps(p.server), _verdict(p, delay)) for p in pairs]
     head = ("client end, in front", "server end, behind", "who gives up first")
     return Neighbours((head, *rows))
 
 
+def _pair(client: str, server: str, version: str | None) -> presets.Preset:
+    behind = presets.idle(server, "server", version)
+    return presets.Preset(presets.idle(client, "client"), behind)
+
+
 def _keeps(row: presets.Default) -> str:
-    """A product with its number; the table's name says which side or worker it is."""
+    """A product with its number; with its version, where another one has another."""
+    name = f"{row.name}, {row.version}" if _differs(row) else row.name
     if not row.keeps_connections:
-        return f"{row.name}: keeps none"
+        return f"{name}: keeps none"
     kept = "no limit" if math.isinf(row.seconds) else duration(row.seconds)
-    return f"{row.name}: {kept}"
+    return f"{name}: {kept}"
+
+
+def _differs(row: presets.Default) -> bool:
+    """Has another version of this product another number?"""
+    return any(
+        (each.name, each.side, each.knob) == (row.name, row.side, row.knob)
+        and each.seconds != row.seconds
+        for each in presets.defaults()
+    )
 
 
 def _verdict(preset: presets.Preset, delay: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -148,9 +149,14 @@ POOLS = {
 
 
 def pool(name: str, rate: float = 1.0 / TIMEOUT) -> Scenario:
-    """The chain with one of POOLS and an application that takes 20 ms."""
+    """The chain with one of POOLS and an application that takes 20 ms.
+
+    Whoever waits for a connection waits for as long as it takes.
+    """
     connections, reuse = POOLS[name]
     changes = {
+        "hop.0.pool.timeout": math.inf,
+        "hop.1.pool.timeout": math.inf,
         "hop.1.pool.max_connections": connections,
         "hop.1.pool.reuse": reuse,
         "origin.service_time": 0.02,

@@ -397,7 +397,7 @@ def _wrong_sentence(sentence: object) -> Verdict | None:
         return Verdict(False, f"A sentence is a dict with the blanks {blanks}.")
     for blank, allowed in _BLANKS.items():
         said = sentence[blank]
-        if said not in allowed:
+        if not isinstance(said, str) or said not in allowed:
             options = ", ".join(f'"{each}"' for each in allowed)
             empty = "is still empty" if said is None else f"says {said!r}"
             return Verdict(False, f'"{blank}" {empty}; allowed: {options}.')
@@ -557,7 +557,7 @@ def _counted(scenario: Scenario) -> list[str]:
 
 # Pairs of the catalogue that lie on the map, by what they are called there.
 _ON_THE_MAP = (
-    ("AWS ALB", "Node.js http.Server", "ALB, Node"),
+    ("AWS ALB", "Node.js http.Server", "ALB, newer Node"),
     ("AWS ALB", "Puma", "ALB, Puma"),
     ("nginx", "gunicorn (gthread, gevent, asgi)", "nginx, gunicorn"),
     ("nginx", "aiohttp.web.run_app", "nginx, aiohttp"),

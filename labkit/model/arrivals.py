@@ -35,7 +35,7 @@ class Arrivals:
         count = -(-requests // burst)
         gaps = self._gaps(chance, count)
         if self._sent == 0:
-            gaps[:, 0] = 0.0
+            gaps[:, 0] = self._first(gaps)
         self._sent += count
         if burst > 1:
             spread = np.zeros((self._points, count, burst))
@@ -51,6 +51,13 @@ class Arrivals:
         drawn = chance.stream(GAPS).standard_exponential((self._points, count))
         drawn /= _per_point(self._values.rate)
         return drawn
+
+    def _first(self, gaps: Floats) -> Floats | float:
+        """When the first request is sent: at 0, or as late as any other."""
+        if self._values.arrivals != "periodic":
+            return 0.0
+        late: Floats = gaps[:, 0] - 1.0 / self._values.rate
+        return late
 
     def _cycle(self, count: int) -> Floats:
         """The gaps in their order, again and again; none before the first request."""

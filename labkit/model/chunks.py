@@ -5,13 +5,14 @@ short run-up out of nothing leads to. When all are through, each guess is compar
 with what the chunk before really left, and the chunks that began with a wrong one
 are carried out again, until all fit together: then the counts are those of the one
 long run, whatever the guesses were. Pools forget quickly, so that one or two rounds
-do. Where they do not (a limit on requests counts for ever) rounds end after
-``ROUNDS``: some chunks then begin as a neighbour ended a round before, a state that
-the run could as well have been in.
+do (``cuts.py`` sees to those that do not). Where chance has a say rounds end at some
+time: a few chunks then begin as a neighbour ended a round before, a state that the run
+could as well have been in. Where it has none, the rest is done one after the other.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,12 +20,10 @@ from numpy.typing import NDArray
 
 from labkit.model.arrivals import is_closed_loop
 from labkit.model.chance import SHAPE, Chance
-from labkit.model.pools import MOMENTS, PoolState, select, widened
+from labkit.model.cuts import Cut
+from labkit.model.pools import MOMENTS, NUMBERS, PoolState, select, widened
 from labkit.model.steps import Counts, Steps
 from labkit.model.values import Bools, Floats, HopValues, Rows, Values
-
-ROUNDS = 12
-RUN_UP = 64
 
 # States that differ by less, in seconds, are the same: rounding is far below it.
 _SAME = 1e-6
@@ -41,6 +40,7 @@ class Block:
     follows: Bools
     starts: list[PoolState] | None
     chance: Chance
+    cut: Cut
 
 
 @dataclass(slots=True)
@@ -60,15 +60,25 @@ def carry_out(block: Block) -> Outcome:
     """All chunks of a block, fitted together."""
     starts = _guesses(block)
     done = _run(block, np.arange(block.gaps.shape[1]), starts)
-    for _ in range(ROUNDS):
-        wrong = block.follows & _differ(block.values, starts, _before(done.ends))
+    for number in itertools.count():
+        before = _before(done, block)
+        wrong = block.follows & _differ(block, starts, before)
         again = np.flatnonzero(wrong)
-        if not len(again):
+        if not len(again) or (number >= block.cut.rounds and not block.cut.is_exact):
             break
-        given = [select(state, again - 1) for state in done.ends]
+        if number >= block.cut.rounds:
+            again = _firsts(again, block.follows)
+        given = [select(state, again) for state in before]
         _assign(starts, again, given)
         _merge(done, again, _run(block, again, given))
     return done
+
+
+def _firsts(wrong: Rows, follows: Bools) -> Rows:
+    """The first of each run: who comes after it would be wrong again."""
+    run = np.cumsum(~follows)[wrong]
+    firsts: Rows = wrong[np.unique(run, return_index=True)[1]]
+    return firsts
 
 
 def _guesses(block: Block) -> list[PoolState]:
@@ -80,16 +90,18 @@ def _guesses(block: Block) -> list[PoolState]:
         _assign(cold, first, block.starts)
     followers = np.flatnonzero(block.follows)
     if len(followers):
-        length = min(len(block.gaps), _whole_bursts(RUN_UP, block.values.burst))
+        length = min(len(block.gaps), block.cut.run_up)
         chance = Chance(int(block.chance.stream(SHAPE).integers(2**62)), rows)
-        warm = Block(block.values, block.gaps[-length:, :], block.follows, None, chance)
+        gaps = block.gaps[-length:, :]
+        warm = Block(block.values, gaps, block.follows, None, chance, block.cut)
         before = followers - 1
         _assign(cold, followers, _run(warm, before, None).ends)
+    if not is_closed_loop(block.values):
+        # By the clock of the arrivals it is known when a chunk begins.
+        clock = _clock(block.gaps.sum(axis=0), block)
+        for state in cold:
+            state.epoch = clock.copy()
     return cold
-
-
-def _whole_bursts(steps: int, burst: int) -> int:
-    return -(-steps // burst) * burst
 
 
 def _run(block: Block, rows: Rows, starts: list[PoolState] | None) -> Outcome:
@@ -131,26 +143,44 @@ def tidy(pool: PoolState, now: Floats) -> None:
     for name in MOMENTS:
         getattr(pool, name)[over] = -np.inf
     pool.served[over] = 0
+    pool.turn[over] = 0
     if len(pool.until) > 1:
-        order = np.lexsort((pool.end, pool.free, pool.until), axis=0)[::-1]
-        for name in (*MOMENTS, "served"):
+        keys = (pool.turn, pool.end, pool.free, pool.until)
+        order = np.lexsort(keys, axis=0)[::-1]
+        for name in (*MOMENTS, *NUMBERS):
             ordered = np.take_along_axis(getattr(pool, name), order, axis=0)
             setattr(pool, name, ordered)
+    # Before all that come: only who was before whom is kept.
+    pool.turn[...] = -1 - np.arange(len(pool.turn))[:, np.newaxis]
     pool.starts[pool.starts <= 0.0] = -np.inf
     pool.retrying[pool.retrying <= 0.0] = -np.inf
     pool.retrying.sort(axis=0)
 
 
-def _before(ends: list[PoolState]) -> list[PoolState]:
-    """Of each row, what the row before it left."""
-    rows = np.arange(len(ends[0].epoch)) - 1
-    return [select(state, rows) for state in ends]
+def _before(done: Outcome, block: Block) -> list[PoolState]:
+    """Of each row, what the row before it left, at the time that it is by then."""
+    rows = np.arange(len(done.lasted)) - 1
+    states = [select(state, rows) for state in done.ends]
+    clock = _clock(done.lasted, block)
+    for state in states:
+        state.epoch = clock
+    return states
 
 
-def _differ(values: Values, one: list[PoolState], other: list[PoolState]) -> Bools:
+def _clock(lasted: Floats, block: Block) -> Floats:
+    """What the lab's clock shows when each row begins."""
+    begins = np.cumsum(lasted) - lasted
+    first = np.flatnonzero(~block.follows)
+    run = np.cumsum(~block.follows) - 1
+    at_first = np.zeros(len(first)) if block.starts is None else block.starts[0].epoch
+    clock: Floats = begins + (at_first - begins[first])[run]
+    return clock
+
+
+def _differ(block: Block, one: list[PoolState], other: list[PoolState]) -> Bools:
     """In which rows do these states lead to different futures?"""
     differ = np.zeros(len(one[0].epoch), dtype=bool)
-    for hop, a, b in zip(values.hops, one, other, strict=True):
+    for hop, a, b in zip(block.values.hops, one, other, strict=True):
         columns = max(len(a.until), len(b.until))
         a, b = widened(a, columns), widened(b, columns)
         for name in _telling(hop):
@@ -161,6 +191,8 @@ def _differ(values: Values, one: list[PoolState], other: list[PoolState]) -> Boo
         differ |= ((a.served > 0) != (b.served > 0)).any(axis=0)
         if _counts(hop):
             differ |= (a.served != b.served).any(axis=0)
+        if block.cut.is_exact and np.any(hop.tick):
+            differ |= ~_close(a.epoch, b.epoch)
     return differ
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labkit.model.outcomes import IS_FAILED, IS_TWICE
-from labkit.model.refusals import check
+from labkit.model.refusals import check_corners
 from labkit.model.runs import Simulation
 from labkit.model.values import Floats, Ints, values_of
 from labkit.points import RatePoint, RateSeries
@@ -72,10 +72,10 @@ def grid(
     shape = _checked_shape(axes, requests)
     if seed is not None:
         scenario = scenario.replace("seed", seed)
-    check(scenario)
     columns = np.meshgrid(*(np.asarray(v, float) for v in axes.values()), indexing="ij")
     varied = {path: c.ravel() for path, c in zip(axes, columns, strict=True)}
     values = values_of(scenario, varied)
+    check_corners(scenario, axes)
     points = math.prod(shape)
     totals = Simulation(values, points, requests).finish()
     return Grid(

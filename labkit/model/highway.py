@@ -163,6 +163,7 @@ def state_of(hop: HopValues, left: Left) -> PoolState:
         # Whose SYN it waited for has its start behind it, so nobody waits with it.
         (np.minimum(since, 0.0) - 1.0).reshape(one),
         np.ones(one, dtype=np.int64),
+        np.zeros(one, dtype=np.int64),
         np.full((queue_kept(hop, 1), rows), -np.inf),
         np.zeros(rows, dtype=np.int64),
         np.full((0, rows), -np.inf),

@@ -12,6 +12,7 @@ row, and an event is a few operations on whole columns.
     end     the server has closed; what arrives from then on meets that
     opened  the SYN was answered
     served  answers so far
+    turn    whose latest request was taken up later has the greater number
 
 All moments are seconds of the row's own clock, at the end where they happen.
 """
@@ -22,6 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from labkit.model.instants import INSTANT
 from labkit.model.values import Bools, Floats, HopValues, Ints, Rows, Value, at
 
 # Node's agent stays so far below what the server promises, as labkit's pool does.
@@ -51,6 +53,7 @@ class PoolState:
     end: Floats
     opened: Floats
     served: Ints
+    turn: Ints
     starts: Floats
     queued: Ints
     retrying: Floats
@@ -58,6 +61,7 @@ class PoolState:
 
 
 MOMENTS = ("free", "until", "drain", "deaf", "end", "opened")
+NUMBERS = ("served", "turn")
 
 
 def empty(values: HopValues, rows: int, burst: int) -> PoolState:
@@ -67,6 +71,7 @@ def empty(values: HopValues, rows: int, burst: int) -> PoolState:
     return PoolState(
         **moments,
         served=np.zeros((1, rows), dtype=np.int64),
+        turn=np.zeros((1, rows), dtype=np.int64),
         starts=np.full((queue_kept(values, burst), rows), _NEVER),
         queued=np.zeros(rows, dtype=np.int64),
         retrying=np.full((budget, rows), _NEVER),
@@ -123,8 +128,8 @@ def acquire(
     idle = (free <= now) & (now < until)
     each = np.arange(len(rows))
     for _ in range(min(spoken_for, len(free))):
-        idle[_next(values, free, idle), each] = False
-    column = _next(values, free, idle)
+        idle[_next(state, values, rows, free, idle), each] = False
+    column = _next(state, values, rows, free, idle)
     found = idle[column, each]
     grant = Grant(column, now.copy(), np.zeros(len(rows), dtype=bool), found)
     if not found.all():
@@ -132,16 +137,33 @@ def acquire(
         state = _wait(state, values, rows, now, sent, missing, grant)
     reused = state.served[grant.column, rows] > 0
     grant.is_reused = reused & (grant.column >= 0)
-    _remember(state, rows, grant)
+    _remember(state, rows, grant, values.has_bursts)
     return state, grant
 
 
-def _next(values: HopValues, free: Floats, idle: Bools) -> Rows:
+def _next(
+    state: PoolState, values: HopValues, rows: Rows, free: Floats, idle: Bools
+) -> Rows:
     """The column of the idle connection that is next; any one where none is idle."""
+    if values.has_bursts and len(free) > 1:
+        return _next_of_some(state, values, rows, idle)
     if values.lifo:
         column: Rows = np.where(idle, free, -np.inf).argmax(axis=0)
     else:
         column = np.where(idle, free, np.inf).argmin(axis=0)
+    return column
+
+
+def _next_of_some(state: PoolState, values: HopValues, rows: Rows, idle: Bools) -> Rows:
+    """The same where several may have become idle in one moment: by the order of
+    their requests."""
+    sign = 1 if values.lifo else -1
+    rank = np.where(idle, sign * state.free[:, rows], -np.inf)
+    column: Rows = rank.argmax(axis=0)
+    alike = rank == rank[column, np.arange(len(rows))]
+    if np.count_nonzero(alike) > len(rows):
+        turn = np.where(alike, sign * state.turn[:, rows], np.iinfo(np.int64).min)
+        column = turn.argmax(axis=0)
     return column
 
 
@@ -175,7 +197,8 @@ def _wait(
     leaving = ending.argmin(axis=0)
     room_at = np.where(is_full, ending[leaving, each], when)
     new_at = np.where(can_open | is_full, room_at + trip, np.inf)
-    takes_new = new_at < first_at
+    # One that comes in the same moment has to rest first.
+    takes_new = new_at <= first_at + INSTANT
     opens = can_open | takes_new
     overflows = _is_queue_full(state, values, some, when)
     opens &= ~overflows
@@ -196,10 +219,11 @@ def _as_many_wait(state: PoolState, rows: Rows, now: Floats, count: Ints) -> Boo
     """
     kept = len(state.starts)
     if kept <= 2 * _FEW:
-        waiting: Ints = (state.starts[:, rows] > now).sum(axis=0)
+        waiting: Ints = (state.starts[:, rows] > now + INSTANT).sum(axis=0)
         return waiting >= count
     index = (state.queued[rows] - np.minimum(count, kept)) % kept
-    waits: Bools = (state.starts[index, rows] > now) & (state.queued[rows] >= count)
+    waits: Bools = state.starts[index, rows] > now + INSTANT
+    waits &= state.queued[rows] >= count
     waits |= count == 0
     return waits
 
@@ -231,9 +255,9 @@ def widened(state: PoolState, columns: int) -> PoolState:
     if more <= 0:
         return state
     told = {name: getattr(state, name) for name in PoolState.__slots__}
-    for name in (*MOMENTS, "served"):
+    for name in (*MOMENTS, *NUMBERS):
         kept = told[name]
-        fill = 0 if name == "served" else _NEVER
+        fill = 0 if name in NUMBERS else _NEVER
         new = np.full((more, kept.shape[1]), fill, dtype=kept.dtype)
         told[name] = np.concatenate([kept, new])
     return PoolState(**told)
@@ -242,16 +266,19 @@ def widened(state: PoolState, columns: int) -> PoolState:
 def _open(
     state: PoolState, values: HopValues, rows: Rows, column: Rows, opened: Floats
 ) -> None:
-    """A connection that has served nobody: its server ends it without draining."""
+    """A connection that has served nobody: its server ends it without draining, for
+    its age, or, as Envoy alone does (row B2), for its idleness."""
     delay = at(values.delay, rows)
     met = opened - delay
-    life = met + at(values.life, rows)
-    end = np.minimum(_ticked(state, values, rows, met + at(values.idle, rows)), life)
+    end = met + at(values.life, rows)
+    if values.closes_unused:
+        idle = _ticked(state, values, rows, met + at(values.idle, rows))
+        end = np.minimum(idle, end)
     gone = np.minimum(
         opened + at(values.patience, rows), opened + at(values.pool_life, rows)
     )
     if values.watch_fin:
-        gone = np.minimum(gone, end + delay)
+        gone = np.minimum(gone, end + delay + INSTANT)
     state.opened[column, rows] = state.free[column, rows] = opened
     for moment in (state.drain, state.deaf, state.end):
         moment[column, rows] = end
@@ -260,14 +287,15 @@ def _open(
     state.served[column, rows] = 0
 
 
-def _remember(state: PoolState, rows: Rows, grant: Grant) -> None:
-    if grant.column.min(initial=0) < 0:
-        got = np.flatnonzero(grant.column >= 0)
-        rows, start = rows[got], grant.start[got]
-    else:
-        start = grant.start
+def _remember(state: PoolState, rows: Rows, grant: Grant, has_bursts: bool) -> None:
+    column, start = grant.column, grant.start
+    if column.min(initial=0) < 0:
+        got = np.flatnonzero(column >= 0)
+        rows, column, start = rows[got], column[got], start[got]
     ring = state.queued[rows]
     state.starts[ring % len(state.starts), rows] = start
+    if has_bursts:
+        state.turn[column, rows] = ring
     state.queued[rows] = ring + 1
 
 
@@ -302,7 +330,9 @@ def release(
     end = np.where(closes, answered, end)
     until = _given_up(values, rows, opened, served, done, told | closes)
     if values.watch_fin:
-        until = np.minimum(until, end + delay)
+        # What comes with the response is seen before the connection is used again.
+        heard = np.where(closes, done, end + delay + INSTANT)
+        until = np.minimum(until, heard)
     until = np.where(told, done, until)
     stays = until > done
     state.served[column, rows] = served

@@ -3,29 +3,47 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
-from labkit.settings import Hop, Scenario, SettingsError
+from labkit.model.instants import INSTANT, coincidences
+from labkit.model.longest import Longest, longest, repeats, tries, under_way
+from labkit.personalities import CLOSES_UNUSED
+from labkit.roles.intake import METHODS
+from labkit.settings import Hop, Scenario, SettingsError, Traffic
+from labkit.theory.window import hears_of_others, race_window
 
-# Names of request headers that change what becomes of a connection.
-_TELLING = frozenset({"connection", "keep-alive", "expect", "upgrade"})
+# Names of request headers that change what becomes of a connection or a request.
+_TELLING = frozenset(
+    {"connection", "keep-alive", "expect", "upgrade", "te", "trailer"}
+    | {"proxy-connection", "idempotency-key", "http2-settings"}
+)
+# Programs take what begins so for their own.
+_OWN = ("x-labkit-", "x-envoy-")
+
+# What a request may have in all, in bytes, so that it travels in one segment and no
+# program finds its head too large; and how many fields of its own.
+_SEGMENT, _HEAD, _FIELDS = 60_000, 4_000, 50
 
 
 def refusals(scenario: Scenario) -> list[str]:
     """One sentence for each knob that asks for more than pools and timers.
 
-    An empty list: the model can carry this scenario out.
+    An empty list: the model can carry this scenario out, and does.
     """
-    told = list(_of_the_ends(scenario))
+    told = [*_of_the_ends(scenario), *_of_requests(scenario)]
+    spans = longest(scenario)
     for index, hop in enumerate(scenario.hops):
         told += (f"hop.{index}.{what}" for what in _of_a_hop(hop))
-    service = scenario.origin.service_time + scenario.origin.service_jitter
-    told += (
-        f"hop.{index}.server.stream_idle_timeout is {hop.server.stream_idle_timeout:g} "
-        "and the application may take longer; the model does not cut an answer"
-        for index, hop in enumerate(scenario.hops)
-        if service >= hop.server.stream_idle_timeout
-    )
+        told += (
+            f"hop.{index}.{what}" for what in _of_time(hop, index, spans, scenario)
+        )
+        told += (f"hop.{index}.{what}" for what in _of_order(scenario, index, spans))
+        if hears_of_others(scenario, index):
+            told.append(
+                f"hop.{index}.pool.honours_hint is true and a proxy passes on the hint "
+                "of another server; the model knows a hop's own"
+            )
+    told += coincidences(scenario)
     return told
 
 
@@ -35,19 +53,61 @@ def check(scenario: Scenario) -> None:
         raise SettingsError(f'{sentence} (engine "model")')
 
 
+def check_corners(scenario: Scenario, axes: Mapping[str, Sequence[float]]) -> None:
+    """The same for a grid: with all its knobs at their least, then at their most.
+
+    Whatever is refused is so from some value on, or up to one.
+    """
+    for corner in (min, max):
+        values = {path: float(corner(values)) for path, values in axes.items()}
+        check(scenario.replace_all(values))
+
+
 def _of_the_ends(scenario: Scenario) -> Iterator[str]:
     traffic, origin = scenario.traffic, scenario.origin
     if traffic.http_version != "1.1":
         yield f"traffic.http_version is {traffic.http_version!r}; the model knows 1.1"
-    telling = _TELLING & {name.lower() for name in traffic.headers}
-    if telling:
-        yield f"traffic.headers has {min(telling)!r}; the model reads no headers"
     if origin.script is not None:
         yield f"origin.script is {origin.script!r}; the model's origin has no scripts"
     if origin.fin_after is not None:
         yield f"origin.fin_after is {origin.fin_after:g}; the model closes for timers"
     if scenario.lab.schedule:
         yield "lab.schedule has events; in the model nothing changes on the way"
+
+
+def _of_requests(scenario: Scenario) -> Iterator[str]:
+    """What a request is made of: the model sends no bytes."""
+    traffic = scenario.traffic
+    names = [name.lower() for name in traffic.headers]
+    telling = [name for name in names if name in _TELLING or name.startswith(_OWN)]
+    if telling:
+        yield f"traffic.headers has {min(telling)!r}; the model reads no headers"
+    size = _size(traffic)
+    if size > _HEAD or len(names) > _FIELDS:
+        yield (
+            f"traffic.headers has {len(names)} fields of {size} bytes; the model's "
+            f"heads have at most {_FIELDS} of {_HEAD:,}"
+        )
+    if traffic.body_bytes + size > _SEGMENT:
+        yield (
+            f"traffic.body_bytes is {traffic.body_bytes}; the model's requests go in "
+            f"one segment of {_SEGMENT:,} bytes"
+        )
+    unknown = _unknown_methods(scenario)
+    if unknown:
+        yield (
+            f"traffic.methods has {unknown[0]!r}, which a program refuses; the "
+            "model's requests are all understood"
+        )
+
+
+def _size(traffic: Traffic) -> int:
+    return sum(len(name) + len(value) + 4 for name, value in traffic.headers.items())
+
+
+def _unknown_methods(scenario: Scenario) -> list[str]:
+    known = METHODS - {b"CONNECT"}
+    return [name for name in scenario.traffic.methods if name.encode() not in known]
 
 
 def _of_a_hop(hop: Hop) -> Iterator[str]:
@@ -76,8 +136,134 @@ def _of_a_hop(hop: Hop) -> Iterator[str]:
             "unannounced; the model sees such a FIN at once"
         )
 
+    if server.personality in CLOSES_UNUSED and _dies_unused(hop):
+        yield (
+            f"server.idle_timeout is {server.idle_timeout:g}, and it closes what has "
+            "carried nothing, in the moment in which its first request comes; the "
+            "model does not know which is first"
+        )
+
+
+def _dies_unused(hop: Hop) -> bool:
+    """Does the timer of a new connection end when that is made, or first used?"""
+    idle, trip = hop.server.idle_timeout, 2.0 * hop.link.delay
+    if not idle or abs(idle - trip) < INSTANT:
+        return True
+    return hop.server.tick > 0.0 and idle <= trip
+
 
 def _may_end_with_a_response(hop: Hop) -> bool:
     server = hop.server
     ends = min(server.max_requests_per_connection, server.max_connection_duration)
     return ends < math.inf and not server.announce
+
+
+# -- limits of time --------------------------------------------------------------------
+
+
+def _of_time(
+    hop: Hop, index: int, spans: Sequence[Longest], scenario: Scenario
+) -> Iterator[str]:
+    """The model waits for every answer: no limit may come before it."""
+    pool, server, here = hop.pool, hop.server, spans[index]
+    told = f"a request may take {_span(here.total)} there"
+    if here.wait:
+        told += f", {_span(here.wait)} of it in the queue"
+    if here.total >= pool.timeout:
+        yield f"pool.timeout is {pool.timeout:g} and {told}; the model cuts no request"
+    if here.exchange >= pool.per_try_timeout:
+        yield (
+            f"pool.per_try_timeout is {pool.per_try_timeout:g} and a try may take "
+            f"{_span(here.exchange)}; the model cuts no request"
+        )
+    origin = scenario.origin
+    last = origin.service_time + origin.service_jitter
+    answer = spans[index + 1].total if index + 1 < len(spans) else last
+    if answer >= server.stream_idle_timeout:
+        yield (
+            f"server.stream_idle_timeout is {server.stream_idle_timeout:g} and an "
+            f"answer may take {_span(answer)}; the model does not cut it"
+        )
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds:.3g} s" if seconds < math.inf else "any time"
+
+
+# -- who comes first -------------------------------------------------------------------
+
+
+def _of_order(
+    scenario: Scenario, index: int, spans: Sequence[Longest]
+) -> Iterator[str]:
+    """Requests are taken up in the order in which they came; where nothing is left to
+    chance, and this is not the order of the lab, the counts would be others."""
+    traffic, hop = scenario.traffic, scenario.hops[index]
+    if traffic.arrivals == "poisson" or traffic.jitter * (traffic.arrivals != "gaps"):
+        return
+    burst = min(traffic.burst, traffic.requests)
+    together = under_way(scenario, spans[0].total)
+    if burst > 1 and _may_answer_at_once(scenario, index, together):
+        yield (
+            "link.delay is 0, traffic.burst above 1 and an answer takes no time; the "
+            "model does not know who is first"
+        )
+    yield from _of_instants(hop, burst, together, 0.0 in traffic.gaps)
+    tries_again = hop.pool.retry.retry_on or repeats(scenario, index)
+    fewest = min(each.pool.max_connections for each in scenario.hops)
+    most = together * max(tries(scenario, i) for i in range(len(scenario.hops)))
+    is_plain = all(map(_fails_in_order, scenario.hops)) and not (
+        scenario.origin.fails_after_execute
+    )
+    is_plain = is_plain or hop.pool.retry.max_retries >= most
+    in_turn = burst == 1 or (fewest >= most and is_plain)
+    if tries_again and (together > burst or not in_turn):
+        yield (
+            "pool.retry repeats requests while others wait or come; the model takes "
+            "up one request after the other"
+        )
+
+
+def _fails_in_order(hop: Hop) -> bool:
+    """Is a lost request known to be lost as soon as others that came with it?"""
+    server = hop.server
+    if server.tick or not hop.pool.watch_fin:
+        return False
+    return not server.delayed_close_timeout or race_window(hop).is_empty
+
+
+def _may_answer_at_once(scenario: Scenario, index: int, together: float) -> bool:
+    """Can an answer be there in the instant in which it was asked for?"""
+    for number, hop in enumerate(scenario.hops[index:]):
+        if number and hop.pool.max_pending_requests < together:
+            return True
+        if hop.link.delay:
+            return False
+    return not scenario.origin.service_time
+
+
+def _of_instants(
+    hop: Hop, burst: float, together: float, at_once: bool
+) -> Iterator[str]:
+    """What happens in one instant has no order that the model knows."""
+    pool, server = hop.pool, hop.server
+    pending = pool.max_pending_requests
+    if at_once and together > 1 and not race_window(hop).is_empty:
+        yield (
+            "server.idle_timeout may lose a request and the next one comes in the "
+            "moment in which that is known; the model does not know who is first"
+        )
+    elif not server.idle_timeout and (at_once or together > 1):
+        yield (
+            "server.idle_timeout is 0 and requests follow each other at once; the "
+            "model does not know who is first"
+        )
+    if pending < together and (at_once or (pending and burst > 1 and not _trip(hop))):
+        yield (
+            f"pool.max_pending_requests is {pending:g} and requests come in the "
+            "instant of an answer; the model does not know who waits then"
+        )
+
+
+def _trip(hop: Hop) -> float:
+    return 2.0 * hop.link.delay

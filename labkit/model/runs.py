@@ -9,6 +9,7 @@ import numpy as np
 from labkit.model.arrivals import Arrivals
 from labkit.model.chance import STEPS, Chance
 from labkit.model.chunks import Block, Outcome, carry_out
+from labkit.model.cuts import CHUNK, cut_of
 from labkit.model.outcomes import CODES
 from labkit.model.pools import PoolState, select
 from labkit.model.totals import Totals
@@ -16,16 +17,15 @@ from labkit.model.trips import drive
 from labkit.model.values import Floats, Rows, Values
 from labkit.model.zones import is_open_for
 
-# Requests of a chunk, and chunks carried out side by side: a block of so many
+# Chunks of the usual length that are carried out side by side: a block of so many
 # requests needs a few dozen megabytes.
-CHUNK = 250
 ROWS = 4096
 
 
-def shapes(requests: int, points: int, burst: int) -> Iterator[tuple[int, int]]:
+def shapes(requests: int, points: int, chunk: int) -> Iterator[tuple[int, int]]:
     """How many chunks of how many steps, block by block, make up the requests."""
-    steps = -(-CHUNK // burst) * burst
-    at_once = max(1, ROWS // points)
+    steps = min(chunk, requests)
+    at_once = max(1, ROWS * CHUNK // (points * steps))
     left = requests
     while left >= steps:
         chunks = min(at_once, left // steps)
@@ -73,7 +73,8 @@ def step(
     arrivals = Arrivals(values, many)
     starts: list[PoolState] | None = None
     trailing: Floats = np.zeros(many)
-    plan = shapes(requests, many, values.burst)
+    cut = cut_of(values, requests)
+    plan = shapes(requests, many, cut.chunk)
     for number, (chunks, steps) in enumerate(plan):
         rows = many * chunks
         chance = Chance(values.seed, rows, STEPS, group, number)
@@ -85,6 +86,7 @@ def step(
                 np.arange(rows) % chunks > 0,
                 starts,
                 chance,
+                cut,
             )
         )
         _add(totals, done, points[point_of])

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labkit.model.chance import Chance
+from labkit.model.instants import INSTANT
 from labkit.model.outcomes import (
     DISCONNECTED,
     FLAGS,
@@ -53,13 +54,15 @@ class Counts:
 class Result:
     """How some requests came back over a hop: when, with what ``status`` (a place in
     STATUSES, 0 for a hop that failed), ``why`` (in CAUSES), ``lost``: cut on a reused
-    connection; ``flag`` is what the pool's owner writes into its log."""
+    connection; ``flag`` is what the pool's owner writes into its log, ``column`` the
+    place of its connection in the pool, below 0 for none."""
 
     when: Floats
     status: Ints
     why: Ints
     lost: Bools
     flag: Ints
+    column: Rows
 
 
 class Steps:
@@ -77,11 +80,13 @@ class Steps:
         self.pools = [empty(hop, rows, values.burst) for hop in values.hops]
         self.counts = Counts.zeros(len(values.hops), rows)
         self._rows = rows
+        self._repeating = 0  # hops that are at a further try
         self._all = np.arange(rows)
         self._repeats = any(
             hop.retry.retry_on or hop.repeats_by_habit for hop in values.hops
         )
         self._may_repeat = [_repeatable(values, hop) for hop in values.hops]
+        self._is_bodiless = np.asarray([name == "HEAD" for name in values.methods])
         self._sent: Floats = np.zeros(rows)
         self._executed = np.zeros(rows, dtype=np.int64)
         self._cause = np.zeros(rows, dtype=np.int64)
@@ -112,7 +117,7 @@ class Steps:
         values = self.values.hops[hop]
         if values.retry.retry_on or values.repeats_by_habit:
             self._repeat(hop, rows, result)
-        self._check_time(hop, rows, now, result.when)
+        self._check_time(hop, now, result.when)
         failed = result.why != NOBODY
         if failed.any():
             _name_flags(result)
@@ -121,10 +126,9 @@ class Steps:
             self._cause[rows[first]] = result.why[first]
         return result
 
-    def _attempt(
-        self, hop: int, rows: Rows, now: Floats, spoken_for: int = 0
-    ) -> Result:
+    def _attempt(self, hop: int, rows: Rows, now: Floats) -> Result:
         values = self.values.hops[hop]
+        spoken_for = self.behind if self._repeating else 0
         self.pools[hop], grant = acquire(
             self.pools[hop], values, rows, now, self._sent[rows], spoken_for
         )
@@ -137,6 +141,7 @@ class Steps:
             np.zeros(len(rows), dtype=np.int64),
             np.zeros(len(rows), dtype=bool),
             np.zeros(len(rows), dtype=np.int64),
+            grant.column,
         )
         arrived = grant.start + at(values.delay, rows)
         column = grant.column
@@ -148,7 +153,7 @@ class Steps:
             some = np.flatnonzero(cut)
             self._cut(hop, rows[some], column[some], arrived[some], result, some)
             result.lost[some] = grant.is_reused[some]
-            self.counts.races[hop, rows[some]] += grant.is_reused[some]
+            self.counts.races[hop, rows[some]] += 1
         through = ~(cut | gone)
         if through.all():
             self._serve(hop, rows, column, arrived, result, grant.is_reused)
@@ -177,7 +182,9 @@ class Steps:
         end = pool.end[column, rows]
         # A pool that never looks at idle sockets may send long after the FIN came.
         when = np.maximum(end, arrived - 2.0 * delay) + delay
-        is_deaf = arrived < end
+        # One that drained is deaf for a moment before it closes, if for no longer.
+        drained = pool.drain[column, rows] < end
+        is_deaf = (arrived < end) | (drained & (arrived <= end + INSTANT))
         result.when[some] = when
         result.status[some] = 0
         result.why[some] = np.where(is_deaf | values.resets, RESET, DISCONNECTED)
@@ -282,36 +289,44 @@ class Steps:
             if not go_on.any():
                 break
             self._cause_forgotten(rows[left[go_on]])
+            self._throw_away(hop, rows, result, left[go_on])
             wait = np.where(again, self._backoff(values.retry, tries, rows[left]), 0.0)
             left, wait = left[go_on], wait[go_on]
             held = left[holds[left]]
             pool.retrying[slot[held], rows[held]] = np.inf
             self.counts.retries[hop, rows[left]] += 1
             tries += 1
-            fresh = self._attempt(
-                hop, rows[left], result.when[left] + wait, self.behind
-            )
+            self._repeating += 1
+            fresh = self._attempt(hop, rows[left], result.when[left] + wait)
+            self._repeating -= 1
             _put(result, left, fresh)
 
     def _cause_forgotten(self, rows: Rows) -> None:
         """What failed before is past."""
         self._cause[rows] = NOBODY
 
+    def _throw_away(self, hop: int, rows: Rows, result: Result, which: Rows) -> None:
+        """Nobody reads an answer that is asked for again: its connection ends with it,
+        unless it has no body."""
+        is_read = self._is_bodiless[self._method[rows[which]]]
+        some = which[(result.why[which] == NOBODY) & ~is_read]
+        if len(some):
+            lose(self.pools[hop], rows[some], result.column[some], result.when[some])
+
     def _backoff(self, policy: Retry, retry: int, rows: Rows) -> Floats:
         longest = min(policy.base_interval * (2**retry - 1), policy.max_interval)
         wait: Floats = longest * self.chance.uniform()[rows]
         return wait
 
-    def _check_time(self, hop: int, rows: Rows, now: Floats, when: Floats) -> None:
-        values = self.values.hops[hop]
+    def _check_time(self, hop: int, now: Floats, when: Floats) -> None:
+        """The model cuts no request: that none takes so long is known beforehand."""
+        limit = self.values.hops[hop].timeout
         longest = float(np.max(when - now, initial=0.0))
-        for limit, name in ((values.timeout, "timeout"),
-                            (values.try_timeout, "per_try_timeout")):  # fmt: skip
-            if longest >= limit:
-                raise SettingsError(
-                    f"hop.{hop}.pool.{name} is {limit:g} and a request took "
-                    f'{longest:g} s; it must take less (engine "model")'
-                )
+        if longest >= limit:
+            raise SettingsError(
+                f"hop.{hop}.pool.timeout is {limit:g} and a request took "
+                f'{longest:g} s; it must take less (engine "model")'
+            )
 
 
 def _fail(result: Result, which: Bools, when: Floats, why: int) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labkit.kinds import checked
-from labkit.personalities import FAILURES, HABITS, Habit
+from labkit.personalities import CLOSES_UNUSED, FAILURES, HABITS, Habit
 from labkit.settings import Retry, Scenario, SettingsError, knob_at
 
 Floats = NDArray[np.float64]
@@ -71,6 +71,8 @@ class HopValues:
     announces: bool
     safe_life: bool
     resets: bool
+    closes_unused: bool
+    has_bursts: bool
     retry: Retry
     failure: str
     usual_failure: str
@@ -193,6 +195,8 @@ def _hop(scenario: Scenario, index: int) -> HopValues:
         announces=server.announce,
         safe_life=server.http1_safe_max_connection_duration,
         resets=server.farewell == "rst",
+        closes_unused=server.personality in CLOSES_UNUSED,
+        has_bursts=scenario.traffic.burst > 1,
         retry=pool.retry,
         failure=pool.failure,
         usual_failure=FAILURES[owner] if owner else "none",

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labkit.model.arrivals import is_closed_loop
+from labkit.model.instants import INSTANT
 from labkit.model.pools import HINT_BUFFER
 from labkit.model.values import Bools, Floats, HopValues, Ints, Rows, Value, Values, at
 
@@ -42,7 +43,7 @@ def patience(hop: HopValues) -> Value:
 
 def lifetime(hop: HopValues) -> Value:
     """From a response received until the pool has no such connection any more."""
-    return np.minimum(patience(hop), closed(hop))
+    return np.minimum(patience(hop), closed(hop) + INSTANT)
 
 
 def closed(hop: HopValues) -> Value:
@@ -165,7 +166,8 @@ def _is_plain_hop(hop: HopValues) -> bool:
     limits = (hop.life, hop.pool_life, hop.requests, hop.pool_requests)
     has_limits = any(np.min(limit) < np.inf for limit in limits)
     repeats = hop.retry.retry_on or hop.repeats_by_habit
-    return not (has_limits or np.any(hop.tick) or repeats) and hop.watch_fin
+    others = has_limits or np.any(hop.tick) or repeats
+    return not others and hop.watch_fin and hop.max_pending > 0
 
 
 def _share_below(values: Values, gap: Value) -> Value:

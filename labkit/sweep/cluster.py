@@ -120,7 +120,8 @@ def _distributed() -> Any:
         return importlib.import_module("distributed")
     except ImportError:
         raise SettingsError(
-            "dask is not installed: pip install 'labkit[dask]', or take processes"
+            "dask is not installed: "
+            "pip install 'http-connection-lab[dask]', or take processes"
         ) from None
 
 

@@ -160,7 +160,8 @@ class Table:
             parquet = importlib.import_module("pyarrow.parquet")
         except ImportError:
             raise SettingsError(
-                "Parquet needs pyarrow: pip install 'labkit[parquet]', or take CSV"
+                "Parquet needs pyarrow: "
+                "pip install 'http-connection-lab[parquet]', or take CSV"
             ) from None
         columns = {name: [_flat(v) for v in self[name]] for name in self.columns}
         parquet.write_table(pyarrow.table(columns), str(path))

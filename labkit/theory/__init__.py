@@ -1,11 +1,11 @@
 """Closed formulas: the lines that the dots of an experiment must fall on.
 
 ``window`` which gaps fail, ``rates`` how often that is for Poisson requests,
-``cycle`` the same with all that a failure changes, ``crowded`` with requests that
-overlap, ``chain`` over several hops, ``periodic`` for a client with a clock, ``walk``
-for gaps one by one, ``pools`` for several connections, ``rescue`` for who tries again,
-``limits`` what no formula has in it, ``predict`` for a whole scenario, ``chance`` how
-sure a count is, ``words`` in words.
+``cycle`` the same with all that a failure changes, ``ageing`` with an end by age,
+``crowded`` with requests that overlap, ``chain`` over several hops, ``periodic`` for a
+client with a clock, ``walk`` for gaps one by one, ``pools`` for several connections,
+``rescue`` for who tries again, ``limits`` what no formula has in it, ``predict`` for a
+whole scenario, ``chance`` how sure a count is, ``words`` in words.
 """
 
 from __future__ import annotations

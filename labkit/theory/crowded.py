@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from labkit.kinds import refusal
+from labkit.personalities import CLOSES_UNUSED
+from labkit.theory import ageing
+from labkit.theory.ageing import least_age
 from labkit.theory.cycle import Fates, Life, Service, cycle_share, fates
 from labkit.theory.pools import deeper_share, turns_share
 from labkit.theory.prediction import Prediction, between, exactly
@@ -69,14 +72,9 @@ def _ends(hop: Hop) -> bool:
         closed_at(hop),
         hop.pool.max_requests_per_connection,
         hop.server.max_requests_per_connection,
-        _least_age(hop),
+        least_age(hop),
     )
     return min(limits) < math.inf
-
-
-def _least_age(hop: Hop) -> float:
-    """The age, in seconds, at which one side or the other ends a connection."""
-    return min(hop.pool.max_connection_duration, hop.server.max_connection_duration)
 
 
 def _case(scenario: Scenario, hop: int) -> _Case:
@@ -100,10 +98,19 @@ def hop_share(scenario: Scenario, index: int) -> Prediction:
     _refuse_endless_queue(case)
     chances = fates(rate, hop, case.nearer)
     unused = 0.0 if case.service(0.0).waits else _unused_share(case)
-    if chances.raced <= 0.0 and not unused and not _aged_share(case):
-        why = "the pool gives up before the server stops reading"
-        return exactly(0.0, why if _ends(hop) else "no hop ends a connection")
+    if chances.raced <= 0.0 and not unused and not ageing.may_race(hop):
+        return exactly(0.0, _why_none(hop))
+    if least_age(hop) < math.inf:
+        return _aged(case, unused)
     return _bounded(case, chances, unused)
+
+
+def _why_none(hop: Hop) -> str:
+    if not _ends(hop):
+        return "no hop ends a connection"
+    by_age = math.isfinite(hop.server.max_connection_duration)
+    timers = "by its idle timeout and by age" if by_age else "by its idle timeout"
+    return f"the pool gives up before the server stops reading, {timers}"
 
 
 def _refuse_endless_queue(case: _Case) -> None:
@@ -113,22 +120,41 @@ def _refuse_endless_queue(case: _Case) -> None:
         raise refusal("traffic.rate", case.rate, allowed)
 
 
-def _aged_share(case: _Case) -> float:
-    """At most so many requests race with the end that a server sets by age.
+def _aged(case: _Case, unused: float) -> Prediction:
+    """A hop that ends its connections by age: the lives of ``ageing``.
 
-    It begins at the age M like the one for idleness at I, so its window is as wide, a
-    round trip and K. A connection meets it once in a life of M seconds or more, and a
-    Poisson request sees what an onlooker sees: at most the share (2d + K)/M of the
-    time. A pool that lets go of its connections before that is safe. What is spared
-    because the connection ends, is one race at most in M seconds, L M requests.
+    In a LIFO pool the connection below k others is used by the requests that find k
+    under way, a Poisson share with mean L busy; each is taken for a stream of its
+    own. Where requests hardly overlap this is right to a tenth, and it is off by a
+    factor of up to 1 + 10 q where the share q of them overlap (held against the
+    model). Where half overlap, or connections take turns, nothing is told.
     """
-    hop = case.hop
-    age, trip = hop.server.max_connection_duration, 2.0 * hop.link.delay
-    drained = age + hop.server.drain_timeout - trip - 2.0 * hop.link.jitter
-    if math.isinf(age) or hop.pool.max_connection_duration <= drained:
-        return 0.0
-    wide = trip + 3.0 * hop.link.jitter + hop.server.delayed_close_timeout
-    return wide / age if age > wide else 1.0
+    hop, rate = case.hop, case.rate
+    saved = rescued(case.scenario, case.index)
+    whys = [ageing.why(hop)]
+    busy = case.service(0.5).reused
+    if case.service(0.0).waits:
+        share = ageing.ends(rate, hop, busy).share(saved)
+    else:
+        share = ageing.levels_share(rate, hop, busy, saved)
+    overlaps = -math.expm1(-rate * case.service(1.0).overlap)
+    off = 1.15 + 10.0 * overlaps
+    if hop.server.personality not in CLOSES_UNUSED:
+        unused = 0.0  # the levels have it all
+    if not share + unused:
+        return exactly(0.0, _why_none(hop))
+    low, high = share / off, share * off + unused
+    shaky = math.isfinite(_life(hop, saved).most) or hop.link.jitter or case.shift
+    if overlaps > 0.5 or hop.pool.reuse == "fifo" or shaky:
+        most = ageing.most_share(hop) + race_window(hop).width * rate
+        low, high = 0.0, max(high, most)
+        whys.append("with this nothing but an upper bound is known")
+    elif overlaps and not case.service(0.0).waits:
+        whys.append("requests that overlap open more connections")
+    if asks_again(case.scenario, case.index) or (saved and may_time_out(hop)):
+        low, high = 0.0, max(high, share / max(1e-9, 1.0 - saved))
+        whys.append("a request may be sent again")
+    return between(share, low, high, "; ".join(whys))
 
 
 def _unused_share(case: _Case) -> float:
@@ -163,6 +189,7 @@ def _bounded(case: _Case, chances: Fates, unused: float) -> Prediction:
     life = _life(hop, saved)
     share = cycle_share(rate, hop, chances, case.service(0.0), life)
     low, high = _extremes(case, life)
+    unused *= 1.0 - _surely_saved(case, saved)
     whys = ["a renewal from one new connection to the next"]
     if not case.service(0.0).waits:
         share, high = _crowded(case, share, high, unused, whys)
@@ -171,10 +198,6 @@ def _bounded(case: _Case, chances: Fates, unused: float) -> Prediction:
     elif math.isfinite(life.most):
         low, high = 0.0, high / max(1e-9, 1.0 - rate * case.service(1.0).overlap)
         whys.append("those who wait use up the connection's requests")
-    if (age := _least_age(hop)) < math.inf:
-        low -= chances.raced / (rate * age) if rate * age else low
-        high += _aged_share(case)
-        whys.append("a connection may end by its age, and race then or be spared")
     if saved and (hop.pool.reuse == "fifo" or may_time_out(hop)):
         high = max(high, _unsaved(case, life))
         whys.append("a retry may meet the next stale connection")
@@ -182,6 +205,20 @@ def _bounded(case: _Case, chances: Fates, unused: float) -> Prediction:
         low = 0.0
         whys.append("a pool before this hop may send the request again")
     return between(share, low, high, "; ".join(whys))
+
+
+def _surely_saved(case: _Case, saved: float) -> float:
+    """The share of lost requests, on whatever connection, whose retry is not lost.
+
+    In a LIFO pool the one that is next after a loss was idle for longer: its FIN is
+    here by now, unless it was closed unused, at I and without a drain. Only where as
+    many requests overlap as may be tried again at a time a retry is not made.
+    """
+    hop = case.hop
+    if hop.pool.reuse == "fifo" or hop.server.personality in CLOSES_UNUSED:
+        return 0.0
+    overlaps = -math.expm1(-case.rate * case.service(1.0).overlap)
+    return saved * (1.0 - overlaps**hop.pool.retry.max_retries)
 
 
 def _life(hop: Hop, saved: float) -> Life:
@@ -205,7 +242,8 @@ def _extremes(case: _Case, life: Life) -> tuple[float, float]:
     kindly = Life(life.most, life.rescued, others if ends > wide.raced else 0.0)
     low = spared * cycle_share(rate, hop, narrow, slow, life)
     high = min(1.0, cycle_share(rate, hop, wide, quick, kindly) / spared)
-    high += others * ends * -math.expm1(-rate * race_window(hop).width)
+    meets = -math.expm1(-rate * race_window(hop).width)
+    high += others * ends * meets * (1.0 - _surely_saved(case, life.rescued))
     if _is_torn(case):
         width = race_window(hop).width
         low *= max(0.0, 1.0 - 2.0 * case.shift / width) if width else 0.0

@@ -6,7 +6,13 @@ import math
 from typing import TYPE_CHECKING
 
 from labkit.kinds import refusal
-from labkit.theory.window import closed_at, deaf_at, race_window
+from labkit.theory.window import (
+    closed_at,
+    deaf_at,
+    hears_of_others,
+    hint_is_silent,
+    race_window,
+)
 
 if TYPE_CHECKING:
     from labkit.settings import Scenario
@@ -31,6 +37,14 @@ def refuse(scenario: Scenario) -> None:
 def _refuse_hop(scenario: Scenario, index: int) -> None:
     hop, where = scenario.hops[index], f"hop.{index}"
     pool, link, server = hop.pool, hop.link, hop.server
+    only(
+        not hears_of_others(scenario, index),
+        f"{where}.pool.honours_hint",
+        True,
+        "false, where a proxy passes on the hint of another server",
+    )
+    mute = pool.honours_hint and hint_is_silent(scenario, index)
+    only(not mute, f"{where}.server.hint", True, "false for an Envoy, which gives none")
     forgets = link.forget_after
     only(math.isinf(forgets), f"{where}.link.forget_after", forgets, "inf")
     only(pool.watch_fin, f"{where}.pool.watch_fin", False, "true")

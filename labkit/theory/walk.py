@@ -51,8 +51,10 @@ class _Hop:
         """Does the pool still hold a connection?"""
         if not self.served:
             return False
-        ends = min(self.limit, self.gone + self.late())
-        return now < min(self.heard + ends, self.opened + self.lifetime)
+        # Who sends in the moment in which the FIN comes has sent.
+        heard_of = self.heard + self.gone + self.late() + _ALIKE
+        given_up = min(self.heard + self.limit, self.opened + self.lifetime)
+        return now < given_up and now <= heard_of
 
 
 def walk_share(scenario: Scenario) -> float:

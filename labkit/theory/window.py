@@ -12,7 +12,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
+
+from labkit.personalities import HABITS
 
 if TYPE_CHECKING:
     from labkit.settings import Hop, Scenario
@@ -60,6 +63,24 @@ def patience(hop: Hop) -> float:
     return min(own, max(0.0, math.floor(promised) - HINT_BUFFER))
 
 
+def hears_of_others(scenario: Scenario, hop: int) -> bool:
+    """Does the pool of this hop obey a hint that is not its own server's?
+
+    HAProxy passes Keep-Alive on, so that a server behind it hints at a timeout of
+    another connection (``labkit.personalities.HABITS``).
+    """
+    chain = scenario.hops
+    if not chain[hop].pool.honours_hint or chain[hop].server.hint:
+        return False
+    for here, behind in pairwise(chain[hop:]):
+        habit = HABITS.get(here.server.personality)
+        if habit is None or not habit.passes_hint:
+            return False
+        if behind.server.hint:
+            return True
+    return False
+
+
 def deaf_at(hop: Hop) -> float:
     """I + D: from when on the server reads nothing more, in seconds from a response.
 
@@ -96,6 +117,10 @@ def race_window(hop: Hop) -> Window:
     A ``tick`` of the server makes its timer, and with it both of its edges, late by
     up to one tick; a ``jitter`` J of the link makes the start early by up to 2J (the
     response and the request both travel longer) and the end early or late by up to J.
+
+    Where a server says farewell with a 408, a request in the window is read by nobody
+    as well, and its client takes the 408 for the answer: nothing failed, by the lab's
+    count (row C7 of ``docs/fidelity.md``).
     """
     start = deaf_at(hop) - 2.0 * hop.link.delay
     end = min(patience(hop), closed_at(hop))
@@ -110,7 +135,25 @@ def window_at_source(scenario: Scenario, hop: int) -> Window:
     request has to travel up. What is 2d longer there is 2d earlier here.
     """
     lengthened = sum(2.0 * before.link.delay for before in scenario.hops[:hop])
-    return race_window(scenario.hops[hop]).earlier(lengthened)
+    return race_window(_as_heard(scenario, hop)).earlier(lengthened)
+
+
+def _as_heard(scenario: Scenario, hop: int) -> Hop:
+    """The hop, without a hint that its server does not give."""
+    if hint_is_silent(scenario, hop):
+        return scenario.replace(f"hop.{hop}.server.hint", False).hops[hop]
+    return scenario.hops[hop]
+
+
+def hint_is_silent(scenario: Scenario, hop: int) -> bool:
+    """Is a hint asked of a proxy that gives none?
+
+    Envoy writes its answers itself, without ``Keep-Alive``; the same program as the
+    last server of the chain is our application, which hints.
+    """
+    is_proxy = hop + 1 < len(scenario.hops)
+    server = scenario.hops[hop].server
+    return server.hint and is_proxy and server.personality == "envoy"
 
 
 def largest_safe_timeout(hop: Hop, slack: float = 0.0) -> float:

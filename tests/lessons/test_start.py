@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 import labkit
+from labkit.doctor import explain
 from labkit.lessons.start import HOPS, LINES, check_hops, failing_chain
 
 RIGHT = {"A": "alb-envoy", "B": "envoy-node", "C": "none"}
@@ -21,6 +22,17 @@ def test_the_chain_fails_once_on_its_last_request() -> None:
 def test_every_whole_second_of_the_upstream_catches_one_request(seconds: float) -> None:
     chain = failing_chain().replace("hop.1.server.idle_timeout", seconds)
     assert labkit.run(chain, progress=False).failed == 1
+
+
+@pytest.mark.parametrize("seconds", [0.05, 1.0, 4.0, 3600.0])
+def test_the_clients_own_timer_does_not_help_the_other_hop(seconds: float) -> None:
+    chain = failing_chain().replace("hop.0.pool.idle_timeout", seconds)
+    assert labkit.run(chain, progress=False).failed == 1
+
+
+def test_explain_tells_the_three_lines_as_the_exercise_does() -> None:
+    told = {line: explain(text).verdict for line, text in LINES.items()}
+    assert told == {"A": "race", "B": "race", "C": "connect"}
 
 
 def test_only_one_of_all_answers_passes_and_every_other_gets_a_hint() -> None:

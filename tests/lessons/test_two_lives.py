@@ -64,6 +64,7 @@ ANNOUNCED = {
         two_lives.VARIATIONS["proxy to client: Connection: close"],
         {"hop.0.pool.idle_timeout": 0.0},
         {"hop.0.pool.idle_timeout": 0.05},
+        {"hop.0.pool.idle_timeout": 0.099},
         {"hop.0.pool.max_connection_duration": 0.01},
         {"hop.0.pool.idle_timeout": 0.01, "hop.1.server.idle_timeout": 60.0},
     ],

@@ -217,6 +217,7 @@ def test_a_wrong_word_is_shown_by_a_chain_that_obeys_it(
     [
         *(None, "client", {}, {**RIGHT, "more": 1}),
         *({**RIGHT, "of": None}, {**RIGHT, "of": 3}, {**RIGHT, "of": []}),
+        {**RIGHT, "of": numpy.array(["every hop", "the upstream hop"])},
     ],
 )
 def test_a_sentence_with_a_blank_is_told_what_may_stand_there(sentence: object) -> None:
@@ -283,6 +284,9 @@ def test_neighbours_say_which_end_each_product_is_and_what_follows() -> None:
     told = {(client, server): order for client, server, order in rows}
     assert "unsafe" in told["AWS ALB (targets): 60 s", "uvicorn: 5 s"]
     assert any("standalone server.xml): 20 s" in server for _, server in told)
+    nodes = sorted(server for _, server in set(told) if server.startswith("Node.js"))
+    assert nodes[0] == "Node.js http.Server, 18, 20.0 - 20.17, 22.0 - 22.8: 5 s"
+    assert nodes[-1].endswith(": 6 s")
     assert all(order.endswith("safe") for order in told.values())
     assert "keeps none" in repr(neighbours.neighbours())
 

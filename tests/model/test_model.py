@@ -293,3 +293,24 @@ def test_retries_save_a_race_and_are_counted() -> None:
     run = modelled(Scenario(traffic=Traffic(rate=0.5, requests=4000), hops=hops))
     assert run.failed == 0 and run.statuses == {200: 4000} and not run.flags
     assert run.hops[1].races == run.hops[1].retries > 20
+
+
+# -- long runs -------------------------------------------------------------------
+
+
+def test_more_requests_than_fit_into_memory_are_counted() -> None:
+    long = RACING.replace_all({"traffic.rate": 0.05, "traffic.requests": 12_000_000})
+    run = modelled(long)
+    assert run.requests == 12_000_000 and 0.0 < run.error_rate < 0.01
+
+
+def test_engines_that_keep_a_row_each_still_refuse_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "racing.toml"
+    file.write_text(RACING.to_toml())
+    assert main(["run", str(file), "--requests", "100000000"]) == 2
+    assert capsys.readouterr().err == (
+        "labkit: traffic.requests is 100000000; allowed: a whole number from 1 to "
+        "10000000\n"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,10 +11,14 @@ import pytest
 from tests.snippets.kinds import KINDS, PROXIES
 from tests.snippets.wrong import Missing
 
+HERE = Path(__file__).parent
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
+        if HERE not in item.path.parents:
+            continue
         params = getattr(item, "callspec", None)
         kind = params and KINDS.get(params.params.get("kind", ""))
         for mark in marks(kind.needs) if kind else ():

@@ -7,6 +7,7 @@ as a refusal: Envoy warns of fields that will go, and of words that it ignores.
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Iterator
 from functools import lru_cache
@@ -137,8 +138,10 @@ def _told(text: str) -> str:
         # The line is the message alone, without a time that differs.
         status, told = ask(find(), *words, "--log-format", "%v", folder=folder)
     said = [line for line in told.splitlines() if not line.endswith("' OK")]
-    # Between words Envoy prints sometimes one blank and sometimes two, on purpose.
+    # Between words Envoy prints sometimes one blank and sometimes two, on purpose; a
+    # broken constraint stands after the whole message that breaks it.
     words_alone = " ".join(" ".join(said).split())
+    words_alone = re.sub(r"goo\.gle/\w+ .* : (?=Proto)", "", words_alone)
     return words_alone or ("" if status == 0 else f"status {status}")
 
 

@@ -80,6 +80,24 @@ def accept(text: str) -> None:
     complaints = re.findall(r"\[(?:ALERT|WARNING)\][^:]*: *(.*)", told)
     if status or complaints:
         raise Wrong(f"HAProxy says: {' '.join(complaints) or told.strip()}")
+    _has_effect(text)
+
+
+# What HAProxy takes without a word, and ignores: its configuration manual, 2.6.
+def _has_effect(text: str) -> None:
+    for line in text.splitlines():
+        if re.search(r"\bmax-reuse\b", line) and not re.search(r"\bh2\b", line):
+            raise Wrong(
+                "max-reuse is promised for HTTP/2 only: no limit of requests holds for "
+                "HTTP/1.1"
+            )
+    for side in ("cli", "srv"):
+        option = rf"^\s*option {side}tcpka\b"
+        sets = re.search(rf"^\s*{side}tcpka-", text, re.MULTILINE)
+        if sets and not re.search(option, text, re.MULTILINE):
+            raise Wrong(
+                f"{sets[0].strip()}... has no effect without option {side}tcpka"
+            )
 
 
 def find() -> str:

@@ -9,7 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tests.snippets import envoy, haproxy, nginx, node, resources, servers
+from tests.snippets import (
+    clouds,
+    code,
+    envoy,
+    haproxy,
+    java,
+    nginx,
+    node,
+    resources,
+    servers,
+    shell,
+)
 from tests.snippets.wrong import Wrong
 
 
@@ -51,6 +62,15 @@ KINDS: dict[str, Kind] = {
     "hypercorn": Kind(servers.check_hypercorn, "hypercorn"),
     "istio": Kind(resources.check_istio, "envoy"),
     "kubernetes": Kind(resources.check_kubernetes),
+    "java": Kind(java.check_spring),
+    "tomcat": Kind(java.check_tomcat),
+    "go": Kind(code.check_go),
+    "kestrel": Kind(code.check_kestrel),
+    "puma": Kind(code.check_puma),
+    "alb": Kind(clouds.check_alb),
+    "gclb": Kind(clouds.check_gclb),
+    "sysctl": Kind(shell.check_sysctl),
+    "shell": Kind(shell.check_shell),
     "text": Kind(_is_not_empty, is_to_type=False),
 }
 

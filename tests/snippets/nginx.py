@@ -34,6 +34,10 @@ def check_http(text: str) -> None:
 
 
 def check_server(text: str) -> None:
+    """Lines inside ``server {}``, or the whole of it."""
+    if _is_whole(text, "server"):
+        check_http(text)
+        return
     own = any(each.name == "location" for each in parsed(text))
     listen = "" if any(each.name == "listen" for each in parsed(text)) else _LISTEN
     place = "" if own else f"location / {{\n{_PASS}}}\n"
@@ -42,6 +46,9 @@ def check_server(text: str) -> None:
 
 def check_location(text: str) -> None:
     """Lines inside ``location / {}``, which passes requests on to the upstream app."""
+    if _is_whole(text, "location"):
+        check_server(text)
+        return
     ends = {"proxy_pass", "return", "root", "alias", "uwsgi_pass", "fastcgi_pass"}
     own = any(each.name in ends for each in parsed(text))
     place = f"location / {{\n{'' if own else _PASS}{text}}}\n"
@@ -50,9 +57,18 @@ def check_location(text: str) -> None:
 
 def check_upstream(text: str) -> None:
     """Lines inside ``upstream app {}``, to which an untouched location passes."""
+    if _is_whole(text, "upstream"):
+        raise Wrong(
+            "show a whole upstream with the location that passes to it, as http"
+        )
     own = any(each.name == "server" for each in parsed(text))
     app = f"upstream app {{\n{'' if own else _SERVER}{text}}}\n"
     accept(f"{app}server {{\n{_LISTEN}location / {{\n{_PASS}}}\n}}\n")
+
+
+def _is_whole(text: str, name: str) -> bool:
+    """Does the block of this name itself stand here, and not what is inside of it?"""
+    return any(each.name == name and each.inside for each in parsed(text))
 
 
 # -- what nginx says -------------------------------------------------------------------

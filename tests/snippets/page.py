@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 TO_TYPE = "What to type"
 
-_FENCE = re.compile(r"( *)(`{3,}|~{3,})(.*)")
+_FENCE = re.compile(r"( *)(`{3,}(?=[^`]*$)|~{3,})(.*)")
 _HEADING = re.compile(r" {0,3}(#{1,6}) +(.*?)[ #]*")
 _TAG = re.compile(r"\s*<!--\s*snippet:(.*?)-->\s*")
 
@@ -149,7 +149,7 @@ class _Walk:
             level = len(heading[1])
             above = [each for each in self._path if each[0] < level]
             self._part += not any(t.startswith(TO_TYPE) for _, t in above)
-            self._path = [*above, (level, heading[2])]
+            self._path = [*above, (level, heading[2].strip("*_ "))]
         return Prose(self._page, self._section, self._part, line)
 
 

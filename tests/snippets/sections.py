@@ -7,11 +7,15 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from tests.snippets.kinds import KINDS
-from tests.snippets.page import Block, Piece, Prose, Stray
+from tests.snippets.page import TO_TYPE, Block, Piece, Prose, Stray
 
 # What somebody would paste out of the middle of a sentence.
 _PASTABLE = re.compile(r"`[^`]*[{};][^`]*`")
-_FOLDED = re.compile(r"^(?:.*[ {])?idle_timeout:", re.MULTILINE)
+_POOL_TIMER = re.compile(r"\bidle_timeout\b")
+# Blocks that are no fenced blocks, and headings that are no headings.
+_OTHER_BLOCK = re.compile(r" *>.*(?:```|~~~)|.*<(?:pre|code)\b.*")
+_OTHER_HEADING = re.compile(rf" *(?:<\w+>)*[*_]*{TO_TYPE}.*")
+_INDENTED = re.compile(r"(?: {4}|\t).*\S.*")
 
 
 def complaints(pieces: Sequence[Piece]) -> list[str]:
@@ -19,7 +23,7 @@ def complaints(pieces: Sequence[Piece]) -> list[str]:
     found = [*_tags(pieces)]
     typed = [p for p in pieces if not isinstance(p, Stray)]
     sections = groupby(
-        (p for p in typed if p.section.startswith("What to type")),
+        (p for p in typed if p.section.startswith(TO_TYPE)),
         key=lambda piece: piece.part,
     )
     for _, part in sections:
@@ -34,6 +38,8 @@ def _tags(pieces: Sequence[Piece]) -> Iterator[str]:
             yield f"{place}: there is no block directly below this tag"
         elif isinstance(each, Block):
             yield from _tag(each)
+        elif _OTHER_HEADING.fullmatch(each.text):
+            yield f"{each.page}: {each.text.strip()!r} needs to be a heading (##)"
 
 
 def _tag(block: Block) -> Iterator[str]:
@@ -51,6 +57,7 @@ def _section(part: Sequence[Block | Prose]) -> Iterator[str]:
     blocks = [each for each in part if isinstance(each, Block)]
     if blocks:
         yield from _inline(part)
+    yield from _hidden(part)
     if _has_pool_timer(blocks) and not _has_rule(blocks):
         yield (
             f"{blocks[0].page}: the pool's idle_timeout is shown for Envoy, so the "
@@ -66,8 +73,19 @@ def _inline(part: Sequence[Block | Prose]) -> Iterator[str]:
                 yield f"{each.page}: {code} is to be typed: put it into a tagged block"
 
 
+def _hidden(part: Sequence[Block | Prose]) -> Iterator[str]:
+    """Code in a quotation, in HTML, or set in by four blanks has no place for a tag."""
+    above = ""
+    for each in part:
+        text = each.text if isinstance(each, Prose) else ""
+        is_code = not above.strip() and _INDENTED.fullmatch(text)
+        if isinstance(each, Prose) and (is_code or _OTHER_BLOCK.fullmatch(text)):
+            yield f"{each.page}: {text.strip()!r} needs to be in a fenced block"
+        above = text
+
+
 def _has_pool_timer(blocks: Sequence[Block]) -> bool:
-    return any(b.kind == "envoy cluster" and _FOLDED.search(b.text) for b in blocks)
+    return any(b.kind == "envoy cluster" and _POOL_TIMER.search(b.text) for b in blocks)
 
 
 def _has_rule(blocks: Sequence[Block]) -> bool:

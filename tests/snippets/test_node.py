@@ -12,8 +12,7 @@ MAKES = "const http = require('http');\nconst server = http.createServer({});\n"
 REFUSED = [
     ("node", "server.keepaliveTimeout = 65_000;", "has no keepaliveTimeout"),
     ("node", "server.keepAliveTimeout = '65s';", "a number of milliseconds"),
-    ("node", "server.keepAliveTimeout = 5_000;", "sets nothing that Node does not"),
-    ("node", "const wanted = 65_000;", "sets nothing that Node does not"),
+    ("node", "const wanted = 65_000;", "this sets nothing"),
     ("node", MAKES.replace("{}", "{ keepAlive_: 1 }"), "no option keepAlive_"),
     ("node", "server.close(", "SyntaxError"),
     ("node", "sevrer.keepAliveTimeout = 65_000;", "sevrer is not defined"),
@@ -42,6 +41,8 @@ def test_a_wrong_snippet_is_refused_with_its_reason(
 
 
 RIGHT = [
+    ("node", "server.keepAliveTimeout = 5_000;"),
+    ("node", "server.keepAliveTimeout = 65_000;"),
     ("node", MAKES + "server.keepAliveTimeout = 65_000;\nserver.listen(8080);"),
     ("node", "import http from 'node:http';\nhttp.createServer({ noDelay: false });"),
     ("node", "const server = app.listen(3000);\nserver.keepAliveTimeout = 65_000;"),

@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tests.snippets.page import Block, Piece, Stray, pieces, read
+from tests.snippets.page import Block, Piece, Prose, Stray, pieces, read
 from tests.snippets.sections import complaints
 
 TAG = "<!-- snippet: envoy cluster -->"
@@ -46,6 +48,19 @@ def test_a_block_in_a_list_stands_as_deep_as_its_fence() -> None:
 
 def test_a_longer_fence_holds_a_shorter_one() -> None:
     assert only("````text\n```\nx\n```\n````").text == "```\nx\n```\n"
+
+
+def test_code_between_three_ticks_in_a_line_opens_no_block() -> None:
+    assert blocks("```x``` and\nmore") == []
+
+
+@given(st.lists(st.text("abc #`~-<>!:", max_size=12), max_size=6))
+def test_every_line_of_a_page_is_read_once(lines: list[str]) -> None:
+    text = "\n".join(lines)
+    prose = [each for each in page(text) if isinstance(each, Prose)]
+    fenced = sum(block.text.count("\n") + 2 for block in blocks(text))
+    unclosed = len(prose) + fenced - len(text.splitlines())
+    assert unclosed in (0, 1)
 
 
 def test_a_heading_within_a_block_is_no_heading() -> None:
@@ -100,6 +115,12 @@ def test_a_notebook_is_read_without_its_code(tmp_path: Path) -> None:
             f"## What to type\n{RULE}\n| `upstream {{ keepalive 32; }}` |",
             "put it into a tagged block",
         ),
+        (f"**What to type**\n{RULE}", "needs to be a heading"),
+        ("What to type\n---", "needs to be a heading"),
+        ("## What to type\n\n    keepalive 32;", "needs to be in a fenced block"),
+        ("## What to type\n> ```\n> keepalive 32;", "needs to be in a fenced block"),
+        ("## What to type\n<pre>keepalive 32;</pre>", "needs to be in a fenced block"),
+        (f"## **What to type**\n{POOL}", "a block to type needs a tag"),
     ],
 )
 def test_what_escapes_is_told(text: str, complaint: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.snippets import directives, nginx
 from tests.snippets.kinds import check
@@ -60,6 +62,7 @@ REFUSED = [
     ("nginx server", "keepalive_timeout soon;", "invalid value"),
     ("nginx location", "keepalive 32;", "not allowed here"),
     ("nginx upstream", "keepalive_timeout 4s;", "no effect in an upstream without"),
+    ("nginx upstream", "upstream app { server 127.0.0.1; }", "show a whole upstream"),
     ("nginx upstream", "keepalive 32; keepalive_timeout 4s;", "before nginx 1.29.7"),
     ("nginx http", _KEEPING.format(f"listen 80; {_PASSES}}}"), "before nginx 1.29.7"),
     (
@@ -81,6 +84,8 @@ REFUSED = [
     ("haproxy defaults", "timeout http-keepalive 75s", "'timeout' supports"),
     ("haproxy frontend", "http-reuse safe", "frontend 'ingress' has no backend"),
     ("haproxy backend", "backend other", "tag whole sections as haproxy"),
+    ("haproxy backend", "default-server max-reuse 9", "promised for HTTP/2 only"),
+    ("haproxy backend", "srvtcpka-idle 60s", "no effect without option srvtcpka"),
     ("haproxy", "retries 2", "there is no section here"),
     ("haproxy", "frontend f\n    bind :8000\n    default_backend x", "unable to find"),
     ("haproxy", "defaults\n    mode http\nbackend app", "missing timeouts"),
@@ -94,6 +99,24 @@ def test_a_wrong_snippet_is_refused_with_its_reason(
     with pytest.raises(Wrong) as refused:
         check(kind, text)
     assert told in str(refused.value)
+
+
+RIGHT = [
+    ("nginx server", "server { listen 80; keepalive_timeout 75s; }"),
+    ("nginx location", "location / { proxy_pass http://app; proxy_read_timeout 5s; }"),
+    ("nginx location", "return 200;"),
+    ("nginx upstream", "least_conn; server 127.0.0.1:8080 max_fails=0;"),
+    ("haproxy", "backend app\n    server app1 127.0.0.1:8080 pool-max-conn 10"),
+    ("haproxy", "global\n    hard-stop-after 60s"),
+    ("envoy route", "timeout: 5s"),
+    ("envoy route", "match: { path: /pay }\nroute: { cluster: app }"),
+    ("envoy bootstrap", "stats_flush_interval: 5s"),
+]
+
+
+@pytest.mark.parametrize(("kind", "text"), RIGHT)
+def test_a_snippet_in_any_usual_form_is_accepted(kind: str, text: str) -> None:
+    check(kind, text)
 
 
 @pytest.mark.live
@@ -129,6 +152,33 @@ def test_every_location_that_passes_to_the_upstream_counts() -> None:
     kept(good)
     with pytest.raises(Wrong, match="keeps no connection"):
         kept(f"{good} location /b {{ proxy_pass http://app/b; }}")
+
+
+WORDS = st.lists(st.text("ab0$;{}# '", max_size=4), min_size=1, max_size=2)
+LEAF = WORDS.map(directives.Directive)
+TREES = st.recursive(
+    st.lists(LEAF, max_size=2),
+    lambda inner: st.lists(st.builds(directives.Directive, WORDS, inner), max_size=2),
+    max_leaves=4,
+)
+
+
+@given(TREES)
+def test_what_is_written_as_directives_is_read_as_such(
+    tree: list[directives.Directive],
+) -> None:
+    assert directives.parsed(_written(tree)) == tree
+
+
+def _written(tree: list[directives.Directive]) -> str:
+    return "".join(map(_line, tree))
+
+
+def _line(directive: directives.Directive) -> str:
+    words = " ".join(f'"{word}"' for word in directive.words)
+    if directive.inside is None:
+        return f"{words};"
+    return f"{words} {{ {_written(directive.inside)} }}"
 
 
 def test_directives_know_quotes_comments_and_escapes() -> None:

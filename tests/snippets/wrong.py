@@ -16,12 +16,12 @@ class Missing(Exception):
     """The program that has to judge a snippet is not installed."""
 
 
-def ask(*words: str | Path, folder: Path) -> tuple[int, str]:
-    """Runs a program in a scratch folder: its status and all that it wrote."""
+def ask(*words: str | Path, folder: Path, text: str = "") -> tuple[int, str]:
+    """Runs a program in a folder on a text: its status and all that it wrote."""
     done = subprocess.run(
         words,
         cwd=folder,
-        stdin=subprocess.DEVNULL,
+        input=text,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

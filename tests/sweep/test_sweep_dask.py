@@ -180,4 +180,4 @@ def test_without_the_extra_the_sentence_says_how_to_get_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
-    assert "pip install 'labkit[dask]'" in refusal("tcp://127.0.0.1:1")
+    assert "pip install 'http-connection-lab[dask]'" in refusal("tcp://127.0.0.1:1")

@@ -55,7 +55,9 @@ def test_parquet_without_pyarrow_says_how_to_get_it(
     table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(SettingsError, match=r"pip install 'labkit\[parquet\]'"):
+    with pytest.raises(
+        SettingsError, match=r"pip install 'http-connection-lab\[parquet\]'"
+    ):
         table.to_parquet(tmp_path / "table.parquet")
 
 

@@ -11,6 +11,18 @@ _JAVA = "Java"
 ROWS: tuple[Row, ...] = (
     row(
         Rank.WORDS,
+        entry("Akka HTTP, Pekko HTTP", "race"),
+        "closed the connection unexpectedly before delivering responses",
+    ),
+    row(
+        Rank.WORDS,
+        entry("Java: Vert.x", "race"),
+        "httpclosedexception",
+        "vertxexception: connection was closed",
+    ),
+    row(Rank.WORDS, entry("Java: Armeria", "race"), "closedsessionexception"),
+    row(
+        Rank.WORDS,
         entry("Java: Apache HttpClient", "race"),
         "nohttpresponseexception",
         "failed to respond",

@@ -14,6 +14,7 @@ ROWS: tuple[Row, ...] = (
         "incompletemessage",
         "connection was not ready",
         "operation was canceled: connection closed",
+        "hyper::error(canceled*",
     ),
     row(
         Rank.STAGE,
@@ -108,6 +109,8 @@ ROWS: tuple[Row, ...] = (
         entry("Ruby", "race"),
         "end of file reached",
         "too many connection resets",
+        "serverbrokeconnection",
+        "server broke connection",
         "keepalivedisconnected",
         "couldn't read response headers",
     ),
@@ -144,6 +147,8 @@ ROWS: tuple[Row, ...] = (
         ':error, "socket closed"',
         "transporterror) socket closed",
         "socket_closed_remotely",
+        "reason: :connection_closed",
+        "reason: :disconnected",
         "mint.transporterror ... closed",
     ),
     row(
@@ -167,6 +172,8 @@ ROWS: tuple[Row, ...] = (
         entry("Elixir, Erlang: Mint, Finch, hackney", "timeout"),
         "reason: :timeout",
         "{:error, :timeout}",
+        "{error,timeout}",
+        "transporterror) timeout",
         ":req_timedout",
     ),
     row(

@@ -11,6 +11,19 @@ _ENVOY = "Envoy, Istio"
 
 ENVOY: tuple[Row, ...] = (
     row(
+        Rank.WORDS,
+        entry(_ENVOY, "race", "proxy", sources="Envoy 1.40 as measured"),
+        "upstream connection termination",
+    ),
+    row(Rank.WORDS, entry(_ENVOY, "reset", "proxy"), "upstream remote reset"),
+    row(Rank.WORDS, entry(_ENVOY, "overflow", "proxy"), "upstream overflow"),
+    row(
+        Rank.WORDS,
+        entry(_ENVOY, "client-left", "proxy"),
+        "downstream connection termination",
+        "downstream remote disconnect",
+    ),
+    row(
         Rank.STAGE,
         entry(_ENVOY, "timeout", "proxy", sources="Envoy 1.40 as measured"),
         "upstream request timeout",
@@ -20,6 +33,11 @@ ENVOY: tuple[Row, ...] = (
         Rank.STAGE,
         entry(_ENVOY, "connect", "proxy", sources="Envoy 1.40 as measured"),
         "no healthy upstream",
+        "upstream connection failure",
+        "delayed connect error",
+        "delayed_connect_error",
+        "tls_error:",
+        "tls error:",
         "no healthy host for tcp connection pool",
     ),
     row(
@@ -134,6 +152,18 @@ _SQUID = "Squid"
 _LIMITS = "nginx, ingress-nginx"
 
 MORE: tuple[Row, ...] = (
+    row(
+        Rank.STAGE,
+        entry("Caddy", "client-left", "proxy", executed="yes"),
+        "aborting with incomplete response ... writing:",
+        "writing: ... aborting with incomplete response",
+    ),
+    row(
+        Rank.STAGE,
+        entry("gorouter", "client-left", "proxy"),
+        "incomplete request (",
+    ),
+    row(Rank.STAGE, entry("Varnish", "race", "proxy"), "htc eof"),
     row(
         Rank.STAGE,
         entry("Varnish", "cut", "proxy"),
