@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import median
 
 import labkit
-from bench import browser, bytecodes, curves, sockets, sweeps
+from bench import bytecodes, curves, drawing, sockets, sweeps
 from bench.model import model
 from bench.rows import PEAK, Row, spread, timed
 from bench.speed import REFERENCE, chain, speed
@@ -131,46 +131,6 @@ def imports(n: int = 15) -> list[Row]:
                 "<= 0.15", value <= 0.15, spread(added))]  # fmt: skip
 
 
-def pictures() -> list[Row]:
-    """The slider's way to pixels, and a long diagram on a reused figure."""
-    from labkit.figures import paper, png, sequence
-    from labkit.figures.draw import figure_of
-    from labkit.widgets.model import default_panel
-
-    model = default_panel()
-    positions = [3.0, 4.0, 5.0, 6.0, 8.0] * 6
-    path = model.knobs[1].path
-
-    def move(value: float) -> None:
-        model.set(path, value)
-        model.redraw()
-
-    move(4.5)
-    moves = [timed(lambda v=value: move(v)) for value in positions]
-    rows = [Row("slider to new pixels in the kernel", median(moves), "s", len(moves),
-                "<= 0.1", median(moves) <= 0.1, spread(moves))]  # fmt: skip
-    try:
-        seen = browser.slider_to_pixels()
-        rows.append(Row("slider to new pixels in Chromium", median(seen), "s",
-                        len(seen), "<= 0.25", median(seen) <= 0.25,
-                        spread(seen)))  # fmt: skip
-    except LookupError as missing:
-        print(f"slider to new pixels in Chromium: {missing}")
-    run = labkit.run(chain(60), progress=False)
-    ax = paper(178, 190)
-
-    def draw() -> None:
-        sequence(run, ax=ax)
-        png(figure_of(ax))
-
-    draw()
-    draws = [timed(draw) for _ in range(20)]
-    rows.append(Row("sequence diagram of 60 exchanges, reused figure", median(draws),
-                    "s", len(draws), "<= 0.08", median(draws) <= 0.08,
-                    spread(draws)))  # fmt: skip
-    return rows
-
-
 def real_programs(n: int = 8) -> list[Row]:
     """From a scenario to the first answer of a real proxy: start, ready, one GET."""
     plain = labkit.Scenario(hops=(labkit.Hop(), labkit.Hop(name="proxy")))
@@ -206,7 +166,7 @@ def main() -> int:
     rows: list[Row] = []
     for measure in (
         imports,
-        pictures,
+        lambda: drawing.drawing(chain(60)),
         curves.curves,
         real_programs,
         flatness,

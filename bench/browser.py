@@ -7,19 +7,20 @@ from pathlib import Path
 
 from tools import jupyterlab as lab
 
-# Notes the moment a key goes down on a slider, and the frame after the picture
-# that it brought has been decoded.
-_WATCH = """image => {
+# Notes the moment a key goes down on a slider, and the moment after the frame in which
+# the picture that it brought has been painted: what waits behind that frame runs next.
+_WATCH = """picture => {
+    const box = picture.parentElement;
     window.keyDown = 0;
     window.addEventListener("keydown", () => { window.keyDown = performance.now() },
                             true);
     window.nextPicture = () => new Promise(resolve => {
         const watch = new MutationObserver(() => {
             watch.disconnect();
-            image.decode().then(() => requestAnimationFrame(() =>
+            requestAnimationFrame(() => setTimeout(() =>
                 resolve(performance.now() - window.keyDown)));
         });
-        watch.observe(image, {attributes: true, attributeFilter: ["src"]});
+        watch.observe(box, {childList: true});
         setTimeout(() => resolve(null), 5000);
     });
 }"""
@@ -40,7 +41,7 @@ def slider_to_pixels(moves: int = 30) -> list[float]:
         lab.opened(page, where, "00-start-here.ipynb")
         lab.run_all(page)
         panel = lab.panel_of(page)
-        panel.locator("img").first.evaluate(_WATCH)
+        panel.locator(lab.PICTURE).first.evaluate(_WATCH)
         panel.locator(".noUi-handle").nth(1).focus()
         took: list[float] = []
         for move in range(moves):

@@ -36,7 +36,8 @@ FOR_ALL_CELLS = 180_000  # milliseconds
 FOR_A_START = 60_000
 RUNNING = ".jp-Notebook .jp-InputPrompt:text-is('[*]:')"
 # One output area with a slider and a picture in it is a panel.
-PANEL = ".jp-OutputArea-output:has(.widget-slider):has(img)"
+PANEL = ".jp-OutputArea-output:has(.widget-slider):has(svg.labkit)"
+PICTURE = "svg.labkit"  # of a panel
 
 
 @contextmanager
@@ -124,5 +125,5 @@ def run_all(page: Page) -> None:
 def panel_of(page: Page) -> Locator:
     """The notebook's first panel, on the screen."""
     panel = page.locator(PANEL).first
-    panel.locator("img").first.scroll_into_view_if_needed()
+    panel.locator(PICTURE).first.scroll_into_view_if_needed()
     return panel

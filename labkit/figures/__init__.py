@@ -1,27 +1,31 @@
 """Pictures of runs: they draw records and run nothing.
 
 A figure function takes records and an optional ``ax``, draws in place of what
-was there and returns the Axes.
+was there and returns the Axes. Behind each diagram is its layout, a function
+``sheet`` in the module of its name, which needs no matplotlib: whoever wants SVG
+gives its sheet to :mod:`labkit.figures.svgpen`.
 """
 
 from __future__ import annotations
 
 from labkit.figures.comparison import comparison
+from labkit.figures.diagrams import (
+    farewell,
+    lifelines,
+    outcomes,
+    phases,
+    sequence,
+)
 from labkit.figures.draw import paper, png
-from labkit.figures.farewell import farewell
 from labkit.figures.gap import gap
 from labkit.figures.headline import alt_text
 from labkit.figures.heatmap import heatmap
 from labkit.figures.hump import hump
 from labkit.figures.lateness import lateness
-from labkit.figures.lifelines import lifelines
 from labkit.figures.margins import margins
-from labkit.figures.outcomes import outcomes
-from labkit.figures.phases import phases
 from labkit.figures.picture import Picture
 from labkit.figures.rates import Edge, rates
 from labkit.figures.saving import save, svg
-from labkit.figures.sequence import sequence
 
 __all__ = [
     "Edge",

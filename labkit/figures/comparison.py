@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-
-from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from typing import TYPE_CHECKING
 
 from labkit.figures import draw, shares, textsize
 from labkit.figures.style import (
@@ -25,6 +23,9 @@ from labkit.figures.style import (
 from labkit.figures.textsize import FAMILY
 from labkit.records.estimate import Estimate, percent
 from labkit.theory import duration
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 WIDTH = 178.0
 # mm: a row, and what stands above, below, left and right of them all.
@@ -91,6 +92,8 @@ def headline(rungs: Sequence[Estimate]) -> str:
 
 
 def _frame(ax: Axes, rungs: Sequence[Estimate]) -> None:
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
     for side in ("top", "right", "left"):
         ax.spines[side].set_visible(False)
     ax.spines["bottom"].set_color(LIFELINE)

@@ -9,22 +9,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from matplotlib.axes import Axes
-
-from labkit.figures import draw, textsize
+from labkit.figures import textsize
 from labkit.figures.arrows import along, cross, head, shaft
 from labkit.figures.hatch import Hatch, fill
-from labkit.figures.sheet import GROUND, Area, Box, Grain, Line, Sheet, Word
+from labkit.figures.sheet import GROUND, Area, Box, Grain, Line, Sheet, Size, Word
 from labkit.figures.style import (
+    AMBER_INK,
     BAND,
+    BLUE_INK,
     BOX,
+    ENDING,
     FAILED_INK,
+    GREEN_INK,
     INK,
     LABEL,
+    LEFT,
     LIFELINE,
     MUTED,
     NAME,
+    OPEN,
+    OVER,
     PAPER,
+    PINK_INK,
     STROKES,
     TITLE,
 )
@@ -58,32 +64,32 @@ class Look:
 
 
 LOOKS = {
-    Tcp.SYN_SENT: Look("#FFFFFF", "#00664A", "-"),
-    Tcp.SYN_RECEIVED: Look("#FFFFFF", "#00664A", "-"),
-    Tcp.ESTABLISHED: Look("#CDE6F5", "#005A8E", "none"),
-    Tcp.FIN_WAIT_1: Look("#F3DDE9", "#8A3A69", "/"),
-    Tcp.FIN_WAIT_2: Look("#F3DDE9", "#8A3A69", "/"),
-    Tcp.CLOSING: Look("#F3DDE9", "#8A3A69", "x"),
-    Tcp.CLOSE_WAIT: Look("#FBE3B3", "#7A5200", "\\"),
-    Tcp.LAST_ACK: Look("#FBE3B3", "#7A5200", "x"),
-    Tcp.TIME_WAIT: Look("#ECEFF2", "#59636E", "|"),
-    Tcp.CLOSED: Look("#FFFFFF", "#1F2328", "none"),
+    Tcp.SYN_SENT: Look(PAPER, GREEN_INK, "-"),
+    Tcp.SYN_RECEIVED: Look(PAPER, GREEN_INK, "-"),
+    Tcp.ESTABLISHED: Look(OPEN, BLUE_INK, "none"),
+    Tcp.FIN_WAIT_1: Look(ENDING, PINK_INK, "/"),
+    Tcp.FIN_WAIT_2: Look(ENDING, PINK_INK, "/"),
+    Tcp.CLOSING: Look(ENDING, PINK_INK, "x"),
+    Tcp.CLOSE_WAIT: Look(LEFT, AMBER_INK, "\\"),
+    Tcp.LAST_ACK: Look(LEFT, AMBER_INK, "x"),
+    Tcp.TIME_WAIT: Look(OVER, MUTED, "|"),
+    Tcp.CLOSED: Look(PAPER, INK, "none"),
 }
 
 
-def farewell(told: Teardown, ax: Axes | None = None) -> Axes:
-    """Draw who knew what, and when.
+def sheet(told: Teardown, size: Size | None = None) -> Sheet:
+    """Who knew what, and when.
 
-    Without ``ax`` the figure is as tall as the story needs; axes that are given
-    keep their size, and the story is drawn smaller.
+    Without a ``size`` in mm the sheet is as tall as the story needs; on paper of a
+    given size the story is drawn smaller.
     """
     placed = _Sweep(told).finish()
     tall = _START + placed.bottom + _AFTER
-    if ax is None:
-        return draw.put(_layout(told, placed, tall), draw.paper(WIDTH, tall))
-    wide, high = draw.size_of(ax)
+    if size is None:
+        return _layout(told, placed, tall)
+    wide, high = size
     grain = (WIDTH / wide, max(tall, high) / high)
-    return draw.put(_layout(told, placed, max(tall, high), grain), ax)
+    return _layout(told, placed, max(tall, high), grain)
 
 
 # -- from seconds to millimetres -----------------------------------------------------

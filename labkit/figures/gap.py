@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-
-from matplotlib.axes import Axes
+from typing import TYPE_CHECKING
 
 from labkit.figures import shares
 from labkit.figures.style import INK, LABEL, MARKS, PAPER, WINDOW
 from labkit.records.counts import GapSeries
 from labkit.theory import Window, duration
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def gap(

@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from typing import Literal
 
 from labkit.figures.sheet import BOXES, Area, Box, Line, Sheet
+from labkit.figures.style import MM_PER_POINT
 
-Hatch = Literal["none", "/", "\\", "x", "-", "|"]
+Hatch = Literal["none", "/", "\\", "x", "-", "|", "."]
 
 _STEP = 1.7  # mm between two strokes, measured along the edge
 _WIDTH = 0.7
+_DOT = 0.5  # mm, of either side of a square one
 
 
 def fill(
@@ -24,8 +26,9 @@ def fill(
     if box.right - box.left <= 0.0 or box.bottom - box.top <= 0.0:
         return
     sheet.areas.append(Area(box.corners(), colour, ink, 0.7, layer))
+    width = _DOT / MM_PER_POINT if hatch == "." else _WIDTH
     sheet.lines.extend(
-        Line(ends, ink, _WIDTH, layer=layer) for ends in strokes(box, hatch)
+        Line(ends, ink, width, layer=layer) for ends in strokes(box, hatch)
     )
 
 
@@ -41,6 +44,16 @@ def strokes(box: Box, hatch: Hatch) -> Iterator[tuple[tuple[float, float], ...]]
     if hatch == "|":
         for x in _steps(box.left, box.right):
             yield (x, box.top), (x, box.bottom)
+    if hatch == ".":
+        yield from _dots(box)
+
+
+def _dots(box: Box) -> Iterator[tuple[tuple[float, float], ...]]:
+    """Short strokes in rows, each row half a step aside."""
+    for row, y in enumerate(_steps(box.top, box.bottom)):
+        aside = _STEP / 2.0 * (row % 2)
+        for x in _steps(box.left - aside, box.right - _DOT):
+            yield (x, y), (x + _DOT, y)
 
 
 def _steps(start: float, end: float) -> Iterator[float]:

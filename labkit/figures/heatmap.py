@@ -10,11 +10,9 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from functools import cache
+from typing import TYPE_CHECKING
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.colors import to_hex
 
 from labkit.figures import draw, plot, scales, zones
 from labkit.figures.grids import GridLike
@@ -38,6 +36,9 @@ from labkit.figures.zones import Named
 from labkit.settings import Scenario
 from labkit.settings.fields import Knob
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 HEIGHT = 125.0
 _BAR = 26.0  # mm at the right of the frame, for the colours and their numbers
 _BAR_WIDE, _SHADES = 5.0, 48
@@ -54,6 +55,9 @@ def shade(step: int) -> str:
     Viridis turned round (van der Walt and Smith, 2015): even steps of lightness for
     every kind of colour vision, so that dark is much in grey print, too.
     """
+    import matplotlib as mpl
+    from matplotlib.colors import to_hex
+
     share = _PALEST + (1.0 - _PALEST) * step / (_SHADES - 1)
     return str(to_hex(mpl.colormaps["viridis"](1.0 - share)))
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-
-from matplotlib.axes import Axes
+from typing import TYPE_CHECKING
 
 from labkit.figures import draw, plot, rated, scales
 from labkit.figures.plot import Entry, Frame
@@ -15,6 +14,9 @@ from labkit.figures.sheet import Box, Sheet, Word
 from labkit.figures.style import BLACK, INK, PAPER
 from labkit.records.counts import Curve, RateSeries
 from labkit.theory import Window, duration, failure_share, peak
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _HERE = (0.0, (1.2, 1.2))
 _GUESS = (0.0, (6.0, 1.5, 1.2, 1.5))

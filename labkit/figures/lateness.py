@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-
-from matplotlib.axes import Axes
+from typing import TYPE_CHECKING
 
 from labkit.figures import shares
 from labkit.figures.style import BAND, INK, LABEL, MARKS
 from labkit.records.counts import GapPoint, GapSeries
 from labkit.theory import duration
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # Where a FIN in the segment of its response stands, left of the logarithmic part,
 # in decades before the earliest other FIN.

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from matplotlib.axes import Axes
-
-from labkit.figures import draw, textsize
+from labkit.figures import textsize
 from labkit.figures.arrows import cross
 from labkit.figures.lanes import ROWS, Bar, Lane, lanes, times
 from labkit.figures.record import RunLike
@@ -21,6 +19,7 @@ from labkit.figures.sheet import (
     Line,
     Point,
     Sheet,
+    Size,
     Word,
 )
 from labkit.figures.style import (
@@ -48,22 +47,21 @@ _LEGEND = 18.0  # axis and legend below the lanes
 _ROOMY, _DENSE = 6.0, 3.0  # mm per row
 
 
-def lifelines(run: RunLike, ax: Axes | None = None) -> Axes:
-    """Draw how long each connection lived, what it carried, who closed it and why.
+def sheet(run: RunLike, size: Size | None = None) -> Sheet:
+    """How long each connection lived, what it carried, who closed it and why.
 
-    Without ``ax`` the figure is as tall as it needs to be; axes that are given
-    keep their size, and rows become lower.
+    Without a ``size`` in mm the sheet is as tall as it needs to be; on paper of a given
+    size rows become lower.
     """
     exchanges = tuple(run.exchanges)
     scale = time_scale(times(run, exchanges), _LEFT, WIDTH - _AFTER)
     plan = lanes(run, exchanges, scale)
-    if ax is None:
-        sheet = layout(run, exchanges, plan, scale, _height(plan))
-        return draw.put(sheet, draw.paper(WIDTH, sheet.height))
-    wide, high = draw.size_of(ax)
+    if size is None:
+        return layout(run, exchanges, plan, scale, _height(plan))
+    wide, high = size
     tall = max(high, _least(plan))
     grain = (WIDTH / wide, tall / high)
-    return draw.put(layout(run, exchanges, plan, scale, tall, grain), ax)
+    return layout(run, exchanges, plan, scale, tall, grain)
 
 
 def _row_height(plan: Sequence[Lane]) -> float:

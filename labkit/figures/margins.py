@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-
-from matplotlib.axes import Axes
+from typing import TYPE_CHECKING
 
 from labkit.figures import draw, marks, plot, scales
 from labkit.figures.hatch import strokes
@@ -16,6 +15,9 @@ from labkit.figures.style import BLACK, FAILED_INK, INK, LIFELINE, MARKS
 from labkit.records.counts import Curve
 from labkit.settings import Hop
 from labkit.theory import duration, margin
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 TICKS = (0.001, 10.0)
 _HERE = (0.0, (1.2, 1.2))

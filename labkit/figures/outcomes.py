@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import matplotlib as mpl
-from matplotlib.axes import Axes
-from matplotlib.patches import Patch
-
-from labkit.figures import draw, textsize
+from labkit.figures import textsize
+from labkit.figures.hatch import Hatch, fill
+from labkit.figures.sheet import MASKS, Area, Box, Sheet, Size, Word
 from labkit.figures.style import (
-    INK,
+    HATCH,
     LABEL,
     LIFELINE,
+    LILAC,
     NAME,
     ORANGE,
     PAPER,
@@ -23,7 +22,6 @@ from labkit.figures.style import (
     VERMILION,
     YELLOW,
 )
-from labkit.figures.textsize import FAMILY
 from labkit.records.counts import FATES, Outcomes
 
 WIDTH = 178.0
@@ -32,7 +30,8 @@ _HEAD, _LEGEND_ROW = 19.6, 4.7  # mm: title and names of the groups; a row of le
 _LEFT, _RIGHT, _APART = 4.0, 4.0, 5.0  # mm
 _BAR = 0.58  # of a row: above a bar stand the counts that are too wide for their part
 _AROUND = 0.9  # mm that a count needs beside itself
-_COLUMNS = 2  # of the legend
+_COLUMNS, _BETWEEN = 2, 8.0  # of the legend, mm between them
+_KEY, _KEY_HIGH = 6.0, 3.0  # mm, a sample
 # A longer text is no use to somebody who listens to it.
 LONGEST = 400
 
@@ -44,56 +43,56 @@ class Look:
     words: str
     short: str  # for the ear
     colour: str
-    hatch: str
+    hatch: Hatch
 
 
 LOOKS = dict(
     zip(
         FATES,
         (
-            Look("answered, executed once", "answered", SKY, ""),
-            Look("answered, never executed", "answered unexecuted", YELLOW, "---"),
+            Look("answered, executed once", "answered", SKY, "none"),
+            Look("answered, never executed", "answered unexecuted", YELLOW, "-"),
             Look("answered, executed more than once", "answered but executed again",
-                 PURPLE, "///"),
-            Look("failed, never executed", "failed unexecuted", ORANGE, "..."),
+                 PURPLE, "/"),
+            Look("failed, never executed", "failed unexecuted", ORANGE, "."),
             Look("failed, though executed once", "failed but executed",
-                 VERMILION, "xxx"),
+                 VERMILION, "x"),
             Look("failed, though executed more than once",
-                 "failed but executed again", "#6A51A3", "|||"),
+                 "failed but executed again", LILAC, "|"),
         ),
         strict=True,
     )
 )  # fmt: skip
 
+TITLED = "What became of the requests"
 
-def outcomes(
+
+def sheet(
     groups: Mapping[str, Sequence[Outcomes]],
-    ax: Axes | None = None,
+    size: Size | None = None,
     *,
-    title: str = "What became of the requests",
-) -> Axes:
-    """Draw one stacked bar per row, and the groups beside each other.
+    title: str = TITLED,
+) -> Sheet:
+    """One stacked bar per row, and the groups beside each other.
 
     All groups have the same rows, by their labels. A bar is as long as the share of
     the requests; the numbers are counts. The legend names the fates that occur.
+    ``size`` is of the paper in mm; without it the sheet is as tall as it needs to be.
     """
     rows = [each.label for each in next(iter(groups.values()))]
     looks = _occurring(groups)
     above = _HEAD + _LEGEND_ROW * -(-len(looks) // _COLUMNS)
-    if ax is None:
-        ax = draw.paper(WIDTH, above + _ROW * len(rows) + _BELOW)
-    ax.clear()
-    _sheet(ax)
-    wide, high = draw.size_of(ax)
-    page = _Page(ax, wide, high, above, _labels_width(rows), len(rows), len(groups))
+    wide, high = size or (WIDTH, above + _ROW * len(rows) + _BELOW)
+    labels = max(textsize.width(row, LABEL) for row in rows)
+    page = _Page(Sheet(wide, high), above, labels, len(rows), len(groups))
     page.head(title, looks)
-    for row, label in enumerate(rows):
-        page.name(row, label)
     for column, (name, bars) in enumerate(groups.items()):
         page.group(column, name)
         for row, each in enumerate(bars):
             page.bar(column, row, each)
-    return ax
+    for row, label in enumerate(rows):
+        page.name(row, label)
+    return page.sheet
 
 
 def _occurring(groups: Mapping[str, Sequence[Outcomes]]) -> list[Look]:
@@ -103,26 +102,11 @@ def _occurring(groups: Mapping[str, Sequence[Outcomes]]) -> list[Look]:
     return [look for look, count in zip(LOOKS.values(), met, strict=True) if count]
 
 
-def _sheet(ax: Axes) -> None:
-    """The whole figure in mm, from the top left corner."""
-    wide, high = draw.size_of(ax)
-    ax.set_position((0.0, 0.0, 1.0, 1.0))
-    ax.set_xlim(0.0, wide)
-    ax.set_ylim(high, 0.0)
-    ax.axis("off")
-
-
-def _labels_width(rows: Sequence[str]) -> float:
-    return max(textsize.width(row, LABEL) for row in rows)
-
-
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """Where everything stands, in mm."""
+    """Where everything stands on the sheet, in mm."""
 
-    ax: Axes
-    wide: float
-    high: float
+    sheet: Sheet
     above: float
     labels: float
     rows: int
@@ -130,11 +114,11 @@ class _Page:
 
     @property
     def _row(self) -> float:
-        return (self.high - self.above - _BELOW) / self.rows
+        return (self.sheet.height - self.above - _BELOW) / self.rows
 
     @property
     def _bar_width(self) -> float:
-        room = self.wide - _LEFT - self.labels - _RIGHT
+        room = self.sheet.width - _LEFT - self.labels - _RIGHT
         return room / self.groups - _APART
 
     def _x(self, column: int) -> float:
@@ -145,84 +129,73 @@ class _Page:
 
     def head(self, title: str, looks: Sequence[Look]) -> None:
         """Title and legend."""
-        self._write(4.0, 5.0, title, TITLE, weight="bold")
-        patches = [
-            Patch(facecolor=look.colour, hatch=look.hatch, edgecolor=INK, linewidth=0.6,
-                  label=look.words)
-            for look in looks
-        ]  # fmt: skip
-        legend = self.ax.legend(
-            handles=patches,
-            loc="upper left",
-            bbox_to_anchor=(4.0 / self.wide, 1.0 - 8.5 / self.high),
-            ncols=_COLUMNS,
-            frameon=False,
-            prop={"family": FAMILY, "size": LABEL},
-            borderaxespad=0.0,
-            borderpad=0.0,
-            handlelength=1.6,
-            handletextpad=0.5,
-            columnspacing=2.0,
-            labelspacing=0.35,
-        )
-        for text in legend.get_texts():
-            text.set_color(INK)
+        room = self.sheet.width - _LEFT - _RIGHT
+        text = textsize.shortened(title, room, TITLE, "bold")
+        self.sheet.write(Word(text, _LEFT, 5.0, "left", TITLE, "bold"))
+        tall = -(-len(looks) // _COLUMNS)
+        x = _LEFT
+        for start in range(0, len(looks), tall):
+            column = looks[start : start + tall]
+            self._legend(column, x)
+            widths = (textsize.width(look.words, LABEL) for look in column)
+            x += _KEY + 1.6 + max(widths) + _BETWEEN
+
+    def _legend(self, looks: Sequence[Look], x: float) -> None:
+        """One column of the legend, from x to the right."""
+        for row, look in enumerate(looks):
+            y = 10.6 + _LEGEND_ROW * row
+            half = _KEY_HIGH / 2.0
+            box = Box(x, y - half, x + _KEY, y + half)
+            fill(self.sheet, box, look.colour, HATCH, look.hatch)
+            room = self.sheet.width - x - _KEY - 1.6 - _RIGHT
+            text = textsize.shortened(look.words, room, LABEL)
+            self.sheet.write(Word(text, x + _KEY + 1.6, y, "left"))
 
     def name(self, row: int, label: str) -> None:
         """What a row is about."""
-        self._write(_LEFT + self.labels, self._y(row), label, LABEL, align="right")
+        self.sheet.write(Word(label, _LEFT + self.labels, self._y(row), "right"))
 
     def group(self, column: int, name: str) -> None:
         """What a column is about."""
-        self._write(self._x(column), self.above - 4.0, name, NAME, weight="bold")
+        text = textsize.shortened(name, self._bar_width, NAME, "bold")
+        at = self._x(column), self.above - 4.6
+        self.sheet.write(Word(text, *at, "left", NAME, "bold"))
 
     def bar(self, column: int, row: int, told: Outcomes) -> None:
         """One stacked bar with a count for each part, above it where it is narrow."""
-        left, y = self._x(column), self._y(row)
-        end = left + self._bar_width
+        y = self._y(row)
         narrow = []
-        for look, count in zip(LOOKS.values(), told.counts, strict=True):
-            if not count:
-                continue
-            width = self._bar_width * count / told.requests
-            self._part(left, y, width, look)
-            if _room(count) <= width:
-                self._count(left + width / 2.0, y, count)
+        for look, count, left, right in self._parts(column, told):
+            half = _BAR * self._row / 2.0
+            box = Box(left, y - half, right, y + half)
+            fill(self.sheet, box, look.colour, HATCH, look.hatch)
+            middle = (left + right) / 2.0
+            if _room(count) <= right - left:
+                self._count(middle, y, count)
             else:
-                narrow.append((left + width / 2.0, count))
-            left += width
-        for x, count in _apart(narrow, end):
-            self._write(x, y - 0.48 * self._row, str(count), LABEL, align="center")
+                narrow.append((middle, count))
+        for x, count in _apart(narrow, self._x(column) + self._bar_width):
+            self.sheet.write(Word(str(count), x, y - 0.5 * self._row))
 
-    def _part(self, left: float, y: float, width: float, look: Look) -> None:
-        with mpl.rc_context({"hatch.linewidth": 0.6}):
-            self.ax.barh(
-                y,
-                width,
-                _BAR * self._row,
-                left,
-                color=look.colour,
-                hatch=look.hatch,
-                edgecolor=INK,
-                linewidth=0.6,
-            )
+    def _parts(
+        self, column: int, told: Outcomes
+    ) -> Iterator[tuple[Look, int, float, float]]:
+        """The parts of a bar that are not empty, from where to where."""
+        left = self._x(column)
+        for look, count in zip(LOOKS.values(), told.counts, strict=True):
+            if count:
+                right = left + self._bar_width * count / told.requests
+                yield look, count, left, right
+                left = right
 
     def _count(self, x: float, y: float, count: int) -> None:
-        box = {"facecolor": PAPER, "edgecolor": LIFELINE, "linewidth": 0.5, "pad": 0.6}
-        self._write(x, y, str(count), LABEL, align="center", box=box)
-
-    def _write(
-        self,
-        x: float,
-        y: float,
-        text: str,
-        points: float,
-        weight: str = "normal",
-        align: str = "left",
-        box: dict[str, object] | None = None,
-    ) -> None:
-        self.ax.text(x, y, text, fontsize=points, fontfamily=FAMILY, color=INK,
-                     fontweight=weight, ha=align, va="center", bbox=box)  # fmt: skip
+        """A number on a ground of its own, for a hatch would make it hard to read."""
+        word = Word(str(count), x, y)
+        if self.sheet.write(word):
+            box = word.box()
+            ground = Box(box.left, box.top + 0.2, box.right, box.bottom - 0.2)
+            area = Area(ground.corners(0.3), PAPER, LIFELINE, 0.5, MASKS)
+            self.sheet.areas.append(area)
 
 
 def _room(count: int) -> float:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from matplotlib.axes import Axes
-
-from labkit.figures import draw, textsize
+from labkit.figures import textsize
 from labkit.figures.arrows import cross
 from labkit.figures.hatch import Hatch, fill
 from labkit.figures.sheet import (
@@ -18,18 +16,24 @@ from labkit.figures.sheet import (
     Line,
     Point,
     Sheet,
+    Size,
     Word,
 )
 from labkit.figures.style import (
     BAND,
     BLUE,
+    BLUE_INK,
+    ENDING,
     FAILED,
     FAILED_INK,
     INK,
     LABEL,
     LIFELINE,
+    LOST,
     MUTED,
+    OPEN,
     PAPER,
+    PINK_INK,
     TITLE,
 )
 from labkit.figures.timescale import TimeScale, time_scale
@@ -47,9 +51,9 @@ _AXIS = 13.0
 _BELOW = 22.0  # axis and legend
 
 LOOKS: dict[Outcome, tuple[str, str, Hatch]] = {
-    Outcome.SERVED: ("#CDE6F5", "#005A8E", "none"),
-    Outcome.ANNOUNCED: ("#F3DDE9", "#8A3A69", "/"),
-    Outcome.LOST: ("#FBDCC8", FAILED_INK, "x"),
+    Outcome.SERVED: (OPEN, BLUE_INK, "none"),
+    Outcome.ANNOUNCED: (ENDING, PINK_INK, "/"),
+    Outcome.LOST: (LOST, FAILED_INK, "x"),
     Outcome.GONE: (PAPER, MUTED, "none"),
 }
 _SHORT = {
@@ -66,25 +70,23 @@ _LONG = {
 }
 
 
-def phases(
+def sheet(
     hop: Hop,
     series: Sequence[ProbeSeries] = (),
-    ax: Axes | None = None,
+    size: Size | None = None,
     *,
     guess: float | None = None,
-) -> Axes:
-    """Draw what a request meets that is sent so long after the last response.
+) -> Sheet:
+    """What a request meets that is sent so long after the last response.
 
     The bands are the theory for this hop, the marks below are probes, a row for
     each series. ``guess`` is the moment, in seconds, at which somebody predicted the
-    server's close: a mark that names how far off it is. Without ``ax`` the figure
-    is as tall as it needs to be.
+    server's close: a mark that names how far off it is. ``size`` is of the paper in
+    mm; without it the sheet is as tall as it needs to be.
     """
     told = phases_of(hop)
     tall = _ROWS + _ROW * len(series) + (_BELOW if series else _AXIS)
-    if ax is None:
-        ax = draw.paper(WIDTH, tall)
-    wide, high = draw.size_of(ax)
+    wide, high = size or (WIDTH, tall)
     grain = (WIDTH / wide, max(tall, high) / high)
     sheet = Sheet(WIDTH, max(tall, high), grain)
     scale = _scale(told, series, guess)
@@ -96,7 +98,7 @@ def phases(
         _probes(sheet, each, scale, _ROWS + _ROW * (number + 0.5))
     _axis(sheet, scale, _ROWS + _ROW * len(series) + 1.0)
     _legend(sheet, series, sheet.height - 4.5)
-    return draw.put(sheet, ax)
+    return sheet
 
 
 def alt(hop: Hop, series: Sequence[ProbeSeries] = ()) -> str:

@@ -1,7 +1,7 @@
 """A plot on a sheet: title, legend, a frame with two axes. Millimetres throughout.
 
 What follows a slider must be drawn in a few hundredths of a second. Axes, ticks
-and legends of matplotlib take a tenth; strokes and stamped words of a sheet do not.
+and legends of matplotlib take a tenth; a sheet, written as SVG, does not.
 """
 
 from __future__ import annotations

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-
-from matplotlib.axes import Axes
+from typing import TYPE_CHECKING
 
 from labkit.figures import draw, plot, rated, scales
 from labkit.figures.plot import Entry, Frame
@@ -14,6 +13,9 @@ from labkit.figures.sheet import Box, Sheet
 from labkit.figures.style import BLACK, INK
 from labkit.records.counts import Curve, RateSeries
 from labkit.theory import duration
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _FAILED = "failed requests"
 _EDGE, _HERE = plot.DASHED, (0.0, (1.2, 1.2))

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import html
 import io
 import re
 import zlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import matplotlib as mpl
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.figure import Figure
-
-from labkit.figures.draw import figure_of
+from labkit.figures import draw, svgpen
 from labkit.figures.headline import alt_text
 from labkit.figures.record import RunLike
+from labkit.figures.sheet import Sheet
+from labkit.figures.svgpen import escaped
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _SALT = "labkit"
 
 
-def save(figure: Figure | Axes, path: Path | str, title: str, desc: str) -> Path:
+def save(
+    figure: Figure | Axes | Sheet, path: Path | str, title: str, desc: str
+) -> Path:
     """Write a figure to a .svg or .png file; ValueError for any other name.
 
     Both carry ``title`` and ``desc``, the SVG as elements that screen readers
@@ -31,34 +33,52 @@ def save(figure: Figure | Axes, path: Path | str, title: str, desc: str) -> Path
     if path.suffix == ".svg":
         path.write_text(svg_text(figure, title, desc), encoding="utf-8")
     elif path.suffix == ".png":
-        words = {"Title": title, "Description": desc, "Software": None}
-        canvas = FigureCanvasAgg(_whole(figure))
-        canvas.print_png(path, metadata=words)  # type: ignore[no-untyped-call]
+        words = {"Title": title, "Description": desc}
+        path.write_bytes(draw.png(_whole(figure), words))
     else:
         raise ValueError(f"path is {str(path)!r}, allowed are names in .svg or .png")
     return path
 
 
-def svg(figure: Figure | Axes, run: RunLike) -> str:
+def svg(figure: Figure | Axes | Sheet, run: RunLike) -> str:
     """A figure of a run as SVG for a notebook or a page, with its alt text."""
     return svg_text(figure, run.scenario.name or "A run of the lab", alt_text(run))
 
 
-def svg_text(figure: Figure | Axes, title: str, desc: str) -> str:
-    """A figure as SVG; letters become paths, so they look the same everywhere."""
-    out = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": _SALT, "svg.fonttype": "path"}):
-        canvas = FigureCanvasSVG(_whole(figure))
-        canvas.print_svg(out, metadata=_NO_METADATA)  # type: ignore[no-untyped-call]
-    return _named(out.getvalue(), title, desc)
+def svg_text(figure: Figure | Axes | Sheet, title: str, desc: str) -> str:
+    """A figure as SVG: by our own pen, if a sheet is all that it shows."""
+    sheet = figure if isinstance(figure, Sheet) else draw.sheet_of(_whole(figure))
+    if sheet is not None:
+        return svgpen.document(sheet, title, desc)
+    return _by_matplotlib(_whole(figure), title, desc)
 
+
+def _whole(drawn: Figure | Axes | Sheet) -> Figure:
+    from matplotlib.figure import Figure
+
+    if isinstance(drawn, Figure):
+        return drawn
+    if isinstance(drawn, Sheet):
+        return draw.figure_of(draw.drawn(drawn))
+    return draw.figure_of(drawn)
+
+
+# -- figures with axes of matplotlib's ------------------------------------------------
 
 # A date would make every file different.
 _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
 
-def _whole(figure: Figure | Axes) -> Figure:
-    return figure_of(figure) if isinstance(figure, Axes) else figure
+def _by_matplotlib(figure: Figure, title: str, desc: str) -> str:
+    """Letters become paths, so they look the same everywhere."""
+    import matplotlib as mpl
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    out = io.StringIO()
+    with mpl.rc_context({"svg.hashsalt": _SALT, "svg.fonttype": "path"}):
+        canvas = FigureCanvasSVG(figure)
+        canvas.print_svg(out, metadata=_NO_METADATA)  # type: ignore[no-untyped-call]
+    return _named(out.getvalue(), title, desc)
 
 
 def _named(text: str, title: str, desc: str) -> str:
@@ -66,11 +86,11 @@ def _named(text: str, title: str, desc: str) -> str:
     start = re.search(r"<svg\b[^>]*>", text)
     assert start is not None
     # One page may hold several figures: their ids must differ.
-    key = f"{zlib.crc32(text.encode() + desc.encode()):08x}"
+    key = f"{zlib.crc32(text.encode() + escaped(desc).encode()):08x}"
     ids = f"title-{key} desc-{key}"
     root = f'{start.group()[:-1]} role="img" aria-labelledby="{ids}">'
     names = (
-        f'\n <title id="title-{key}">{html.escape(title)}</title>'
-        f'\n <desc id="desc-{key}">{html.escape(desc)}</desc>'
+        f'\n <title id="title-{key}">{escaped(title)}</title>'
+        f'\n <desc id="desc-{key}">{escaped(desc)}</desc>'
     )
     return root + names + text[start.end() :]

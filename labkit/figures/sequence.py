@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from matplotlib.axes import Axes
+from collections.abc import Iterable
 
-from labkit.figures import draw, headline, textsize
+from labkit.figures import headline, textsize
 from labkit.figures.arrows import along, cross, head, pill, shaft
 from labkit.figures.labels import by_importance, label, stroke_of
 from labkit.figures.owners import NOBODY, Fate
@@ -22,7 +22,17 @@ from labkit.figures.page import (
     on_paper,
 )
 from labkit.figures.record import RunLike
-from labkit.figures.sheet import GROUND, SHADE, Area, Box, Grain, Line, Sheet, Word
+from labkit.figures.sheet import (
+    GROUND,
+    SHADE,
+    Area,
+    Box,
+    Grain,
+    Line,
+    Sheet,
+    Size,
+    Word,
+)
 from labkit.figures.story import Story
 from labkit.figures.style import (
     BAND,
@@ -51,32 +61,30 @@ TALLEST = 225.0  # mm; a longer story is summed up
 _NARROWEST, _LOWEST = 120.0, 70.0  # a smaller page would not hold the margins
 
 
-def sequence(
+def sheet(
     run: RunLike,
-    ax: Axes | None = None,
+    size: Size | None = None,
     *,
     window: bool = True,
     first: int | None = None,
     last: int | None = None,
     focus: int | None = None,
-) -> Axes:
-    """Draw who sent what to whom, and when.
+) -> Sheet:
+    """Who sent what to whom, and when.
 
-    Without ``ax`` the figure is as tall as the story needs; axes that are given
-    keep their size, and more requests are summed up until the story fits.
-    ``window`` shades the spans in which a request would be lost. ``first``,
-    ``last`` and ``focus`` count requests from 1: the range to tell, and the one
-    that it is about (the first that failed).
+    Without a ``size`` in mm the sheet is as tall as the story needs; on paper of a
+    given size more requests are summed up until the story fits. ``window`` shades the
+    spans in which a request would be lost. ``first``, ``last`` and ``focus`` count
+    requests from 1: the range to tell, and the one that it is about (the first that
+    failed).
     """
     wanted = Wanted(first, last, focus)
-    if ax is None:
-        page = fitting(run, WIDTH, TALLEST, wanted)
-        return draw.put(layout(page, window), draw.paper(WIDTH, page.height))
-    wide, high = draw.size_of(ax)
+    if size is None:
+        return layout(fitting(run, WIDTH, TALLEST, wanted), window)
+    wide, high = size
     page = fitting(run, max(wide, _NARROWEST), max(high, _LOWEST), wanted)
     page = on_paper(page, high)
-    grain = (page.width / wide, page.height / high)
-    return draw.put(layout(page, window, grain), ax)
+    return layout(page, window, (page.width / wide, page.height / high))
 
 
 # -- the layout, as data --------------------------------------------------------------
@@ -268,11 +276,17 @@ def _legend(sheet: Sheet, page: Page, window: bool) -> None:
     for text, stroke in samples:
         x = _sample(sheet, x, y, text, stroke)
     if window and page.story.races:
-        corners = ((x, y - 1.6), (x + 7.0, y - 1.6), (x + 7.0, y + 1.6), (x, y + 1.6))
-        sheet.areas.append(Area(corners, WINDOW, layer=SHADE))
-        sheet.lines.append(Line(((x, y - 1.6), (x, y + 1.6)), WINDOW_EDGE, 3.0))
         texts = (f"race window{_width(page.story)}", "race window")
-        sheet.write_first(Word(text, x + 8.5, y, "left") for text in texts)
+        _window_sample(sheet, x, y, texts)
+
+
+def _window_sample(sheet: Sheet, x: float, y: float, texts: Iterable[str]) -> None:
+    words = (Word(text, x + 8.5, y, "left") for text in texts)
+    if sheet.write_first(words) is None:
+        return
+    corners = Box(x, y - 1.6, x + 7.0, y + 1.6).corners()
+    sheet.areas.append(Area(corners, WINDOW, layer=SHADE))
+    sheet.lines.append(Line(((x, y - 1.6), (x, y + 1.6)), WINDOW_EDGE, 3.0))
 
 
 def _width(story: Story) -> str:
@@ -282,9 +296,11 @@ def _width(story: Story) -> str:
 
 
 def _sample(sheet: Sheet, x: float, y: float, text: str, stroke: Stroke) -> float:
+    """A stroke with its name, if there is room; where the next one begins."""
+    word = Word(text, x + 10.5, y, "left")
+    if not sheet.write(word):
+        return x
     tail, tip = (x, y), (x + 9.0, y)
     sheet.lines.append(shaft(tail, tip, stroke))
     sheet.areas.extend(head(tail, tip, stroke))
-    word = Word(text, x + 10.5, y, "left")
-    sheet.write(word)
     return word.box().right + 5.0

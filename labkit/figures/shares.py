@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
-
-from matplotlib.axes import Axes
+from typing import TYPE_CHECKING, Any
 
 from labkit.figures import draw
 from labkit.figures.style import (
@@ -21,6 +19,9 @@ from labkit.figures.style import (
 )
 from labkit.figures.textsize import FAMILY
 from labkit.records.counts import GapPoint, GapSeries
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 WIDTH, HEIGHT = 178.0, 95.0
 

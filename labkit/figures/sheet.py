@@ -1,20 +1,22 @@
 """A sheet of paper in millimetres: strokes, areas and words as plain data.
 
-Layouts fill a sheet, :mod:`labkit.figures.draw` puts it on axes. Words are placed
-one after the other, the important ones first, and a word that would touch an
+Layouts fill a sheet; one pen (:mod:`labkit.figures.draw`) puts it on matplotlib's
+axes, the other (:mod:`labkit.figures.svgpen`) writes it as SVG. Words are placed one
+after the other, the important ones first, and a word that would touch an
 earlier one is left out: so no two texts ever overlap.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from labkit.figures import textsize
 from labkit.figures.style import INK, LABEL, MM_PER_POINT, Dash
 
 Point = tuple[float, float]
+Size = tuple[float, float]
 Grain = tuple[float, float]
 Across = Literal["left", "center", "right"]
 Slant = Literal["normal", "italic"]
@@ -109,12 +111,22 @@ class Sheet:
     """
 
     width: float
-    height: float = 0.0
+    height: float
     grain: Grain = (1.0, 1.0)
     lines: list[Line] = field(default_factory=list)
     areas: list[Area] = field(default_factory=list)
     words: list[Word] = field(default_factory=list)
     _boxes: list[Box] = field(default_factory=list)
+
+    @property
+    def paper(self) -> Size:
+        """Width and height of its paper in mm."""
+        return self.width / self.grain[0], self.height / self.grain[1]
+
+    @property
+    def title(self) -> str:
+        """What it says first."""
+        return self.words[0].text if self.words else ""
 
     def write(self, word: Word) -> bool:
         """Place a word unless it would touch another or leave the sheet."""
@@ -122,7 +134,8 @@ class Sheet:
 
     def write_first(self, candidates: Iterable[Word]) -> Word | None:
         """Place the first of the candidates for which there is room."""
-        for word in candidates:
+        for wanted in candidates:
+            word = _clean(wanted)
             box = word.box(self.grain)
             if word.text and self._has_room(box):
                 self.words.append(word)
@@ -131,16 +144,30 @@ class Sheet:
         return None
 
     def _has_room(self, box: Box) -> bool:
-        inside = box.left >= 0.0 and box.right <= self.width and box.top >= 0.0
+        across = box.left >= 0.0 and box.right <= self.width
+        inside = across and box.top >= 0.0 and box.bottom <= self.height
         return inside and not any(box.touches(b, CLEAR) for b in self._boxes)
 
     def keep_clear(self, box: Box) -> None:
         """Let no word come here."""
         self._boxes.append(box)
 
+    def colours(self) -> set[str]:
+        """Every colour on it."""
+        lines = {line.colour for line in self.lines}
+        areas = {colour for area in self.areas for colour in (area.fill, area.edge)}
+        return lines | areas | {word.ink for word in self.words}
+
     def mask(self, word: Word, fill: str) -> None:
         """Paint the ground behind a word, so that a line stops for it."""
         self.areas.append(Area(_tight(word).corners(0.7), fill, layer=MASKS))
+
+
+def _clean(word: Word) -> Word:
+    """The word without what no page can show."""
+    if word.text.isprintable():
+        return word
+    return replace(word, text=textsize.printable(word.text))
 
 
 def _tight(word: Word) -> Box:

@@ -1,11 +1,13 @@
-"""How much room words take on paper, known before anything is drawn."""
+"""How much room words take on paper, known before anything is drawn.
+
+The widths of letters come from a table, so a layout needs no matplotlib.
+"""
 
 from __future__ import annotations
 
-from functools import cache
+import unicodedata
 
-from matplotlib.font_manager import FontProperties, findfont, get_font
-
+from labkit.figures.letters import RUNS, UNITS
 from labkit.figures.style import MM_PER_POINT
 
 FAMILY = "DejaVu Sans"  # ships with matplotlib: the same letters on every machine
@@ -16,20 +18,40 @@ LINE = 1.17
 HALF_CAPITAL = 0.365
 # Agg rounds each glyph to its grid; room for that, so that a box is never short.
 _SLACK = 1.04
+# Of a letter that the table does not know, in font sizes: a little more than the
+# mean of those that it knows.
+_ELSE = 0.65
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+_BLANKS = "\t\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029"
+_NO_LETTERS = "\ufffe\uffff"
 
 
-@cache
-def _advance(letter: str, weight: str) -> float:
-    """Width of a letter as a share of the font size."""
-    font = get_font(findfont(FontProperties(family=FAMILY, weight=weight)))
-    font.set_size(100.0, 72.0)
-    glyph = font.load_char(ord(letter))
-    return float(glyph.linearHoriAdvance) / 65536.0 / 100.0
+class _Widths(dict[str, float]):
+    """Widths in font sizes by letter; a rule for letters that are not in the table."""
+
+    def __missing__(self, letter: str) -> float:
+        if unicodedata.category(letter) in ("Mn", "Me", "Cf"):
+            width = 0.0  # an accent over the letter before it, or nothing to see
+        else:
+            is_wide = unicodedata.east_asian_width(letter) in "WF"
+            width = 1.0 if is_wide else _ELSE
+        self[letter] = width
+        return width
+
+
+_WIDTHS = {
+    weight: _Widths(
+        (chr(first + place), int(units) / UNITS)
+        for first, told in runs
+        for place, units in enumerate(told.split())
+    )
+    for weight, runs in RUNS.items()
+}
 
 
 def advance(text: str, points: float, weight: str = "normal") -> float:
     """How far one line of text carries the pen, in mm."""
-    ems = sum(_advance(letter, weight) for letter in text)
+    ems = sum(map(_WIDTHS[weight].__getitem__, text))
     return ems * points * MM_PER_POINT
 
 
@@ -43,6 +65,24 @@ def height(points: float) -> float:
     return points * MM_PER_POINT * LINE
 
 
+def printable(text: str) -> str:
+    """The text on one line, with a mark in place of what no page can show.
+
+    Control characters, halves of surrogate pairs and U+FFFE may not even stand in
+    an XML file: https://www.w3.org/TR/xml/#charsets.
+    """
+    if text.isprintable():
+        return text
+    return "".join(map(_shown, text))
+
+
+def _shown(letter: str) -> str:
+    if letter in _BLANKS:
+        return " "
+    is_nothing = unicodedata.category(letter) in ("Cc", "Cs") or letter in _NO_LETTERS
+    return REPLACEMENT if is_nothing else letter
+
+
 def shortened(text: str, room: float, points: float, weight: str = "normal") -> str:
     """The text, or as much of its beginning as fits into ``room`` mm, and "…"."""
     if width(text, points, weight) <= room:
@@ -52,22 +92,3 @@ def shortened(text: str, room: float, points: float, weight: str = "normal") -> 
         if width(candidate, points, weight) <= room:
             return candidate
     return ""
-
-
-def wrapped(
-    text: str, room: float, points: float, lines: int, weight: str = "normal"
-) -> list[str]:
-    """The text in at most so many lines of ``room`` mm, the last one shortened."""
-    done: list[str] = []
-    words = text.split()
-    while words and len(done) < lines - 1:
-        taken = 1
-        while taken < len(words) and (
-            width(" ".join(words[: taken + 1]), points, weight) <= room
-        ):
-            taken += 1
-        done.append(" ".join(words[:taken]))
-        words = words[taken:]
-    if words:
-        done.append(" ".join(words))
-    return [shortened(line, room, points, weight) for line in done]

@@ -11,6 +11,7 @@ import numpy as np
 
 from labkit.figures import plot
 from labkit.figures.mapview import Flags, Safety, View
+from labkit.figures.palette import PALETTE
 from labkit.figures.plot import Entry, Frame
 from labkit.figures.scales import Scale
 from labkit.figures.sheet import (
@@ -28,7 +29,7 @@ from labkit.figures.sheet import (
 from labkit.figures.style import INK, LIFELINE, PAPER
 
 # Pale for safe, middling for rare, deep for seen: three steps in grey print as well.
-SAFE, RARE, SEEN = "#E8F1F7", "#F7CBB0", "#DE8A5C"
+SAFE, RARE, SEEN = (PALETTE[role].light for role in ("safe", "rare", "often"))
 RING = 2.5  # mm of room that the reader's mark takes
 _STEPS = 200
 

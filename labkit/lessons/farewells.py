@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.axes import Axes
 
-from labkit.figures.farewell import farewell
+from labkit.figures import farewell
 from labkit.lab import Run
 from labkit.lessons.partings import asks_and_waits, check_reset, check_upload
 from labkit.lessons.plays import (

@@ -9,7 +9,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from labkit.figures.phases import phases as phases_figure
+from labkit.figures import phases as phases_figure
 from labkit.lab import Run, run
 from labkit.lessons.budget import LIFE, judged
 from labkit.lessons.verdict import Verdict

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-from labkit.figures import paper, png
-from labkit.figures.draw import figure_of
+from labkit.figures import paper, png, svgpen
+from labkit.figures.draw import drawn, figure_of, sheet_of, shown_size
+from labkit.figures.sheet import Sheet
 from labkit.lab import Run
 from labkit.lessons.start import failing_chain
 from labkit.settings import Scenario, SettingsError, knob_at
 from labkit.theory import duration, ordering
-from labkit.widgets.pictures import TRACED, Picture, Subject, Traced
+from labkit.widgets.pictures import TRACED, Laid, Picture, Subject, Traced
 from labkit.widgets.studies import STUDIES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 WIDTH, LEAST_HEIGHT, MOST_HEIGHT = 178.0, 60.0, 190.0  # mm
 
@@ -69,14 +75,34 @@ def _log(value: float) -> float:
 class Shown:
     """What a panel shows at one setting: picture, its alt text, and the order.
 
-    ``counts`` is what the picture was drawn from: a run, a grid, curves.
+    ``picture`` is a sheet, or the PNG of a figure with axes of matplotlib's.
+    ``counts`` is what it was drawn from: a run, a grid, curves.
     """
 
-    png: bytes
+    picture: Sheet | bytes
     alt: str
     ordering: tuple[str, ...]
     counts: Any
     scenario: Scenario
+
+    @cached_property
+    def png(self) -> bytes:
+        """The picture where no kernel runs: an untrusted notebook shows no SVG."""
+        if isinstance(self.picture, bytes):
+            return self.picture
+        return png(figure_of(drawn(self.picture)))
+
+    @cached_property
+    def html(self) -> str:
+        """The picture on a page, as wide as there is room, with its alt text."""
+        if isinstance(self.picture, Sheet):
+            return svgpen.document(self.picture, self.picture.title, self.alt)
+        source = base64.b64encode(self.picture).decode("ascii")
+        # Decoded at once: else the page would be blank for a moment.
+        return (
+            f'<img style="width:100%" decoding="sync" alt="{svgpen.escaped(self.alt)}" '
+            f'src="data:image/png;base64,{source}">'
+        )
 
     @property
     def run(self) -> Run:
@@ -109,7 +135,7 @@ class PanelModel:
         self._start = self.scenario
         self.knobs = [self._slider(path) for path in self.paths]
         self.subject = self._subject()
-        self._ax = paper(WIDTH, self._height())
+        self._paper = (WIDTH, self._height())
 
     def _height(self) -> float:
         """As high (mm) as the picture may want to be anywhere on the sliders."""
@@ -196,9 +222,26 @@ class PanelModel:
         return self._shown(beside.counts, live)
 
     def _shown(self, counts: Any, live: Run | None = None) -> Shown:
-        told = self.subject.draw(self.scenario, counts, self._ax, live)
-        picture = png(figure_of(self._ax))
+        picture, told = self._drawn(counts, live)
         return Shown(picture, told, self.ordering(), counts, self.scenario)
+
+    def _drawn(self, counts: Any, live: Run | None) -> tuple[Sheet | bytes, str]:
+        """The picture and its words; axes only for what asks for them."""
+        if isinstance(self.subject, Laid):
+            return self.subject.laid(counts, self._paper, live)
+        told = self.subject.draw(self.scenario, counts, self._ax, live)
+        figure = figure_of(self._ax)
+        return sheet_of(figure) or png(figure), told
+
+    @cached_property
+    def _ax(self) -> Axes:
+        """Axes that are drawn on again and again."""
+        return paper(*self._paper)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the picture on a page, in pixels; always the same."""
+        return shown_size(self._paper)
 
     def ordering(self) -> tuple[str, ...]:
         """Hop by hop: who gives up first, and whether that is safe."""

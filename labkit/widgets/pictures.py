@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from matplotlib.axes import Axes
-
-from labkit.figures import lifelines, outcomes, sequence
+from labkit.figures import draw
 from labkit.figures.draw import size_of
+from labkit.figures.lifelines import sheet as lifelines
+from labkit.figures.outcomes import sheet as outcomes
 from labkit.figures.outcomes import told
+from labkit.figures.sequence import sheet as sequence
+from labkit.figures.sheet import Sheet, Size
 from labkit.lab import Run, run
 from labkit.lessons import telling
 from labkit.records.counts import Outcomes
 from labkit.settings import Scenario, SettingsError
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 # More requests than this make a slider lag.
 MOST_REQUESTS = 400
 
-Picture = Callable[..., Axes]
+Picture = Callable[..., "Axes"]
 
 
 class Subject(Protocol):
@@ -119,13 +124,39 @@ class Traced:
         )
 
 
+class Laid(Traced):
+    """A picture of one run by its layout, a function of a run and a size in mm.
+
+    It is drawn on no axes: a sheet is all that a page needs.
+    """
+
+    def __init__(
+        self, layout: Callable[..., Sheet], words: Callable[[Run], str] = Run.summary
+    ) -> None:
+        super().__init__(
+            lambda run, ax: draw.on(ax, lambda size: layout(run, size)), words
+        )
+        self._layout = layout
+
+    def height(self, scenarios: Sequence[Scenario]) -> float:
+        """The natural height of the tallest."""
+        return max(self._layout(self.glance(each)).height for each in scenarios)
+
+    def laid(
+        self, counts: Run, size: Size, live: Run | None = None
+    ) -> tuple[Sheet, str]:
+        """The run, or the live one in its place, on paper of this size; its words."""
+        shown = live or counts
+        return self._layout(shown, size), self._words(shown)
+
+
 def _fates(run: Run) -> dict[str, tuple[Outcomes, ...]]:
     return {"what became of them": (Outcomes.of(run.engine, run.exchanges),)}
 
 
-def _bars(run: Run, ax: Axes | None = None) -> Axes:
+def _bars(run: Run, size: Size | None = None) -> Sheet:
     """The stacked bar of one run."""
-    return outcomes(_fates(run), ax, title=_bars_title(run))
+    return outcomes(_fates(run), size, title=_bars_title(run))
 
 
 def _bars_title(run: Run) -> str:
@@ -137,7 +168,7 @@ def _bars_title(run: Run) -> str:
 
 
 TRACED: Mapping[str, Traced] = {
-    "sequence": Traced(sequence),
-    "lifelines": Traced(lifelines),
-    "outcomes": Traced(_bars, lambda run: told(_fates(run))),
+    "sequence": Laid(sequence),
+    "lifelines": Laid(lifelines),
+    "outcomes": Laid(_bars, lambda run: told(_fates(run))),
 }

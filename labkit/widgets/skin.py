@@ -10,6 +10,9 @@ from weakref import WeakSet
 
 import ipywidgets
 
+from labkit.figures import textsize
+from labkit.figures.picture import described
+from labkit.figures.style import MM_PER_INCH
 from labkit.lab import arun
 from labkit.settings import Scenario, SettingsError
 from labkit.widgets.model import PanelModel, Shown, Slider
@@ -23,8 +26,20 @@ _REST = 0.35
 # Between two bits of that work the kernel takes in what came meanwhile.
 _BREATH = 0.005
 _TICK = 0.1
-_WIDTH = "700px"
+# As wide as there is room, up to the natural size of a picture.
+_FLUID = {"width": "100%", "max_width": "701px"}
 _PLAIN = "start"
+# Where a panel is narrow, each slider stands below its name.
+_STYLE = """<style>
+.labkit-panel { container-type: inline-size }
+@container (max-width: 600px) {
+  .labkit-panel .widget-slider { flex-wrap: wrap; height: auto }
+  .labkit-panel .widget-slider .widget-label {
+    width: 100% !important; text-align: left
+  }
+  .labkit-panel .widget-hbox { flex-wrap: wrap }
+}
+</style>"""
 _open: WeakSet[Panel] = WeakSet()
 
 
@@ -60,15 +75,18 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
         self._looking: asyncio.Task[None] | None = None
         self._scheduled = False
         self._quiet = False
+        self._names = f"{max(map(_pixels, (k.label for k in model.knobs))):.0f}px"
         self._sliders = {knob.path: self._slider(knob) for knob in model.knobs}
-        self._image = ipywidgets.Image(format="png", layout={"width": _WIDTH})
+        self._picture = ipywidgets.HTML(layout=_FLUID)
         self._order = ipywidgets.HTML()
         self._told = ipywidgets.HTML()
         self._live_told = ipywidgets.HTML()
         self._make_buttons()
         self._shown = self._redraw()
         self._run.disabled = not model.subject.lives
-        super().__init__(self._rows(), layout={"width": "720px"})
+        rows = [ipywidgets.HTML(_STYLE, layout={"display": "none"}), *self._rows()]
+        super().__init__(rows, layout={"width": "100%", "max_width": "720px"})
+        self.add_class("labkit-panel")
 
     # -- building -------------------------------------------------------------------
 
@@ -78,8 +96,8 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
             value=knob.nearest(knob.start),
             description=knob.label,
             continuous_update=True,
-            style={"description_width": "260px"},
-            layout={"width": _WIDTH},
+            style={"description_width": self._names},
+            layout=_FLUID,
         )
         slider.observe(lambda change: self._turn(knob.path, change["new"]), "value")
         return slider
@@ -113,7 +131,7 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
             *self._sliders.values(),
             ipywidgets.HBox(first),
             self._order,
-            self._image,
+            self._picture,
             self._told,
             self._live_told,
         ]
@@ -206,7 +224,7 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
 
     def _show(self, shown: Shown) -> None:
         self._shown = shown
-        self._image.value = shown.png
+        self._picture.value = shown.html
         self._order.value = "".join(_line(each) for each in shown.ordering)
         self._told.value = _line(shown.alt)
 
@@ -279,8 +297,14 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
         if self._shown is not None:
             data = {**(data or {}), "image/png": self._shown.png}
             data["text/plain"] = self._shown.alt
-            metadata = {**metadata, "image/png": {"alt": self._shown.alt}}
+            words = described(self._shown.alt, self.model.size)
+            metadata = {**metadata, "image/png": words}
         return data, metadata
+
+
+def _pixels(label: str) -> float:
+    """How wide the name of a slider is, in JupyterLab's 13 pixels or a little less."""
+    return textsize.width(label, 13.0 / 96.0 * 72.0) / MM_PER_INCH * 96.0 + 8.0
 
 
 def _line(sentence: str) -> str:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
 
 from labkit import model
 from labkit.figures import Edge, heatmap, hump, margins, plot, rates
@@ -43,6 +43,9 @@ from labkit.theory.retries import rescued
 from labkit.theory.unsupported import refuse
 from labkit.widgets.budget import Size, affordable
 from labkit.widgets.pictures import Subject
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 POOL, SERVER, RATE = "pool.idle_timeout", "server.idle_timeout", "traffic.rate"
 # How far an axis reaches beyond what the scenario has at the start: most happens where

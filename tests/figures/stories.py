@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 
 import labkit
 from labkit.figures.draw import figure_of
+from labkit.records.teardown import Note, Teardown
 from labkit.records.trace import (
     ConnectionLife,
     Direction,
@@ -126,10 +127,36 @@ def one_lost_request() -> Written:
     )
 
 
+def late_write(delay: float = 0.02, wait: float = 1.0) -> Teardown:
+    """A request, an answer, a FIN, and much later a request that is reset."""
+    sends = [
+        (0.0, UP, Kind.SYN, ""),
+        (delay, DOWN, Kind.SYN, ""),
+        (2 * delay, UP, Kind.DATA, "GET /a/long/way/to/go/for/a/word HTTP/1.1"),
+        (3 * delay, DOWN, Kind.DATA, "HTTP/1.1 200 OK"),
+        (4 * delay, DOWN, Kind.FIN, ""),
+        (wait, UP, Kind.DATA, ""),
+        (wait + delay, DOWN, Kind.RST, ""),
+    ]
+    events = [
+        WireEvent(sent, sent + delay, 0, 1, way, kind, 30, line)
+        for sent, way, kind, line in sends
+    ]
+    notes = (
+        Note(2 * delay, "client", "write: ok"),
+        Note(4 * delay, "server", "closes"),
+        Note(wait, "client", "write: ok"),
+        Note(wait + 3 * delay, "client", "write: broken pipe", is_bad=True),
+    )
+    trace = Trace.of_events(events)
+    ended = wait + 3 * delay
+    names = ("client", "server")
+    return Teardown("A late write", names, "virtual", delay, trace, notes, ended)
+
+
 def overlaps(ax: Axes) -> list[tuple[str, str]]:
-    """Texts that touch each other or leave the figure, by their extents when drawn."""
+    """Texts that touch each other or leave the figure, by their extents on paper."""
     canvas = figure_of(ax).canvas
-    canvas.draw()
     renderer = canvas.get_renderer()  # type: ignore[attr-defined]
     boxes = [(t.get_text(), t.get_window_extent(renderer)) for t in ax.texts]
     wide, high = canvas.get_width_height()

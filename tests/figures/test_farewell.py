@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from stories import overlaps, texts
+from stories import late_write, overlaps, texts
 
 from labkit import figures
 from labkit.figures.draw import size_of
@@ -13,37 +13,6 @@ from labkit.figures.farewell import LOOKS
 from labkit.figures.hatch import strokes
 from labkit.figures.sheet import Box
 from labkit.records.tcp_states import Tcp
-from labkit.records.teardown import Note, Teardown
-from labkit.records.trace import Direction, Kind, Trace, WireEvent
-
-UP, DOWN = Direction.UPSTREAM, Direction.DOWNSTREAM
-
-
-def late_write(delay: float = 0.02, wait: float = 1.0) -> Teardown:
-    """A request, an answer, a FIN, and much later a request that is reset."""
-    sends = [
-        (0.0, UP, Kind.SYN, ""),
-        (delay, DOWN, Kind.SYN, ""),
-        (2 * delay, UP, Kind.DATA, "GET /a/long/way/to/go/for/a/word HTTP/1.1"),
-        (3 * delay, DOWN, Kind.DATA, "HTTP/1.1 200 OK"),
-        (4 * delay, DOWN, Kind.FIN, ""),
-        (wait, UP, Kind.DATA, ""),
-        (wait + delay, DOWN, Kind.RST, ""),
-    ]
-    events = [
-        WireEvent(sent, sent + delay, 0, 1, way, kind, 30, line)
-        for sent, way, kind, line in sends
-    ]
-    notes = (
-        Note(2 * delay, "client", "write: ok"),
-        Note(4 * delay, "server", "closes"),
-        Note(wait, "client", "write: ok"),
-        Note(wait + 3 * delay, "client", "write: broken pipe", is_bad=True),
-    )
-    trace = Trace.of_events(events)
-    ended = wait + 3 * delay
-    names = ("client", "server")
-    return Teardown("A late write", names, "virtual", delay, trace, notes, ended)
 
 
 def test_states_and_notes_stand_beside_the_lifelines() -> None:
@@ -92,7 +61,7 @@ def test_every_state_has_a_look_and_those_side_by_side_differ_without_colour() -
         assert LOOKS[a].hatch != LOOKS[b].hatch
 
 
-@pytest.mark.parametrize("hatch", ["/", "\\", "x", "-", "|"])
+@pytest.mark.parametrize("hatch", ["/", "\\", "x", "-", "|", "."])
 def test_a_hatch_stays_inside_its_box(hatch: str) -> None:
     box = Box(3.0, 5.0, 10.0, 45.0)
     drawn = list(strokes(box, hatch))  # type: ignore[arg-type]

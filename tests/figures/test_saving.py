@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from matplotlib.figure import Figure
 from stories import ran
 
 from labkit import figures
@@ -36,6 +38,25 @@ def test_a_png_carries_its_description(tmp_path: Path) -> None:
     path = tmp_path / "run.png"
     figures.save(figures.lifelines(ran()), path, "Lives", "One bar per connection.")
     assert b"One bar per connection." in path.read_bytes()
+
+
+def test_a_picture_in_a_notebook_has_two_pixels_for_each_that_it_takes() -> None:
+    picture = figures.Picture(figures.sequence(ran()), "In words.")
+    data, metadata = picture._repr_mimebundle_()
+    wide, high = struct.unpack(">II", data["image/png"][16:24])
+    words = metadata["image/png"]
+    assert words["alt"] == data["text/plain"] == "In words."
+    assert (wide, high) == pytest.approx(
+        (2 * words["width"], 2 * words["height"]), abs=2
+    )
+    assert words["width"] == 701
+
+
+def test_a_readers_own_figure_is_as_crisp() -> None:
+    figure = Figure(figsize=(4.0, 3.0), dpi=72)
+    picture = figures.Picture(figures.sequence(ran(), ax=figure.add_subplot()), "A")
+    assert struct.unpack(">II", picture.png[16:24]) == (800, 600)
+    assert picture.size == (400, 300) and figure.dpi == 72
 
 
 def test_the_svg_of_a_run_carries_its_summary() -> None:

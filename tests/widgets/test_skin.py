@@ -14,8 +14,19 @@ def test_without_a_browser_a_panel_is_a_plain_picture_with_its_words() -> None:
     data, metadata = shown._repr_mimebundle_()
     assert data["image/png"].startswith(b"\x89PNG")
     assert "1 of 6 requests failed" in data["text/plain"]
-    assert metadata["image/png"]["alt"] == data["text/plain"]
+    assert metadata["image/png"] == {
+        "alt": data["text/plain"],
+        "width": 701,
+        "height": shown.model.size[1],
+    }
     assert any("widget-view" in kind for kind in data)
+    shown.close()
+
+
+def test_a_page_shows_the_picture_as_svg_that_takes_the_room_there_is() -> None:
+    shown = labkit.panel(failing_chain(), *DEFAULT_PATHS)
+    assert shown._picture.value.startswith("<svg")
+    assert (shown.layout.width, shown.layout.max_width) == ("100%", "720px")
     shown.close()
 
 

@@ -7,15 +7,15 @@ import itertools
 import math
 
 import pytest
-from matplotlib.axes import Axes
+from figures.gallery import crowded
 
 import labkit
-from labkit.figures.draw import figure_of
 from labkit.figures.grids import Expected
+from labkit.figures.sheet import Sheet
 from labkit.settings import Hop, Link, Pool, Scenario, Server, SettingsError, Traffic
 from labkit.theory import predicted
 from labkit.widgets.budget import affordable
-from labkit.widgets.model import PanelModel
+from labkit.widgets.model import PanelModel, Shown
 from labkit.widgets.studies import (
     GLANCE,
     HeatMap,
@@ -56,32 +56,23 @@ def small(picture: str, start: Scenario | None = None) -> PanelModel:
     return model
 
 
-def crowded(ax: Axes) -> list[tuple[str, str]]:
-    """Words that touch each other or leave the paper, by their extents when drawn."""
-    canvas = figure_of(ax).canvas
-    renderer = canvas.get_renderer()  # type: ignore[attr-defined]
-    wide, high = canvas.get_width_height()
-    boxes = [(t.get_text(), t.get_window_extent(renderer)) for t in ax.texts]
-    off = [
-        (text, "the edge")
-        for text, box in boxes
-        if box.x0 < -1 or box.y0 < -1 or box.x1 > wide + 1 or box.y1 > high + 1
-    ]
-    pairs = itertools.combinations(boxes, 2)
-    return off + [(a, b) for (a, one), (b, two) in pairs if one.overlaps(two)]
+def sheet(shown: Shown) -> Sheet:
+    """The picture as it was laid out."""
+    assert isinstance(shown.picture, Sheet)
+    return shown.picture
 
 
 @pytest.mark.parametrize("picture", KNOBS)
 def test_no_two_texts_touch_at_any_end_of_any_slider(picture: str) -> None:
     model = small(picture)
-    sizes = {model.redraw().png[16:24]}
-    assert crowded(model._ax) == []
+    first = sheet(model.redraw())
+    assert crowded(first) == []
     for stops in itertools.product(*(knob.ends for knob in model.knobs)):
         for path, stop in zip(KNOBS[picture], stops, strict=True):
             model.set(path, stop)
-        sizes.add(model.glance().png[16:24])
-        assert crowded(model._ax) == []
-    assert len(sizes) == 1
+        glance = sheet(model.glance())
+        assert glance.paper == first.paper
+        assert crowded(glance) == []
 
 
 @pytest.mark.parametrize("picture", ["heatmap", "rates", "hump"])
@@ -90,8 +81,7 @@ def test_the_picture_in_full_is_as_roomy_at_the_ends(picture: str) -> None:
     for end in (0, 1):
         for knob in model.knobs:
             model.set(knob.path, knob.ends[end])
-        model.redraw()
-        assert crowded(model._ax) == []
+        assert crowded(sheet(model.redraw())) == []
 
 
 # -- the heat map --------------------------------------------------------------------
