@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 
 import pytest
 from scripted import HOST, OK, Peer, World, plain, run
+from waiting import Caller, exchange
 
 from labkit.records.trace import Kind
-from labkit.roles.client.caller import Caller
 from labkit.roles.client.connection import Http1Connection
 from labkit.roles.client.states import ImpossibleTransition, State
 from labkit.roles.http.message import HIGH_WATER, HopFailure, Incoming, Outgoing
@@ -57,7 +57,7 @@ def asked(method: str = "GET", **fields: Any) -> Outgoing:
 
 
 async def fetch(connection: Http1Connection, **fields: Any) -> tuple[int, bytes]:
-    incoming = await connection.exchange(asked(**fields))
+    incoming = await exchange(connection, asked(**fields))
     return incoming.status, await incoming.read()
 
 
@@ -134,7 +134,7 @@ def test_some_responses_have_no_body_and_leave_the_connection_usable(
 
 def test_the_body_is_complete_at_once_when_it_came_with_the_head() -> None:
     async def story(world: World, connection: Http1Connection) -> Incoming:
-        return await connection.exchange(asked())
+        return await exchange(connection, asked())
 
     for behave in (plain, says(CHUNKED + b"2\r\nok\r\n0\r\n\r\n")):
         assert alone(story, behave).complete == b"ok"
@@ -144,7 +144,7 @@ def test_headers_keep_their_case_and_order() -> None:
     head = b"HTTP/1.1 200 Fine\r\nX-B: 1\r\nx-a: 2 \r\nContent-Length: 0\r\n\r\n"
 
     async def story(world: World, connection: Http1Connection) -> Incoming:
-        return await connection.exchange(asked())
+        return await exchange(connection, asked())
 
     incoming = alone(story, says(head))
     assert incoming.reason == "Fine"
@@ -161,7 +161,7 @@ def test_a_reader_that_is_slow_makes_the_sender_wait() -> None:
     unread: list[int] = []
 
     async def story(world: World, connection: Http1Connection) -> int:
-        incoming = await connection.exchange(asked())
+        incoming = await exchange(connection, asked())
         read = 0
         async for piece in incoming.chunks():
             read += len(piece)
@@ -218,7 +218,7 @@ def test_what_arrived_before_the_break_can_be_read() -> None:
             read.append(piece)
 
     async def story(world: World, connection: Http1Connection) -> None:
-        incoming = await connection.exchange(asked())
+        incoming = await exchange(connection, asked())
         with pytest.raises(HopFailure, match="ProtocolError"):
             await collect(incoming)
 
@@ -316,7 +316,7 @@ def sent(request: Outgoing) -> bytes:
     """What the server gets to read."""
 
     async def story(world: World, connection: Http1Connection) -> bytes:
-        incoming = await connection.exchange(request)
+        incoming = await exchange(connection, request)
         await incoming.read()
         return world.heard[0]
 
@@ -444,7 +444,7 @@ def test_an_early_response_ends_the_upload_and_the_connection() -> None:
             peer.say(refusal)
 
     async def story(world: World, connection: Http1Connection) -> None:
-        incoming = await connection.exchange(asked("PUT", body=endless()))
+        incoming = await exchange(connection, asked("PUT", body=endless()))
         assert incoming.status == 413
         assert connection.is_closed
         assert connection.why == "answered before the request was through"
@@ -461,7 +461,7 @@ def test_a_body_that_fails_fails_the_exchange_with_its_own_error() -> None:
 
     async def story(world: World, connection: Http1Connection) -> State:
         with pytest.raises(RuntimeError, match="the client went away"):
-            await connection.exchange(asked("PUT", body=broken()))
+            await exchange(connection, asked("PUT", body=broken()))
         return connection.state
 
     assert alone(story) is State.CLOSED
@@ -469,7 +469,7 @@ def test_a_body_that_fails_fails_the_exchange_with_its_own_error() -> None:
 
 def test_abandoning_a_response_closes_the_connection() -> None:
     async def story(world: World, connection: Http1Connection) -> None:
-        incoming = await connection.exchange(asked())
+        incoming = await exchange(connection, asked())
         incoming.abandon()
         assert connection.is_closed
         with pytest.raises(HopFailure, match="abandoned"):
@@ -480,7 +480,7 @@ def test_abandoning_a_response_closes_the_connection() -> None:
 
 def test_abandoning_a_response_that_is_complete_does_nothing() -> None:
     async def story(world: World, connection: Http1Connection) -> None:
-        incoming = await connection.exchange(asked())
+        incoming = await exchange(connection, asked())
         incoming.abandon()
         assert connection.is_idle
         assert await incoming.read() == b"ok"
@@ -490,7 +490,7 @@ def test_abandoning_a_response_that_is_complete_does_nothing() -> None:
 
 def test_cancelling_an_exchange_closes_the_connection() -> None:
     async def story(world: World, connection: Http1Connection) -> list[Any]:
-        waiting = asyncio.create_task(connection.exchange(asked()))
+        waiting = asyncio.create_task(exchange(connection, asked()))
         await asyncio.sleep(1.0)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):

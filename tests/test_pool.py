@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from scripted import OK, Peer, World, run
+from waiting import acquire
 
 from labkit.records.trace import Kind
 from labkit.roles.client.assignment import PoolRequest, PoolState
@@ -469,11 +470,11 @@ def test_two_thousand_at_once() -> None:
 
 def test_a_connection_can_be_borrowed_and_given_back_unused() -> None:
     async def story(world: World) -> None:
-        connection = await world.pool.acquire(0)
+        connection = await acquire(world.pool, 0)
         assert repr(connection) == "<Http1Connection 1 busy, 0 served>"
         world.pool.release(connection)
         await asyncio.sleep(0)
-        assert await world.pool.acquire(1) is connection
+        assert await acquire(world.pool, 1) is connection
         world.pool.release(connection)
 
     run(story)
@@ -481,8 +482,8 @@ def test_a_connection_can_be_borrowed_and_given_back_unused() -> None:
 
 def test_who_stops_waiting_leaves_nothing_behind() -> None:
     async def story(world: World) -> int:
-        first = await world.pool.acquire(0)
-        waiting = asyncio.create_task(world.pool.acquire(1))
+        first = await acquire(world.pool, 0)
+        waiting = asyncio.create_task(acquire(world.pool, 1))
         await asyncio.sleep(0.1)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -496,8 +497,8 @@ def test_who_stops_waiting_leaves_nothing_behind() -> None:
 
 def test_who_is_cancelled_in_the_moment_of_being_served_gives_it_back() -> None:
     async def story(world: World) -> int:
-        first = await world.pool.acquire(0)
-        waiting = asyncio.create_task(world.pool.acquire(1))
+        first = await acquire(world.pool, 0)
+        waiting = asyncio.create_task(acquire(world.pool, 1))
         await asyncio.sleep(0.1)
         world.pool.release(first)
         waiting.cancel()

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Protocol, cast
 
 from labkit.net import reset
-from labkit.roles.client.caller import Caller
 from labkit.roles.client.states import (
     ANNOUNCED,
     ASSIGNED,
@@ -151,14 +150,6 @@ class Http1Connection(asyncio.Protocol):
             self.state = after(self.state, signal)  # it says what was wrong
 
     # -- sending ---------------------------------------------------------------
-
-    async def exchange(self, request: Outgoing) -> Incoming:
-        """Send a request and wait for the head of its response.
-
-        HopFailure if the connection fails first; ValueError for a request that
-        is not HTTP; whatever the body's iterator raises.
-        """
-        return await Caller(self, request).answer()
 
     def ask(
         self, request: Outgoing, asker: ResponseHandler, upload: Upload | None = None

@@ -24,7 +24,6 @@ from labkit.roles.client.states import (
     RESTED,
     RESTING,
 )
-from labkit.roles.client.ticket import Ticket
 from labkit.roles.http.codec import ResponseCodec
 from labkit.roles.http.h11_codec import BY_H11
 from labkit.roles.http.message import Cause, HopFailure
@@ -79,16 +78,6 @@ class ConnectionPool:
             self._act()
 
     # -- for those who send ----------------------------------------------------
-
-    async def acquire(self, number: int) -> Http1Connection:
-        """A connection for the request of this number; give it back with release.
-
-        HopFailure if there is none to be had: Overflow, ConnectRefused,
-        ConnectTimeout.
-        """
-        ticket = Ticket(self, number)
-        self.submit(ticket)
-        return await ticket.wait()
 
     def submit(self, claim: PoolRequest) -> None:
         """Serve this claim as soon as possible, perhaps before this returns."""

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from labkit.records.trace import Exchange
     from labkit.roles.envoy.request_codec import LocalReply
     from labkit.roles.server.lifecycle import ConnectionLifecycle
-    from labkit.roles.server.server import RequestContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,28 +56,36 @@ class Timing(NamedTuple):
         return int(self.seconds * 1000 + 1e-6)
 
 
+class Forwarded(NamedTuple):
+    """How much of a request was read, how often it was sent on, and where to."""
+
+    received: int
+    attempts: int
+    upstream: str | None
+
+
 def answered_line(
-    moment: Timing,
-    visit: RequestContext,
+    timing: Timing,
+    forwarded: Forwarded,
     request: web.BaseRequest,
     response: web.StreamResponse | None,
     row: Exchange,
 ) -> Access:
     """The line of a request that a handler saw; ``row`` is its row in the ledger."""
     return Access(
-        start_time=iso_time(moment.began),
+        start_time=iso_time(timing.began),
         method=request.method,
         path=request.raw_path,
         protocol=f"HTTP/{request.version.major}.{request.version.minor}",
         response_code=0 if response is None else response.status,
         response_flags=row.flags,
         response_code_details=row.details,
-        bytes_received=visit.gate.received or (request.content_length or 0),
+        bytes_received=forwarded.received or (request.content_length or 0),
         bytes_sent=_body_sent(request, response),
-        duration=moment.milliseconds,
-        upstream_request_attempt_count=visit.attempts,
-        upstream_host=visit.upstream,
-        connection_id=moment.connection,
+        duration=timing.milliseconds,
+        upstream_request_attempt_count=forwarded.attempts,
+        upstream_host=forwarded.upstream,
+        connection_id=timing.connection,
     )
 
 
@@ -93,11 +100,11 @@ def _body_sent(request: web.BaseRequest, response: web.StreamResponse | None) ->
 
 
 def refused_line(
-    moment: Timing, gate: ConnectionLifecycle, refusal: LocalReply
+    timing: Timing, gate: ConnectionLifecycle, refusal: LocalReply
 ) -> Access:
     """The line of a request that no handler saw."""
     return Access(
-        start_time=iso_time(moment.began),
+        start_time=iso_time(timing.began),
         method=gate.asked[0],
         path=gate.asked[1],
         protocol="HTTP/1.1",
@@ -106,10 +113,10 @@ def refused_line(
         response_code_details=refusal.details,
         bytes_received=gate.received,
         bytes_sent=len(refusal.text),
-        duration=moment.milliseconds,
+        duration=timing.milliseconds,
         upstream_request_attempt_count=0,
         upstream_host=None,
-        connection_id=moment.connection,
+        connection_id=timing.connection,
     )
 
 

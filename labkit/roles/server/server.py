@@ -17,7 +17,13 @@ from labkit.records.ledger import REQUEST_HEADER, Ledger
 from labkit.roles.envoy.lifecycle import EnvoyLifecycle
 from labkit.roles.envoy.request_codec import MAX_HEAD, LocalReply
 from labkit.roles.envoy.response import Reply
-from labkit.roles.server.access_log import Access, Timing, answered_line, refused_line
+from labkit.roles.server.access_log import (
+    Access,
+    Forwarded,
+    Timing,
+    answered_line,
+    refused_line,
+)
 from labkit.roles.server.lifecycle import ConnectionLifecycle
 from labkit.settings import Server
 
@@ -291,7 +297,7 @@ class HopServer:
             if self.on_exchange is not None:
                 self.on_exchange(number)
         if self.on_access is not None:
-            self.on_access(refused_line(self._moment(gate, began), gate, refusal))
+            self.on_access(refused_line(self._timing(gate, began), gate, refusal))
 
     def _line_of(
         self,
@@ -300,10 +306,12 @@ class HopServer:
         response: web.StreamResponse | None,
     ) -> Access:
         row = self._ledger.exchanges[visit.number]
-        moment = self._moment(visit.gate, visit.gate.began)
-        return answered_line(moment, visit, request, response, row)
+        gate = visit.gate
+        forwarded = Forwarded(gate.received, visit.attempts, visit.upstream)
+        timing = self._timing(gate, gate.began)
+        return answered_line(timing, forwarded, request, response, row)
 
-    def _moment(self, gate: ConnectionLifecycle, began: float) -> Timing:
+    def _timing(self, gate: ConnectionLifecycle, began: float) -> Timing:
         now, epoch = self._loop.time(), self._ledger.epoch
         connection = self._network.number(self._hop, gate.transport)
         return Timing(EPOCH + began - epoch, now - began, connection)

@@ -1,0 +1,107 @@
+"""Coroutines that use one connection, or one place in a pool, and wait for it.
+
+The lab's own programs never wait so: their routers are called back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from labkit.roles.client.connection import Http1Connection
+from labkit.roles.client.pool import ConnectionPool
+from labkit.roles.client.upload import Upload
+from labkit.roles.http.message import HopFailure, Incoming, Outgoing
+
+
+async def exchange(connection: Http1Connection, request: Outgoing) -> Incoming:
+    """Send a request and wait for the head of its response.
+
+    HopFailure if the connection fails first; ValueError for a request that is not
+    HTTP; whatever the body's iterator raises.
+    """
+    return await Caller(connection, request).answer()
+
+
+async def acquire(pool: ConnectionPool, number: int) -> Http1Connection:
+    """A connection for the request of this number; give it back with ``release``.
+
+    HopFailure if there is none to be had: Overflow, ConnectRefused, ConnectTimeout.
+    """
+    ticket = Ticket(pool, number)
+    pool.submit(ticket)
+    return await ticket.wait()
+
+
+class Caller:
+    """One request over ``connection``, without a pool and without a second try."""
+
+    def __init__(self, connection: Http1Connection, request: Outgoing) -> None:
+        self._connection = connection
+        self._answer: asyncio.Future[Incoming]
+        self._answer = asyncio.get_running_loop().create_future()
+        self._request = request
+        self._upload: Upload | None = None
+        body = request.body
+        if body is not None and not isinstance(body, bytes):
+            self._upload = Upload(body, 0, self._source_failed)
+
+    async def answer(self) -> Incoming:
+        """Send it; see :func:`exchange`."""
+        self._connection.ask(self._request, self, self._upload)
+        try:
+            return await self._answer
+        except BaseException:
+            self._connection.abandon("abandoned")
+            raise
+
+    def on_response(self, incoming: Incoming) -> None:
+        """The head is here."""
+        if not self._answer.done():
+            self._answer.set_result(incoming)
+
+    def on_end(self, error: BaseException | None) -> None:
+        """The exchange is over."""
+        if self._upload is not None:
+            self._upload.stop()
+        if error is not None and not self._answer.done():
+            self._answer.set_exception(error)
+
+    def _source_failed(self, error: Exception) -> None:
+        self._connection.abandon("the request's body failed", error)
+
+
+class Ticket:
+    """The claim of somebody who waits for a connection in a coroutine."""
+
+    def __init__(self, pool: ConnectionPool, number: int) -> None:
+        self._pool = pool
+        self._number = number
+        self._given: asyncio.Future[Http1Connection]
+        self._given = asyncio.get_running_loop().create_future()
+
+    def __repr__(self) -> str:
+        return f"<ticket of request {self._number}>"
+
+    def begin(self, connection: Http1Connection) -> None:
+        if self._given.done():
+            self._pool.release(connection)
+        else:
+            self._given.set_result(connection)
+
+    def fail(self, failure: HopFailure) -> None:
+        if not self._given.done():
+            self._given.set_exception(failure)
+
+    async def wait(self) -> Http1Connection:
+        try:
+            return await self._given
+        except asyncio.CancelledError:
+            self._pool.withdraw(self)
+            if self._was_served:
+                self._pool.release(self._given.result())
+            raise
+
+    @property
+    def _was_served(self) -> bool:
+        given = self._given
+        return given.done() and not given.cancelled() and given.exception() is None
