@@ -19,7 +19,7 @@ from labkit.settings import (
     Server,
     Traffic,
 )
-from labkit.settings.scenario import RETRY_WORDS, SCRIPTS
+from labkit.settings.groups import RETRY_WORDS, SCRIPTS
 
 INF = float("inf")
 spans = st.floats(0, 1e9)

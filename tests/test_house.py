@@ -5,10 +5,12 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from importlib import metadata
 from pathlib import Path
 from statistics import median
 
+import grimp
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -190,3 +192,13 @@ def test_the_readme_shows_what_its_code_prints() -> None:
     code, output = re.findall(r"```(?:python|text)\n(.*?)```", text, re.DOTALL)
     done = told(sys.executable, "-c", code)
     assert done.stdout == output
+
+
+@pytest.mark.parametrize("package", ["labkit", "bench"])
+def test_no_module_needs_itself(package: str) -> None:
+    """Late imports and those of type checkers count: a circle is one for a reader."""
+    graph = grimp.build_graph(package, cache_dir=None)
+    needs = {
+        each: graph.find_modules_directly_imported_by(each) for each in graph.modules
+    }
+    assert len(list(TopologicalSorter(needs).static_order())) == len(graph.modules)

@@ -5,8 +5,8 @@ import logging
 import pytest
 
 from labkit import Hop, Link, Pool, Run, Scenario, Traffic, run
+from labkit.settings.groups import SCRIPTS
 from labkit.settings.personalities import PERSONALITIES
-from labkit.settings.scenario import SCRIPTS
 
 LARGE = 3_000_000
 # What clients may be answered. Garbage that comes with a RST is read or not, as the

@@ -25,7 +25,7 @@ from labkit.roles.origin import Origin
 from labkit.roles.proxy import Proxy
 from labkit.roles.server.server import Handler, HopServer
 from labkit.roles.traffic import Traffic
-from labkit.settings import Event, Hop, Link, Scenario, SettingsError, paths
+from labkit.settings import Event, Hop, Link, Scenario, SettingsError, schedule
 from labkit.settings.personalities import HABITS, Habit
 
 # Seconds from the end of the old program's listening to the beginning of the new one's.
@@ -217,7 +217,7 @@ class Chain:
         SettingsError if the value is wrong, or the knob says what is run.
         """
         if self.traffic.is_flowing or not path.startswith("traffic."):
-            paths.check_turns(self._settings, path)
+            schedule.check_turns(self._settings, path)
         scenario = self._settings.replace(path, value)
         check_obeyed(scenario, self._is_real)
         self._settings = scenario

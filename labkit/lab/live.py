@@ -15,7 +15,7 @@ from labkit.lab.engines import real_proxies
 from labkit.net.precise import precise_loop
 from labkit.records.ledger import Exchanges, Ledger
 from labkit.records.trace import ConnectionLife, Trace
-from labkit.settings import Event, Scenario, paths
+from labkit.settings import Event, Scenario, schedule
 
 if TYPE_CHECKING:
     from labkit.net.loopback import LoopbackNetwork
@@ -274,7 +274,7 @@ class Lab:
 
     async def _begin(self, action: str, hop: int, value: object) -> asyncio.Task[None]:
         event = Event(action=action, path=f"hop.{hop}", value=value)
-        paths.check_event(self._chain.scenario, event, action)
+        schedule.check_event(self._chain.scenario, event, action)
         if self._seats is not None:
             self._seats.refuse_goodbye(event.path)
         task = self._chain.begin(event)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labkit.settings.scenario import (
+from labkit.settings.groups import (
     Event,
     Hop,
     LabSettings,
@@ -10,13 +10,11 @@ from labkit.settings.scenario import (
     Origin,
     Pool,
     Retry,
-    Scenario,
     Server,
-    SettingsError,
     Traffic,
-    knob_at,
-    knobs,
 )
+from labkit.settings.scenario import Scenario, knob_at, knobs
+from labkit.settings.validators import SettingsError
 
 __all__ = [
     "Event",

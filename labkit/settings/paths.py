@@ -7,26 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import Field, fields
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
-from labkit.settings import Event, Hop, Scenario, tables
+from labkit.settings import tables
 from labkit.settings.fields import Knob, SettingsGroup, default_of, entries, entry
 from labkit.settings.validators import (
     SettingsError,
-    Validator,
     checked,
     one_line,
-    refusal,
-    seconds,
 )
 
+# A scenario, or any other group of knobs.
+G = TypeVar("G", bound=SettingsGroup)
 
-def get(scenario: Scenario, path: str) -> Any:
+
+def get(scenario: SettingsGroup, path: str) -> Any:
     """The value at a path, a knob's or a whole group; SettingsError if none is."""
     return _found(scenario, path)[0]
 
 
-def replace(scenario: Scenario, changes: Mapping[str, object]) -> Scenario:
+def replace(scenario: G, changes: Mapping[str, object]) -> G:
     """A copy with knobs turned, through the table: unwritten stays unwritten.
 
     All at once: settings that only fit together need no order. None makes a knob
@@ -34,7 +34,7 @@ def replace(scenario: Scenario, changes: Mapping[str, object]) -> Scenario:
     """
     table = tables.to_dict(scenario)
     for path, value in changes.items():
-        _knob_field(scenario, path)
+        knob_field(scenario, path)
         *groups, last = _steps(path)
         place: Any = table
         for step in groups:
@@ -43,17 +43,17 @@ def replace(scenario: Scenario, changes: Mapping[str, object]) -> Scenario:
             place.pop(last, None)
         else:
             place[last] = value
-    return tables.from_dict(table)
+    return tables.from_dict(type(scenario), table)
 
 
-def turned(scenario: Scenario, path: str, value: float) -> Scenario:
+def turned(scenario: G, path: str, value: float) -> G:
     """A copy with one number turned, many times faster than ``replace``: for curves.
 
     The number is checked; how it fits to other settings is not, and what depends on
     a personality stays as it is. Raises SettingsError for a wrong path or value.
     """
-    kind = _knob_field(scenario, path).metadata["kind"]
-    return cast("Scenario", _with(scenario, _steps(path), checked(path, kind, value)))
+    kind = knob_field(scenario, path).metadata["kind"]
+    return cast("G", _with(scenario, _steps(path), checked(path, kind, value)))
 
 
 def _with(place: Any, steps: list[str], value: Any) -> Any:
@@ -83,7 +83,7 @@ def _steps(path: str) -> list[str]:
     return ["hop" if first == "hops" else first, *rest]
 
 
-def _found(scenario: Scenario, path: str) -> tuple[Any, Field[Any] | None]:
+def _found(scenario: SettingsGroup, path: str) -> tuple[Any, Field[Any] | None]:
     """What lies at a path, and its field; an entry of a list has no field."""
     steps = _steps(path)
     value: Any = scenario
@@ -107,7 +107,7 @@ def _index(key: str, length: int, at: str) -> int:
     raise SettingsError(f"{at} does not exist; {there}")
 
 
-def _knob_field(scenario: Scenario, path: str) -> Field[Any]:
+def knob_field(scenario: SettingsGroup, path: str) -> Field[Any]:
     field = _found(scenario, path)[1]
     if field is None or "kind" not in field.metadata:
         raise SettingsError(f"{path} is a group of settings; name one of them")
@@ -117,88 +117,27 @@ def _knob_field(scenario: Scenario, path: str) -> Field[Any]:
 # -- what there is -----------------------------------------------------------------
 
 
-def knobs(hops: int = 1) -> list[Knob]:
-    """Every knob by its dotted path, hops numbered from 0."""
-    found = list(_knobs_of(Scenario, ""))
-    for index in range(hops):
-        found += _knobs_of(Hop, f"hop.{index}.")
-    return found
-
-
-def _knobs_of(section: type[SettingsGroup], path: str) -> Iterator[Knob]:
+def knobs_of(section: type[SettingsGroup], path: str) -> Iterator[Knob]:
+    """Every knob of a group and of the groups in it; ``path`` is what stands before."""
     for key, field in entries(section).items():
         if "kind" in field.metadata:
             yield _knob(path + key, field)
         elif "group" in field.metadata:
-            yield from _knobs_of(field.metadata["group"], f"{path}{key}.")
+            yield from knobs_of(field.metadata["group"], f"{path}{key}.")
 
 
-def knob_at(path: str) -> Knob:
+def knob_at(scenario: SettingsGroup, path: str) -> Knob:
     """The knob at a path; SettingsError with the nearest one if there is none."""
+    return _knob(".".join(_steps(path)), knob_field(scenario, path))
+
+
+def hops_named(path: str) -> int:
+    """How many hops a chain must have for a path to be in it, a hundred at most."""
     steps = _steps(path)
     numbered = len(steps) > 1 and steps[1].isascii() and steps[1].isdecimal()
-    hops = min(int(steps[1][:3]) + 1, 100) if numbered else 1
-    chain = Scenario(hops=(Hop(),) * hops)
-    return _knob(".".join(steps), _knob_field(chain, path))
+    return min(int(steps[1][:3]) + 1, 100) if numbered else 1
 
 
 def _knob(path: str, field: Field[Any]) -> Knob:
-    # The first hop belongs to a bare client, which answers nobody.
-    default = "none" if path == "hop.0.pool.failure" else default_of(field)
-    return Knob(path, default, field.metadata["kind"], field.metadata["doc"])
-
-
-# -- the schedule ------------------------------------------------------------------
-
-
-def check_schedule(scenario: Scenario) -> None:
-    """Every event names something that exists, and a value that it can take."""
-    for index, event in enumerate(scenario.lab.schedule):
-        check_event(scenario, event, f"lab.schedule.{index}")
-
-
-def check_event(scenario: Scenario, event: Event, at: str) -> None:
-    """The same of one event; ``at`` is what its SettingsError calls it."""
-    try:
-        _check_event(scenario, event, at)
-    except SettingsError as error:
-        told = str(error)
-        raise SettingsError(
-            told if told.startswith(at) else f"{at}.path: {told}"
-        ) from None
-
-
-def _check_event(scenario: Scenario, event: Event, at: str) -> None:
-    if event.action == "set":
-        check_turns(scenario, event.path)
-        kind = _knob_field(scenario, event.path).metadata["kind"]
-        checked(f"{at}.value", kind, event.value)
-    elif not isinstance(get(scenario, event.path or "hop"), Hop):
-        hops = " or ".join(f'"hop.{i}"' for i in range(len(scenario.hops)))
-        allowed = f'{hops} where the action is "{event.action}"'
-        raise refusal(f"{at}.path", event.path, allowed)
-    elif event.value is not None and event.value not in _WORDS[event.action]:
-        checked(f"{at}.value", _how(event.action), event.value)
-
-
-def check_turns(scenario: Scenario, path: str) -> None:
-    """SettingsError for a knob that cannot be turned while the chain runs."""
-    is_event = path.partition(".")[0] == "lab"
-    if is_event or _knob_field(scenario, path).metadata.get("fixed"):
-        raise SettingsError(
-            f"{path} cannot be turned while the chain runs: it says what is run"
-        )
-
-
-# How to drain, besides in so many seconds.
-_WORDS: dict[str, tuple[str, ...]] = {
-    "drain": ("immediate", "listeners"),
-    "deploy": (),
-}
-
-
-def _how(action: str) -> Validator:
-    """Seconds, or one of the action's words."""
-    span = seconds(endless=False)
-    words = "".join(f', or "{word}"' for word in _WORDS[action])
-    return Validator(span.allowed + words, span.accept)
+    data = field.metadata
+    return Knob(path, default_of(field), data["kind"], data["doc"])

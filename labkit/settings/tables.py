@@ -11,19 +11,22 @@ import re
 from collections.abc import Iterator
 from dataclasses import Field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from labkit.settings import Scenario, toml
+from labkit.settings import toml
 from labkit.settings.fields import SettingsGroup, entries, entry
 from labkit.settings.validators import SettingsError, refusal
+
+# A scenario, or any other group of knobs.
+G = TypeVar("G", bound=SettingsGroup)
 
 # -- tables ------------------------------------------------------------------------
 
 
-def from_dict(table: dict[str, Any]) -> Scenario:
+def from_dict(root: type[G], table: dict[str, Any]) -> G:
     """A scenario from a parsed table; SettingsError names the path that is wrong."""
-    made = _build(Scenario, table, "")
-    assert isinstance(made, Scenario)
+    made = _build(root, table, "")
+    assert isinstance(made, root)
     return made
 
 
@@ -62,7 +65,7 @@ def _with_path(message: str, where: str, path: str) -> str:
     return message
 
 
-def to_dict(scenario: Scenario) -> dict[str, Any]:
+def to_dict(scenario: SettingsGroup) -> dict[str, Any]:
     """What differs from the defaults, and what was written, as a plain table."""
     return _table(scenario)
 
@@ -85,7 +88,7 @@ def _plain(value: Any) -> Any:
 # -- reading TOML ------------------------------------------------------------------
 
 
-def from_toml(source: Path | str) -> Scenario:
+def from_toml(root: type[G], source: Path | str) -> G:
     """Read a file, or a text: a string without a newline is a path.
 
     Raises SettingsError for a file that cannot be read, too.
@@ -95,7 +98,7 @@ def from_toml(source: Path | str) -> Scenario:
     else:
         text, named = _read(Path(source)), str(source)
     # Some editors begin a file with a byte order mark, which is no TOML.
-    return from_dict(toml.parsed(text.removeprefix("\ufeff"), named))
+    return from_dict(root, toml.parsed(text.removeprefix("\ufeff"), named))
 
 
 def _read(path: Path) -> str:
@@ -118,9 +121,9 @@ def _read(path: Path) -> str:
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
-def to_toml(scenario: Scenario) -> str:
+def to_toml(scenario: SettingsGroup) -> str:
     """The scenario as TOML that reads back as an equal one; the same on every run."""
-    return "".join(_group(Scenario, to_dict(scenario), "")).lstrip("\n")
+    return "".join(_group(type(scenario), to_dict(scenario), "")).lstrip("\n")
 
 
 def _group(

@@ -6,24 +6,24 @@ chat programs leave alone. The mark at its beginning is its version.
 
 from __future__ import annotations
 
-from labkit.settings import Scenario, tables, toml
+from labkit.settings import toml
 from labkit.settings.validators import SettingsError, shown
 
 _MARK = "lk1-"
 
 
-def token(scenario: Scenario) -> str:
-    """The scenario as compact, url-safe text with a checksum."""
+def packed(text: str) -> str:
+    """A scenario's TOML as compact, url-safe text with a checksum."""
     import base64
     import zlib
 
-    packed = zlib.compress(tables.to_toml(scenario).encode(), 9)
-    check = zlib.crc32(packed).to_bytes(4, "big")
-    return _MARK + base64.urlsafe_b64encode(check + packed).decode().rstrip("=")
+    body = zlib.compress(text.encode(), 9)
+    check = zlib.crc32(body).to_bytes(4, "big")
+    return _MARK + base64.urlsafe_b64encode(check + body).decode().rstrip("=")
 
 
-def from_token(text: str) -> Scenario:
-    """The scenario of a token; SettingsError if it is not one, or damaged."""
+def unpacked(text: str) -> str:
+    """The TOML of a token, which ends a line; SettingsError if it is damaged."""
     word = "".join(text.split())  # mail programs break long words
     if not word.startswith(_MARK):
         raise SettingsError(
@@ -35,7 +35,7 @@ def from_token(text: str) -> Scenario:
         raise SettingsError(
             f"the token is damaged; copy it whole, from {_MARK} to its last letter"
         )
-    return tables.from_toml(f"{inside}\n")
+    return f"{inside}\n"
 
 
 def _unpacked(body: str) -> str | None:
