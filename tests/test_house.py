@@ -202,3 +202,14 @@ def test_no_module_needs_itself(package: str) -> None:
         each: graph.find_modules_directly_imported_by(each) for each in graph.modules
     }
     assert len(list(TopologicalSorter(needs).static_order())) == len(graph.modules)
+
+
+def test_the_page_of_the_architecture_names_files_and_names_that_exist() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    files = set(re.findall(r"`((?:[a-z_]+/)+[a-z_]+\.(?:py|md|toml|csv))`", page))
+    assert len(files) > 20
+    for file in files:
+        assert (ROOT / file).is_file() or (ROOT / "labkit" / file).is_file(), file
+    for name, file in re.findall(r"`([A-Z]\w+)` in\s+`([a-z_/]+\.py)`", page):
+        text = (ROOT / "labkit" / file).read_text(encoding="utf-8")
+        assert re.search(rf"^class {name}\b", text, re.MULTILINE), name
