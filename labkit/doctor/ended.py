@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from labkit.doctor import elsewhere
 from labkit.doctor.explanation import Entry, entry
 from labkit.doctor.fields import every
 from labkit.doctor.pasted import Pasted
@@ -37,5 +38,7 @@ def findings(pasted: Pasted) -> Iterator[Finding]:
 
 def _entry(pasted: Pasted) -> Entry:
     text = pasted.lowered
+    if not elsewhere.speaks_of_http(text):
+        return elsewhere.UNCLEAR
     proxy = next((name for words, name in _PROXIES if words in text), None)
     return entry(proxy, "race", "proxy") if proxy else entry("Go: net/http", "race")

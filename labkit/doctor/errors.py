@@ -8,14 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from labkit.doctor import alb, curl, ended, envoy, haproxy, heroku, nginx, statuses
+from labkit.doctor import (
+    alb,
+    curl,
+    elsewhere,
+    ended,
+    envoy,
+    haproxy,
+    heroku,
+    nginx,
+    statuses,
+)
 from labkit.doctor.explanation import Explanation, Verdict
 from labkit.doctor.near import nearest
 from labkit.doctor.pasted import Pasted
 from labkit.doctor.phrases import Finding, Rank, found
 from labkit.doctor.words import ROWS
 
-_READERS = (envoy, haproxy, alb, heroku, nginx, curl, ended, statuses)
+_READERS = (envoy, haproxy, alb, heroku, nginx, curl, ended, elsewhere, statuses)
 
 
 def explain(text: str) -> Explanation:
