@@ -81,7 +81,7 @@ _CAUSES: Mapping[Verdict, str] = {
     "ended: a crash, a killed worker or a limit of the server. This is not the race.",
     "client-left": "The client closed its connection, or stopped waiting. Its own "
     "time limit is often shorter than the answer takes.",
-    "overflow": "A limit was reached, so the request was not sent on.",
+    "overflow": "A limit was reached, so this try was not sent on.",
     "malformed": "One side sent what is no valid HTTP.",
     "restart": "A process is being replaced. Requests on its connections fail if it "
     "closes them without announcing it.",
