@@ -19,9 +19,9 @@ _MOST_LINES = 2000
 _OTHER_PROTOCOLS = re.compile(r"upstream: \"(?:fastcgi|uwsgi|scgi)://")
 _FRESH = (
     "The upstream ended the connection before an answer. nginx keeps no connection to "
-    "a FastCGI, uwsgi or SCGI upstream unless it is told to, so this was a fresh one: "
-    "a crash, a killed worker or a limit of the application server. This is not the "
-    "race."
+    "a FastCGI, uwsgi or SCGI upstream by default. Unless yours is told to "
+    "(fastcgi_keep_conn), this one was fresh and it was no race: a crash, a killed "
+    "worker or a limit of the application server."
 )
 _LOOK = (
     "Look in the application server's log (PHP-FPM, uWSGI) for a crash, a killed "
