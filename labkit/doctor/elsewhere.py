@@ -49,8 +49,13 @@ _BARE = re.compile(
     r"unexpected eof|unexpected end of file(?! from server)|ran out of input|"
     r"unexpected end of zlib input stream|server closed the connection unexpectedly"
 )
-# Parsing ends at the end of what was there, even if that came by HTTP.
-_DECODED = re.compile(r"(?:decod|pars|unmarshal)[a-z]{0,6}[^:\n]{0,60}: (?:eof)(?!\w)")
+# Parsing ends at the end of what was there, even if that came by HTTP. Of a response
+# it tells a little more: a half of one is a sign that it was cut.
+_DECODES = r"(?:decod|pars|unmarshal)[a-z]{0,6}"
+_DECODED = re.compile(
+    rf"{_DECODES}[^:\n]{{0,60}}: eof(?!\w)"
+    rf"|{_DECODES}(?![^:\n]{{0,60}}response)[^:\n]{{0,60}}: unexpected eof(?!\w)"
+)
 
 
 def speaks_of_http(text: str) -> bool:

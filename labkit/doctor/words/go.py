@@ -42,13 +42,10 @@ ROWS: tuple[Row, ...] = (
         ),
         "decode request ... eof",
         "decoding request ... eof",
-        "decode body ... eof",
         "parse request ... eof",
         "parsing request ... eof",
         "read request ... eof",
         "reading request ... eof",
-        "read body ... eof",
-        "request body ... eof",
     ),
     row(
         Rank.FIELD,
