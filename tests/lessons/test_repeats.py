@@ -88,6 +88,9 @@ ISTIO = repeats.WORDS["Istio's default"]
         ((*ISTIO[:-1], "gateway-error"), 3, "URX"),
         (ISTIO, 1, "-"),
         (("connect-failure", "refused-stream", "reset"), 1, "-"),
+        (("reset",), 1, "-"),
+        (("gateway-error",), 3, "URX"),
+        (("5xx",), 3, "URX"),
     ],
 )
 def test_an_outer_proxy_repeats_the_status_that_the_inner_one_made(
@@ -333,3 +336,12 @@ def test_a_client_repeats_what_the_catalogue_says(kind: str, name: str) -> None:
     rows = [row for row in csv.DictReader(table) if row["name"].startswith(name)]
     told = {re.split(r"[: ]", row["auto_retry"])[0] for row in rows}
     assert kind in told and not told - {kind, "n/a"}
+
+
+def test_apaches_client_repeats_an_answer_503_with_any_method() -> None:
+    table = data("default-timeouts.csv").read_text(encoding="utf-8").splitlines()
+    rows = [row for row in csv.DictReader(table) if "HttpClient 5" in row["name"]]
+    told = [f"{row['auto_retry']}; {row['note']}" for row in rows]
+    assert len(told) == 2
+    assert all("an answer 429 or 503" in each for each in told)
+    assert all("any method" in each for each in told)
