@@ -1,8 +1,10 @@
 """Retries: what each word repeats, at which price; checks that answer the mistake."""
 
 import csv
+import json
 import re
 from collections import OrderedDict
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -10,6 +12,7 @@ import numpy
 import pytest
 
 import labkit
+from labkit import theory
 from labkit.lessons import repeats
 from labkit.places import data
 from labkit.points import Outcomes
@@ -306,6 +309,27 @@ def test_envoy_did_what_the_lab_does() -> None:
         assert abs(row["closing"]["failed"] - run.failed) <= 3
         dying = labkit.run(repeats.dying(repeats.WORDS[word]), progress=False)
         assert row["dying"]["twice"] == dying.duplicates
+
+
+def test_a_zero_is_told_of_the_requests_that_met_a_closing_connection() -> None:
+    words = {row["word"]: row for row in repeats.recorded()["words"]}
+    met = words["no retry"]["closing"]["failed"]
+    saved = met - words["reset-before-request"]["closing"]["failed"]
+    assert (saved, words["reset"]["closing"]["failed"], met) == (0, 0, 20)
+    page = cells("08-retries.ipynb")
+    for n, told in (
+        (met, "0 failed of these 20"),
+        (met, "0 of the 20"),
+        (30, "0 of 30"),
+    ):
+        [(_, after)] = [each.split(told) for each in page if each.count(told) == 1]
+        assert f"up to {theory.wilson(0, n)[1] * 100:.0f} %" in after
+
+
+def cells(name: str) -> list[str]:
+    text = (Path(__file__).parents[2] / "notebooks" / name).read_text(encoding="utf-8")
+    told = json.loads(text)["cells"]
+    return ["".join(each["source"]) for each in told if each["cell_type"] == "markdown"]
 
 
 def test_envoys_budget_is_the_labs() -> None:
