@@ -31,7 +31,12 @@ def judged(text: str) -> tuple[str, str]:
 def test_a_paste_gets_its_verdict_and_whether_it_was_executed(paste: Paste) -> None:
     told = explain(paste.text)
     assert (told.verdict, told.executed) == (paste.verdict, paste.executed)
-    assert ("no upstream worked on" in str(told)) == (paste.executed == "no")
+    of_this_try = "this try was not sent; with retries, an earlier try" in str(told)
+    of_the_request = "no upstream worked on" in str(told)
+    assert (of_this_try, of_the_request) == (
+        (paste.executed == "no" and told.scope == "this try"),
+        (paste.executed == "no" and told.scope == "request"),
+    )
 
 
 @pytest.mark.parametrize("before", ["2026-03-01T12:00:00.123Z app[7]: ", "> ", "\t"])
@@ -190,8 +195,65 @@ def test_another_cause_than_the_race_names_no_keep_alive_as_its_hop() -> None:
 def test_people_are_told_the_verdict_and_whether_it_was_executed() -> None:
     told = str(explain("503 UC"))
     assert "verdict: race (" in told
-    assert "executed: unknown (probably not, and nobody can know" in told
+    assert "executed: unknown (nobody can know from this text" in told
+    assert "no line proves nothing" in told and "probably" not in told
     assert "what to do" in told and "sources" in told
+
+
+@pytest.mark.parametrize(
+    ("text", "scope"),
+    [
+        ("503 UF,URX", "this try"),
+        ("503 UH", "this try"),
+        ("no healthy upstream", "this try"),
+        ("web/s1 0/0/-1/-1/3 503 217 - - SC-- 1/1/0/0/2 0/0", "this try"),
+        ("connect() failed (111) while connecting to upstream", "this try"),
+        ("java.net.ConnectException: Connection refused", "this try"),
+        ("NewConnectionError('Failed to establish a new connection')", "this try"),
+        ("404 NR route_not_found", "request"),
+        ("429 RL", "request"),
+        ("web/<NOSRV> -1/-1/-1/-1/9 408 2 - - cR-- 1/1/0/0/0 0/0", "request"),
+        ("503 UC", "request"),
+    ],
+)
+def test_what_was_not_sent_is_told_of_this_try_where_one_can_have_gone_before(
+    text: str, scope: str
+) -> None:
+    told = explain(text)
+    assert told.as_dict()["scope"] == scope
+    says = "an earlier try of the same request may have been executed"
+    assert (says in told.as_dict()["executed_in_words"]) == (scope == "this try")
+    assert (says in str(told)) == (scope == "this try")
+
+
+@pytest.mark.parametrize(
+    ("text", "hop"),
+    [
+        ("426 DPE low_version", "in front of it"),
+        ("408 - request_overall_timeout", "in front of it"),
+        ("web/<NOSRV> -1/-1/-1/-1/9 408 2 - - cR-- 1/1/0/0/0 0/0", "in front of it"),
+        ("elb_status_code=460 target_status_code=-", "client to balancer"),
+        ("http: TLS handshake error from 10.0.0.1:5: EOF", "in front of it"),
+        ("404 NR route_not_found", "Envoy itself"),
+        ("429 RL", "Envoy itself"),
+        ("503 FI", "Envoy itself"),
+        ("403 UAEX", "Envoy itself"),
+    ],
+)
+def test_the_hop_is_that_of_the_cause(text: str, hop: str) -> None:
+    entry = explain(text).entry
+    assert entry is not None and hop in entry.hop
+
+
+@pytest.mark.parametrize("scheme", ["fastcgi", "uwsgi", "scgi"])
+def test_no_keep_alive_is_blamed_where_nginx_keeps_no_connection(scheme: str) -> None:
+    told = str(
+        explain(
+            "upstream prematurely closed connection while reading response header "
+            f'from upstream, client: 10.0.0.1, upstream: "{scheme}://10.0.0.5:9000"'
+        )
+    )
+    assert "keep-alive" not in told and "keepalive" not in told
 
 
 def test_a_page_shows_the_same_and_escapes_it() -> None:
@@ -235,7 +297,7 @@ def test_the_command_prints_one_json_object(capsys: pytest.CaptureFixture[str]) 
     assert (status, err) == (0, [])
     assert (told["verdict"], told["executed"]) == ("race", "unknown")
     wanted = {"text", "program", "hop", "cause", "remedy", "sources", "near"}
-    assert wanted <= set(told)
+    assert {*wanted, "scope", "executed_in_words"} <= set(told)
 
 
 def test_json_of_unknown_words_has_the_same_keys(
@@ -327,6 +389,8 @@ HOSTILE = [
     "response_flags: ",
     "elb_status_code=",
     "\x1b[31mx",
+    "decode ",
+    "gzip eof",
 ]
 
 

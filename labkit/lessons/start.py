@@ -10,8 +10,9 @@ from labkit.settings import Hop, Link, Pool, Scenario, Server, Traffic
 
 # Three log lines of one chain ALB - Envoy - Node, and the hop that raced, each
 # named by the two programs at its ends. Each line carries its times: an ALB writes
-# the same 502 with target_status_code "-" when it cannot connect at all (-1 -1 -1)
-# and when its target works for seconds and then dies.
+# the same 502 with target_status_code "-" when it cannot connect at all (-1 -1 -1,
+# which AWS gives to some early closes as well) and when its target works for seconds
+# and then dies.
 LINES = {
     "A": "request_processing_time=0.003 target_processing_time=0.000 "
     "response_processing_time=-1 elb_status_code=502 target_status_code=- "
@@ -28,7 +29,7 @@ _HINTS = {
     "it. Line A was written by the ALB alone.",
     ("A", "none"): "Read the three times of line A. 0.003 s, then 0.000 s: the ALB "
     "had a connection to Envoy, sent the request into it, and the connection ended "
-    "at once. Without any connection the times would be -1 -1 -1; an Envoy that "
+    "at once. Without any connection the times are -1 -1 -1; an Envoy that "
     "worked and then died would have taken longer, and it had been running for days.",
     ("B", "alb-envoy"): "Line B is Envoy's own: UC is said of Envoy's upstream.",
     ("B", "none"): "UC: the upstream connection was terminated before it answered. "

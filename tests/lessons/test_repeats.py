@@ -1,8 +1,10 @@
 """Retries: what each word repeats, at which price; checks that answer the mistake."""
 
 import csv
+import json
 import re
 from collections import OrderedDict
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -10,6 +12,7 @@ import numpy
 import pytest
 
 import labkit
+from labkit import theory
 from labkit.lessons import repeats
 from labkit.records.counts import Outcomes
 from labkit.resources import data
@@ -88,6 +91,9 @@ ISTIO = repeats.WORDS["Istio's default"]
         ((*ISTIO[:-1], "gateway-error"), 3, "URX"),
         (ISTIO, 1, "-"),
         (("connect-failure", "refused-stream", "reset"), 1, "-"),
+        (("reset",), 1, "-"),
+        (("gateway-error",), 3, "URX"),
+        (("5xx",), 3, "URX"),
     ],
 )
 def test_an_outer_proxy_repeats_the_status_that_the_inner_one_made(
@@ -305,6 +311,27 @@ def test_envoy_did_what_the_lab_does() -> None:
         assert row["dying"]["twice"] == dying.duplicates
 
 
+def test_a_zero_is_told_of_the_requests_that_met_a_closing_connection() -> None:
+    words = {row["word"]: row for row in repeats.recorded()["words"]}
+    met = words["no retry"]["closing"]["failed"]
+    saved = met - words["reset-before-request"]["closing"]["failed"]
+    assert (saved, words["reset"]["closing"]["failed"], met) == (0, 0, 20)
+    page = cells("08-retries.ipynb")
+    for n, told in (
+        (met, "0 failed of these 20"),
+        (met, "0 of the 20"),
+        (30, "0 of 30"),
+    ):
+        [(_, after)] = [each.split(told) for each in page if each.count(told) == 1]
+        assert f"up to {theory.wilson(0, n)[1] * 100:.0f} %" in after
+
+
+def cells(name: str) -> list[str]:
+    text = (Path(__file__).parents[2] / "notebooks" / name).read_text(encoding="utf-8")
+    told = json.loads(text)["cells"]
+    return ["".join(each["source"]) for each in told if each["cell_type"] == "markdown"]
+
+
 def test_envoys_budget_is_the_labs() -> None:
     rows = {row["max_retries"]: row for row in repeats.recorded()["budgets"]}
     assert rows[3]["requests"] > 0 and rows[10]["requests"] > 0
@@ -333,3 +360,12 @@ def test_a_client_repeats_what_the_catalogue_says(kind: str, name: str) -> None:
     rows = [row for row in csv.DictReader(table) if row["name"].startswith(name)]
     told = {re.split(r"[: ]", row["auto_retry"])[0] for row in rows}
     assert kind in told and not told - {kind, "n/a"}
+
+
+def test_apaches_client_repeats_an_answer_503_with_any_method() -> None:
+    table = data("default-timeouts.csv").read_text(encoding="utf-8").splitlines()
+    rows = [row for row in csv.DictReader(table) if "HttpClient 5" in row["name"]]
+    told = [f"{row['auto_retry']}; {row['note']}" for row in rows]
+    assert len(told) == 2
+    assert all("an answer 429 or 503" in each for each in told)
+    assert all("any method" in each for each in told)

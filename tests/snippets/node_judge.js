@@ -103,13 +103,16 @@ function ask(port, agent) {
   });
 }
 
-// The server that a snippet was given answers after all that the snippet does.
-const given = new WeakSet();
-globalThis.__given = (server) => given.add(server) && server;
+// The server that a snippet was given has an application, which answers at once: what
+// a snippet wants to say before, it has to say before.
+const answers = (_, answer) => {
+  if (answer.writableEnded) complain("this leaves the application nothing to answer");
+  else answer.end("ok");
+};
+globalThis.__given = (server) => server.on("request", answers);
 
 function quick(server) {
-  if (!given.has(server) && server.listenerCount("request")) return;
-  server.on("request", (_, answer) => answer.writableEnded || answer.end("ok"));
+  if (!server.listenerCount("request")) server.on("request", answers);
 }
 
 async function judgeServer([server, listen]) {
@@ -143,7 +146,8 @@ async function judgeServer([server, listen]) {
 
 function hears(server) {
   const names = server.eventNames();
-  return names.some((name) => fresh.listenerCount(name) !== server.listenerCount(name));
+  const mine = (name) => server.listeners(name).filter((each) => each !== answers).length;
+  return names.some((name) => fresh.listenerCount(name) !== mine(name));
 }
 
 async function judgeAgent(options) {

@@ -28,6 +28,17 @@ REFUSED = [
         "undici has no option keepaliveTimeout",
     ),
     ("node client", "server.keepAliveTimeout = 65_000;", "server is not defined"),
+    # Beside an application, which has answered by then: every request kills it.
+    (
+        "node",
+        "server.on('request', (_, res) => res.setHeader('Connection', 'close'));",
+        "Cannot set headers after they are sent",
+    ),
+    (
+        "node",
+        "server.prependListener('request', (_, res) => res.end('the last one'));",
+        "leaves the application nothing to answer",
+    ),
 ]
 
 
@@ -49,9 +60,14 @@ RIGHT = [
     ("node", "process.on('SIGTERM', () => server.close());"),
     (
         "node",
-        "server.on('request', (_, res) => res.setHeader('Connection', 'close').end());",
+        "server.prependListener('request', (_, res) => "
+        "res.setHeader('Connection', 'close'));",
     ),
-    ("node", "server.on('request', (_, res) => res.setHeader('Connection', 'close'));"),
+    (
+        "node",
+        f"{MAKES}server.on('request', (_, res) => "
+        "res.setHeader('Connection', 'close').end());",
+    ),
     (
         "node client",
         "const agent = new https.Agent({ keepAlive: true, timeout: 4000 });",

@@ -1,8 +1,10 @@
 """AWS load balancers: the three times and two statuses of an access log line.
 
 Times are seconds: from the client's request to the target, at the target, and back.
-``-1`` means that this stage was not reached or had no end. A target that worked for
-seconds before the connection ended did not race (0.001 4.205 -1 is a crash's line).
+``-1`` means that this stage was not reached or had no end; AWS's field reference gives
+it also to a target that closed early or did not answer before the idle timeout. A
+target that worked for seconds before the connection ended did not race (0.001 4.205 -1
+is a crash's line).
 """
 
 from __future__ import annotations
@@ -11,7 +13,13 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from labkit.reference.errors.explanation import Executed, KnownError, Verdict, entry
+from labkit.reference.errors.explanation import (
+    Executed,
+    KnownError,
+    Scope,
+    Verdict,
+    entry,
+)
 from labkit.reference.errors.fields import every, number, pattern
 from labkit.reference.errors.pasted import Pasted
 from labkit.reference.errors.phrases import Finding, Rank
@@ -44,6 +52,8 @@ class _Line:
     was_sent: bool = True
 
 
+_FRONT_HOP = "client to balancer"
+_FRONT = frozenset({400, 408, 460, 463, 464, 561})
 # Statuses that the balancer makes itself: verdict, executed, cause.
 _OWN: Mapping[int, tuple[Verdict, Executed | None, str]] = {
     400: ("malformed", "no", "The client's request was no valid HTTP."),
@@ -90,19 +100,60 @@ def _entry(line: _Line) -> KnownError | None:
     if line.status < 400:
         return None
     if line.target not in ("-", "0"):
-        return _from_target()
+        return _answered(line)
     if not line.was_sent and line.status in (502, 504):
-        return entry(PROGRAM, "connect", hop=_HOP, cause=_NOT_SENT)
+        return _without_times(line.status)
     if line.status == 502:
         return _of_502(line)
-    verdict, executed, cause = _OWN.get(line.status, ("unclear", None, ""))
-    return entry(PROGRAM, verdict, executed=executed, hop=_HOP, cause=cause)
+    return _own(line.status)
 
 
-_NOT_SENT = (
-    "The request was not handed to a target: all its times are -1. No connection could "
-    "be made, or the client's request was malformed."
+def _own(status: int) -> KnownError:
+    verdict, executed, cause = _OWN.get(status, ("unclear", None, ""))
+    is_front = status in _FRONT
+    hop = _FRONT_HOP if is_front else _HOP
+    scope: Scope | None = "request" if is_front else None
+    return entry(PROGRAM, verdict, executed=executed, hop=hop, cause=cause, scope=scope)
+
+
+_NO_TIMES = (
+    "AWS's field reference gives -1 also where the target closed the connection early "
+    "or did not answer before the idle timeout: look at the target."
 )
+
+
+def _without_times(status: int) -> KnownError:
+    """All times are -1: mostly no connection, but the field does not prove it."""
+    if status == 504:
+        cause = "No connection in time, or no answer in time; the line does not tell."
+        return entry(PROGRAM, "timeout", hop=_HOP, cause=f"{cause} {_NO_TIMES}")
+    cause = (
+        "All times are -1: mostly no connection could be made, or the client's request "
+        "was malformed."
+    )
+    return entry(PROGRAM, "connect", hop=_HOP, cause=f"{cause} {_NO_TIMES}")
+
+
+# What the balancer's own status says of an answer that had come from the target.
+_AFTER_ANSWER: Mapping[int, tuple[Verdict, str]] = {
+    460: ("client-left", "Then the client closed its connection."),
+    502: ("malformed", "The balancer could not use the answer."),
+    504: ("timeout", "The rest of the answer did not come in time."),
+}
+_ANOTHER_STATUS: tuple[Verdict, str] = (
+    "unclear",
+    "The balancer answered with another status of its own.",
+)
+
+
+def _answered(line: _Line) -> KnownError:
+    """The target had a status; it may differ from what the balancer sent on."""
+    if str(line.status) == line.target or line.target >= "500":
+        return _from_target()
+    verdict, words = _AFTER_ANSWER.get(line.status, _ANOTHER_STATUS)
+    cause = f"The target answered {line.target}. {words}"
+    hop = _FRONT_HOP if verdict == "client-left" else _HOP
+    return entry(PROGRAM, verdict, executed="yes", hop=hop, cause=cause)
 
 
 def _of_502(line: _Line) -> KnownError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from labkit.reference.errors import elsewhere
 from labkit.reference.errors.explanation import KnownError, entry
 from labkit.reference.errors.fields import every
 from labkit.reference.errors.pasted import Pasted
@@ -37,5 +38,7 @@ def findings(pasted: Pasted) -> Iterator[Finding]:
 
 def _entry(pasted: Pasted) -> KnownError:
     text = pasted.lowered
+    if not elsewhere.speaks_of_http(text):
+        return elsewhere.UNCLEAR
     proxy = next((name for words, name in _PROXIES if words in text), None)
     return entry(proxy, "race", "proxy") if proxy else entry("Go: net/http", "race")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from labkit.reference.errors.envoy_words import (
     DETAILS,
@@ -56,7 +56,17 @@ _NO_FLAGS = re.compile(r"(?<!\w)([1-5]\d\d)[\"']?[ ,|][\"']?-[\"']?[ ,|][\"']?$"
 _COUNTERS = re.compile(r" (\d{1,18}) (\d{1,18}) (\d{1,12})(?: |$)")
 _DURATIONS = "duration(?:_ms)?|request_duration"
 _DURATION = pattern(_DURATIONS, r"\d")
+_ATTEMPTS = "upstream_request_attempt_count|(?:x[_-]envoy[_-])?attempt[_-]count"
 _CLUSTER = 60
+# With these an answer of the upstream was passed on, and was not repeated.
+_PASSED_ON = frozenset({"URX", "UO", "UF", "UH"})
+_DIED = Told(
+    "died",
+    "The connection ended a second or more after the request had come: it was either "
+    "worked on, or it waited in Envoy (filters, retries) before it was sent. Look at "
+    "the upstream: a crash, a killed worker or a limit. The wait alone is not the "
+    "race's.",
+)
 
 
 @dataclass(slots=True)
@@ -77,7 +87,7 @@ def findings(pasted: Pasted) -> Iterator[Finding]:
     for line in _lines(pasted):
         told = _explained(line, pasted)
         if told is not None:
-            yield Finding(Rank.FIELD, line.at, told)
+            yield Finding(Rank.FIELD, line.at, _of_all_tries(told, line, pasted))
     yield from _bodies(pasted)
     for name, flag in LONG_NAMES.items():
         at = find_word(pasted.flat, name, 0, len(pasted.flat))
@@ -174,7 +184,7 @@ def _explained(line: _Line, pasted: Pasted) -> KnownError | None:
     if reason:
         told = _race_or_worse(REASONS[reason], line, pasted)
         return _entry(told, line.flags)
-    if line.detail and (line.detail != "via_upstream" or line.flags <= {"URX"}):
+    if line.detail and (line.detail != "via_upstream" or line.flags <= _PASSED_ON):
         return _of_known_detail(line)
     if line.flags == {"UPE"} and line.status is not None and line.status < 400:
         return _cut()
@@ -210,7 +220,18 @@ def _race_or_worse(told: Told, line: _Line, pasted: Pasted) -> Told:
     if "TLS" in line.reason.upper():
         return FLAGS["UF"]
     took = _milliseconds(line, pasted)
-    return Told("died") if took is not None and took >= LONG_MILLISECONDS else told
+    return _DIED if took is not None and took >= LONG_MILLISECONDS else told
+
+
+def _of_all_tries(known: Entry, line: _Line, pasted: Pasted) -> Entry:
+    """A line that counts several tries does not tell what the earlier ones did."""
+    tries = number(_ATTEMPTS, pasted, line.at) or 0
+    if known.scope != "this try" or tries <= 1:
+        return known
+    more = f"The line counts {tries:.0f} tries, and tells how the last one ended."
+    return replace(
+        known, executed="unknown", scope="request", cause=f"{known.cause} {more}"
+    )
 
 
 def _milliseconds(line: _Line, pasted: Pasted) -> float | None:
@@ -232,6 +253,8 @@ def _entry(told: Told, flags: frozenset[str]) -> KnownError:
         verdict,
         "proxy",
         executed=told.executed,
+        hop=told.hop,
+        scope=told.scope,
         cause=told.cause,
         more=_beside(flags, verdict),
         remedy=_remedy(flags, verdict),
@@ -251,10 +274,10 @@ def _beside(flags: frozenset[str], verdict: Verdict) -> str:
             "tries may have ended otherwise: a stale connection again, or an upstream "
             "that dies of this request."
         )
-    if "UO" in flags and verdict == "race":
+    if "UO" in flags and verdict in ("race", "unclear"):
         return (
-            "It was not repeated, because the budget of retries (max_retries, 3 at "
-            "the same time by default) was spent: many connections ended at once."
+            "It was not repeated, because the budget of retries was spent "
+            "(max_retries: at the same time 3 by Envoy's default; Istio sets 2^32-1)."
         )
     return ""
 

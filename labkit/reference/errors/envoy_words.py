@@ -8,17 +8,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
-from labkit.reference.errors.explanation import Executed, Verdict
+from labkit.reference.errors.explanation import Executed, Scope, Verdict
+
+Place = Literal["behind", "front", "itself"]
+_HOPS: Mapping[Place, str] = {
+    "behind": "",
+    "front": "the one in front of it: its own client",
+    "itself": "none: Envoy itself, by its configuration",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What one flag, reason or detail says; executed None: as of its verdict."""
+    """What one flag, reason or detail says; executed None: as of its verdict.
+
+    ``place`` is where it happened: behind Envoy, in front of it, or in Envoy itself,
+    before any try.
+    """
 
     verdict: Verdict
     cause: str = ""
     executed: Executed | None = None
+    place: Place = "behind"
+
+    @property
+    def hop(self) -> str:
+        """Empty: as of its verdict."""
+        return _HOPS[self.place]
+
+    @property
+    def scope(self) -> Scope | None:
+        """Where Envoy refused the request itself, there was no try before."""
+        return "request" if self.executed == "no" and self.hop else None
 
 
 # The first of a combination that is in this order says what happened.
@@ -47,22 +70,38 @@ FLAGS: Mapping[str, Told] = {
     "OM": Told("overflow", "Envoy's overload manager ended the request.", "unknown"),
     "DO": Told("overflow", "The cluster drops a share of its load (drop_overload)."),
     "UDO": Told("overflow", "The cluster drops all of its load (drop_overload)."),
-    "RL": Told("overflow", "The rate limit filter refused the request."),
-    "RLSE": Told("unclear", "The rate limit service failed.", "no"),
-    "UAEX": Told("unclear", "The external authorization refused the request.", "no"),
-    "DPE": Told("malformed", "The client's request broke the protocol."),
-    "IH": Told("malformed", "A strictly checked header has a wrong value.", "no"),
-    "NR": Told("unclear", "No route fits the request.", "no"),
-    "NFCF": Told("unclear", "A filter's configuration was not there in time.", "no"),
-    "LH": Told("unclear", "The local health check filter failed the request.", "no"),
-    "FI": Told("unclear", "The fault filter aborted the request on purpose.", "no"),
+    "RL": Told(
+        "overflow", "The rate limit filter refused the request.", "no", "itself"
+    ),
+    "RLSE": Told("unclear", "The rate limit service failed.", "no", "itself"),
+    "UAEX": Told(
+        "unclear", "The external authorization refused the request.", "no", "itself"
+    ),
+    "DPE": Told("malformed", "The client's request broke the protocol.", None, "front"),
+    "IH": Told(
+        "malformed", "A strictly checked header has a wrong value.", "no", "front"
+    ),
+    "NR": Told("unclear", "No route fits the request.", "no", "itself"),
+    "NFCF": Told(
+        "unclear", "A filter's configuration was not there in time.", "no", "itself"
+    ),
+    "LH": Told(
+        "unclear", "The local health check filter failed the request.", "no", "itself"
+    ),
+    "FI": Told(
+        "unclear", "The fault filter aborted the request on purpose.", "no", "itself"
+    ),
     "DC": Told("client-left"),
     "DR": Told("client-left", "The client reset the request's stream."),
     "URX": Told(
         "unclear", "The last of all retries failed too; the flags do not say how."
     ),
-    "RFCF": Told("unclear", "The answer came from Envoy's cache: no failure.", "no"),
-    "DI": Told("unclear", "The fault filter delayed the request on purpose."),
+    "RFCF": Told(
+        "unclear", "The answer came from Envoy's cache: no failure.", "no", "itself"
+    ),
+    "DI": Told(
+        "unclear", "The fault filter delayed the request on purpose.", None, "itself"
+    ),
 }
 LONG_NAMES: Mapping[str, str] = {
     "FailedLocalHealthCheck": "LH",
@@ -108,7 +147,10 @@ REASONS: Mapping[str, Told] = {
     "remote_reset": FLAGS["UR"],
     "local_reset": FLAGS["LR"],
     "remote_refused_stream_reset": Told(
-        "reset", "The upstream refused the stream and did not work on it.", "no"
+        "reset",
+        "The upstream refused the stream. A server that refuses has not worked on it, "
+        "but a proxy says the same of a request that its own server may have executed "
+        "(measured with HAProxy 2.6 in front of HTTP/1.1).",
     ),
     "local_refused_stream_reset": Told("reset", "Envoy refused the stream.", "no"),
     "protocol_error": FLAGS["UPE"],
@@ -122,9 +164,11 @@ DETAILS: Mapping[str, Told] = {
     "stream_idle_timeout": FLAGS["SI"],
     "max_duration_timeout": FLAGS["DT"],
     "duration_timeout": FLAGS["DT"],
-    "request_overall_timeout": Told("timeout", "The client's request took too long."),
+    "request_overall_timeout": Told(
+        "timeout", "The client's request took too long.", None, "front"
+    ),
     "request_header_timeout": Told(
-        "timeout", "The client did not send its headers in time.", "no"
+        "timeout", "The client did not send its headers in time.", "no", "front"
     ),
     "downstream_remote_disconnect": FLAGS["DC"],
     "downstream_local_disconnect": Told(
@@ -133,8 +177,10 @@ DETAILS: Mapping[str, Told] = {
     "no_healthy_upstream": FLAGS["UH"],
     "cluster_not_found": FLAGS["NC"],
     "route_not_found": FLAGS["NR"],
-    "low_version": Told("malformed", "HTTP/1.0 is not accepted here.", "no"),
-    "upgrade_failed": Told("malformed", "The upgrade is not configured.", "no"),
+    "low_version": Told("malformed", "HTTP/1.0 is not accepted here.", "no", "front"),
+    "upgrade_failed": Told(
+        "malformed", "The upgrade is not configured.", "no", "front"
+    ),
     "via_upstream": Told(
         "unclear",
         "The upstream itself answered with this status; it may be a proxy that made "

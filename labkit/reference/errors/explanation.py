@@ -2,7 +2,9 @@
 
 The rule: "nobody executed the request" is said only where the text proves it. A
 connection that ended before an answer proves nothing; it may have ended after the
-upstream did the work (Envoy 1.40 as measured: the two look the same).
+upstream did the work (Envoy 1.40 as measured: the two look the same). What a text
+tells of a connection that failed is told of one try: a program that repeats a request
+may have had an earlier try executed (measured with Envoy 1.40 and HAProxy 2.6).
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ Verdict = Literal[
     "unknown",
 ]
 Executed = Literal["yes", "no", "unknown"]
+Scope = Literal["this try", "request"]
 
 VERDICTS: Mapping[Verdict, str] = {
     "race": "the connection ended before an answer; the race of a closing connection "
@@ -44,7 +47,13 @@ VERDICTS: Mapping[Verdict, str] = {
     "unknown": "the index has no entry for these words",
 }
 _NOBODY_KNOWS = (
-    "nobody can know from this text: look the request up in the upstream's log"
+    "nobody can know from this text. Look in what the request changes (ledger, "
+    "database). A line in the upstream's log proves execution; no line proves nothing, "
+    "for many servers log only after the answer"
+)
+THIS_TRY = (
+    "this try was not sent; with retries, an earlier try of the same request may have "
+    "been executed"
 )
 _EXECUTED: Mapping[Executed, str] = {
     "yes": "an answer had begun, so the upstream had the request",
@@ -72,7 +81,7 @@ _CAUSES: Mapping[Verdict, str] = {
     "ended: a crash, a killed worker or a limit of the server. This is not the race.",
     "client-left": "The client closed its connection, or stopped waiting. Its own "
     "time limit is often shorter than the answer takes.",
-    "overflow": "A limit was reached, so the request was not sent on.",
+    "overflow": "A limit was reached, so this try was not sent on.",
     "malformed": "One side sent what is no valid HTTP.",
     "restart": "A process is being replaced. Requests on its connections fail if it "
     "closes them without announcing it.",
@@ -84,7 +93,8 @@ _RETRY = (
 )
 ORDER = (
     "Order the timers of that hop: the client end must give up an idle connection "
-    "before the server end does, by more than a round trip."
+    "before the server end does, by more than a round trip plus the lateness of the "
+    "timers (if that is unknown: 2 s, or 20 % of the timeout if that is more)."
 )
 _REMEDIES: Mapping[Verdict, str] = {
     "race": f"{ORDER} {_RETRY}",
@@ -137,6 +147,7 @@ class KnownError:
     cause: str
     remedy: str
     sources: str = ""
+    scope: Scope = "request"
 
 
 def entry(
@@ -150,19 +161,24 @@ def entry(
     more: str = "",
     remedy: str = "",
     sources: str = "",
+    scope: Scope | None = None,
 ) -> KnownError:
     """An entry that says of its verdict what is always true of it.
 
     ``more`` is put behind the cause; ``cause``, ``remedy`` and ``hop`` replace it.
+    What was not executed is told of this try, unless ``scope`` says that the request
+    can have had no try before.
     """
+    told = executed or DEFAULT_EXECUTED[verdict]
     return KnownError(
         program,
         hop or _HOPS[side][verdict],
         verdict,
-        executed or DEFAULT_EXECUTED[verdict],
+        told,
         " ".join(filter(None, (cause or _CAUSES[verdict], more))),
         remedy or _REMEDIES[verdict],
         sources,
+        scope or ("this try" if told == "no" else "request"),
     )
 
 
@@ -186,8 +202,13 @@ class Explanation:
 
     @property
     def executed(self) -> Executed:
-        """Had an upstream executed the request? "yes", "no" or "unknown"."""
+        """Had an upstream executed it? "yes", "no" (see scope) or "unknown"."""
         return self.entry.executed if self.entry else "unknown"
+
+    @property
+    def scope(self) -> Scope:
+        """Of what ``executed`` speaks: of one try, or of the request with all tries."""
+        return self.entry.scope if self.entry else "request"
 
     def as_dict(self) -> dict[str, Any]:
         """All of it as plain values, for JSON."""
@@ -196,6 +217,8 @@ class Explanation:
             "text": self.text,
             "verdict": self.verdict,
             "executed": self.executed,
+            "scope": self.scope,
+            "executed_in_words": self._executed_in_words(),
             "program": known.program if known else None,
             "hop": known.hop if known else None,
             "cause": known.cause if known else None,
@@ -228,8 +251,7 @@ class Explanation:
         return [(label, words) for label, words in told if words]
 
     def _executed_in_words(self) -> str:
-        likely = "probably not, and " if self.verdict == "race" else ""
-        return likely + _EXECUTED[self.executed]
+        return THIS_TRY if self.scope == "this try" else _EXECUTED[self.executed]
 
     def _repr_markdown_(self) -> str:
         return "\n".join(

@@ -75,6 +75,8 @@ _EXCEPTIONS: Mapping[str, Verdict] = {
     "cD": "client-left",
     "cL": "client-left",
 }
+_BEFORE_ANY_TRY = frozenset("RT")
+_FRONT = "the one in front of it: its own client"
 # In the stage of data a client that leaves says nothing of the server's work.
 _UNKNOWN = frozenset({"CD", "cD"})
 
@@ -133,9 +135,18 @@ def _entry(state: str, text: str, at: int) -> KnownError:
         verdict,
         "proxy",
         executed="unknown" if state in _UNKNOWN else executed,
+        hop=_hop(who, when),
         cause=f"{_WHO[who]} {words} ({state}).",
         sources=SOURCE,
+        scope="request" if when in _BEFORE_ANY_TRY else None,
     )
+
+
+def _hop(who: str, when: str) -> str:
+    """Where a session ended before any server was chosen; empty: as of its verdict."""
+    if when not in _BEFORE_ANY_TRY:
+        return ""
+    return _FRONT if who in "CcP" else "none: HAProxy itself"
 
 
 def _of_a_race(text: str, at: int) -> KnownError:

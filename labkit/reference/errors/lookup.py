@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from labkit.reference.errors import (
     alb,
     curl,
+    elsewhere,
     ended,
     envoy,
     haproxy,
@@ -24,7 +25,7 @@ from labkit.reference.errors.pasted import Pasted
 from labkit.reference.errors.phrases import Finding, Rank, found
 from labkit.reference.errors.words import ROWS
 
-_READERS = (envoy, haproxy, alb, heroku, nginx, curl, ended, statuses)
+_READERS = (envoy, haproxy, alb, heroku, nginx, curl, ended, elsewhere, statuses)
 
 
 def explain(text: str) -> Explanation:

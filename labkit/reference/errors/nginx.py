@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
-from labkit.reference.errors.explanation import Executed, KnownError, Verdict, entry
+from labkit.reference.errors.explanation import (
+    Executed,
+    KnownError,
+    Scope,
+    Verdict,
+    entry,
+)
 from labkit.reference.errors.pasted import Pasted
 from labkit.reference.errors.phrases import Finding, Rank, find_word
 
@@ -12,7 +19,20 @@ PROGRAM = "nginx, ingress-nginx"
 _SOURCE = "ingress-nginx 11244"
 _RACE_HOP = "nginx to its upstream: upstream keepalive_timeout against the upstream's"
 _EVENT_LETTERS = 200
+_NAME_LETTERS = 4000
 _MOST_LINES = 2000
+# Upstreams to which nginx keeps no connection by default.
+_OTHER_PROTOCOLS = re.compile(r"upstream: \"(?:fastcgi|uwsgi|scgi)://")
+_FRESH = (
+    "The upstream ended the connection before an answer. nginx keeps no connection to "
+    "a FastCGI, uwsgi or SCGI upstream by default. Unless yours is told to "
+    "(fastcgi_keep_conn), this one was fresh and it was no race: a crash, a killed "
+    "worker or a limit of the application server."
+)
+_LOOK = (
+    "Look in the application server's log (PHP-FPM, uWSGI) for a crash, a killed "
+    "worker or a time limit. A retry is safe only where executing twice is."
+)
 
 # Stages as they stand behind "while", in the order in which they are looked for.
 _STAGES: Mapping[str, str] = {
@@ -56,7 +76,8 @@ def _of_stage(text: str, at: int, stage: str) -> Iterator[Finding]:
     start = max(0, at - _EVENT_LETTERS)
     event = _event(text, start, at)
     if event:
-        yield Finding(Rank.FIELD, at, _entry(event, stage, "upstream: " in text[at:]))
+        known = _entry(event, stage, text[at : at + _NAME_LETTERS])
+        yield Finding(Rank.FIELD, at, known)
 
 
 # Words of an event, the more particular first.
@@ -64,6 +85,7 @@ _EVENTS: Mapping[str, str] = {
     "client prematurely closed": "client",
     "client closed": "client",
     "client timed out": "client",
+    "upstream prematurely closed fastcgi": "answered badly",
     "no live upstreams": "refused",
     "upstream prematurely closed": "closed",
     "closed connection": "closed",
@@ -105,11 +127,15 @@ _OF_STAGE: Mapping[str, tuple[Verdict, Executed]] = {
 }
 
 
-def _entry(event: str, stage: str, names_upstream: bool) -> KnownError:
-    verdict, executed = _told(event, stage, names_upstream)
+def _entry(event: str, stage: str, names: str) -> KnownError:
+    """``names`` are what stands behind the stage: the upstream among them."""
+    verdict, executed = _told(event, stage, "upstream: " in names)
+    if verdict in ("race", "reset") and _OTHER_PROTOCOLS.search(names):
+        return entry(PROGRAM, "unclear", "proxy", cause=_FRESH, remedy=_LOOK)
     if verdict == "race":
         return entry(PROGRAM, "race", "proxy", hop=_RACE_HOP, sources=_SOURCE)
-    return entry(PROGRAM, verdict, "proxy", executed=executed)
+    scope: Scope | None = "request" if stage == "request" else None
+    return entry(PROGRAM, verdict, "proxy", executed=executed, scope=scope)
 
 
 def _told(event: str, stage: str, names_upstream: bool) -> tuple[Verdict, Executed]:
@@ -119,6 +145,8 @@ def _told(event: str, stage: str, names_upstream: bool) -> tuple[Verdict, Execut
         return _while_sending_to_client(event, names_upstream)
     if event == "timeout" and stage in ("send", "header", "body"):
         return "timeout", "yes" if stage == "body" else "unknown"
+    if event == "answered badly" and stage in ("send", "header"):
+        return "malformed", "yes"
     if stage in ("send", "header") and event == "closed":
         return "race", "unknown"
     if stage == "header" and event in ("sent", "too big"):
@@ -132,6 +160,8 @@ def _while_sending_to_client(
     """An answer was under way; who broke it off shows in what failed."""
     if event == "timeout" and names_upstream:
         return "timeout", "yes"
-    if event in ("closed", "sent", "too big") or (event == "recv" and names_upstream):
+    if event in ("closed", "answered badly", "sent", "too big") or (
+        event == "recv" and names_upstream
+    ):
         return "cut", "yes"
     return "client-left", "unknown"

@@ -16,6 +16,8 @@ _ESCAPES = re.compile(r"\\{1,4}(?:[ntr]|(?P<quote>[\"']))")
 _CURLY = str.maketrans("\u201c\u201d\u2018\u2019\u00a0", "\"\"'' ")
 # A zero byte, or half of a character: bytes that were no UTF-8.
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
+# kubectl, a client of HTTP, puts these words before a failure of any kind.
+_WRAPPED = re.compile(r"unable to connect to the server: ")
 _CONTROLS = frozenset(map(chr, range(32))) - set("\t\n\v\f\r")
 _CONTROLS_PER_LETTER = 0.1
 
@@ -48,6 +50,7 @@ class Pasted:
         rows = (" ".join(row.split()) for row in plain.splitlines())
         kept = "\n".join(row for row in rows if row)
         bare = _ESCAPES.sub(_unescaped, kept.translate(_CURLY)).lower()
+        bare = _WRAPPED.sub("http: ", bare)
         return cls(kept.replace("\n", " "), kept, " ".join(bare.split()), bare)
 
     def record(self, at: int) -> tuple[tuple[int, int], tuple[int, int]]:

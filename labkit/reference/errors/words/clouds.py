@@ -10,9 +10,6 @@ _GOOGLE_HOP = "balancer to backend"
 _GOOGLE_DOCS = "Google Cloud docs, HTTPS load balancer logging, statusDetails"
 _CLOUDFLARE = "Cloudflare"
 _ALB = "AWS ALB"
-_ALB_RACE = (
-    "balancer to target: its idle timeout (60 s) against the target's keep-alive"
-)
 
 GOOGLE: tuple[Row, ...] = (
     row(
@@ -61,6 +58,18 @@ GOOGLE: tuple[Row, ...] = (
         "backend_response_corrupted",
         "backend_response_headers_too_long",
         "backend_interim_response_not_supported",
+    ),
+    row(
+        Rank.FIELD,
+        entry(
+            _GOOGLE,
+            "unclear",
+            hop=_GOOGLE_HOP,
+            cause="The backend sent an early answer with a status that is no error, "
+            "before it had the whole request.",
+            remedy="Let the backend read the whole request before it answers.",
+            sources=_GOOGLE_DOCS,
+        ),
         "backend_early_response_with_non_error_status",
     ),
     row(
@@ -82,11 +91,12 @@ AWS: tuple[Row, ...] = (
         Rank.FIELD,
         entry(
             _ALB,
-            "race",
-            hop=_ALB_RACE,
-            more="The metric counts every 502 that the balancer made; its access log "
-            "tells them apart (target_processing_time).",
-            sources="Envoy issue 13388 (502 on an ALB when the rate drops)",
+            "unclear",
+            hop="balancer to target",
+            cause="The metric counts every 502 that the balancer made, whatever the "
+            "cause.",
+            remedy="Its access log tells them apart: request_processing_time, "
+            "target_processing_time, target_status_code.",
         ),
         "httpcode_elb_502_count",
         "httpcode_elb_502",

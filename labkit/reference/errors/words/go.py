@@ -31,6 +31,36 @@ ROWS: tuple[Row, ...] = (
     ),
     row(Rank.STAGE, entry(_HTTP_1, "cut"), "unexpected eof"),
     row(
+        Rank.FIELD,
+        entry(
+            "Go: net/http server",
+            "unclear",
+            "server",
+            cause="The body of a request ended early, or its contents did: the client "
+            "left or sent too little. No answer was cut.",
+            remedy="Look at what the client sent, and whether it left.",
+        ),
+        "decode request ... eof",
+        "decoding request ... eof",
+        "parse request ... eof",
+        "parsing request ... eof",
+        "read request ... eof",
+        "reading request ... eof",
+    ),
+    row(
+        Rank.FIELD,
+        entry(
+            "Go: net/http server",
+            "connect",
+            "server",
+            cause="A server's log: a client's TLS handshake did not succeed, so no "
+            "request came on that connection. Probes of a port do that, too.",
+            remedy="Look at the client that is named, and at what it speaks.",
+            scope="request",
+        ),
+        "http: tls handshake error from",
+    ),
+    row(
         Rank.STAGE,
         body_timeout(_HTTP_1),
         "timeout or context cancellation while reading body",
@@ -80,8 +110,9 @@ ROWS: tuple[Row, ...] = (
     ),
     row(
         Rank.WORDS,
-        entry("Go: HTTP/2", "reset", executed="no", more="REFUSED_STREAM says that the "
-              "server did not work on it."),
+        entry("Go: HTTP/2", "reset", more="REFUSED_STREAM: a server that refuses has "
+              "not worked on it, but a proxy says the same of a request that its own "
+              "server may have executed (measured: HAProxy 2.6 before HTTP/1.1)."),
         "stream error ... refused_stream",
     ),
 )  # fmt: skip

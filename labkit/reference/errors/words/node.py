@@ -7,6 +7,16 @@ from labkit.reference.errors.phrases import Rank, Row, row
 from labkit.reference.errors.words.common import NO_ANSWER, body_timeout
 
 _NODE = "Node.js"
+# Words that Node's client and its server share, and the server's lines in a stack.
+_OF_BOTH = (
+    "aborted",
+    "premature close",
+    "err_stream_premature_close",
+    "read econnreset",
+    "write econnreset",
+    "write epipe",
+)
+_SERVER_FRAMES = ("_http_server", "serverresponse", "abortincoming")
 
 ROWS: tuple[Row, ...] = (
     row(
@@ -36,8 +46,7 @@ ROWS: tuple[Row, ...] = (
         "error: aborted",
         "axioserror: aborted",
         "the server aborted pending request",
-        "premature close",
-        "err_stream_premature_close",
+        "invalid response body ... premature close",
         "und_err_res_content_length_mismatch",
         "responsecontentlengthmismatch*",
         "err_incomplete_chunked_encoding",
@@ -69,6 +78,19 @@ ROWS: tuple[Row, ...] = (
         Rank.STAGE,
         entry("Node.js server", "client-left", "server"),
         "badrequesterror: request aborted",
+    ),
+    row(
+        Rank.FIELD,
+        entry("Node.js server", "client-left", "server"),
+        *(f"{words} && {frame}" for words in _OF_BOTH for frame in _SERVER_FRAMES),
+    ),
+    row(
+        Rank.WORDS,
+        entry(_NODE, "unclear", cause="A stream was closed before its end. It may be "
+              "a response, a request, a file, or this server's own answer to a client "
+              "that left."),
+        "premature close",
+        "err_stream_premature_close",
     ),
     row(Rank.WORDS, entry("Browser", "race"), "err_empty_response",
         "err_connection_closed",

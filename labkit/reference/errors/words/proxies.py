@@ -8,6 +8,10 @@ from labkit.reference.errors.phrases import Rank, Row, row
 _HTTPD = "Apache httpd, IBM HTTP Server"
 _HAPROXY = "HAProxy"
 _ENVOY = "Envoy, Istio"
+_FIRST_BYTE = (
+    "Varnish prints the same where first_byte_timeout passed: compare the time of the "
+    "fetch with it."
+)
 
 ENVOY: tuple[Row, ...] = (
     row(
@@ -42,12 +46,25 @@ ENVOY: tuple[Row, ...] = (
     ),
     row(
         Rank.STAGE,
-        entry(_ENVOY, "unclear", "proxy", executed="no", cause="A rule refused it."),
+        entry(
+            _ENVOY,
+            "unclear",
+            executed="no",
+            hop="none: Envoy itself, by its configuration",
+            cause="A rule refused it.",
+            scope="request",
+        ),
         "rbac: access denied",
     ),
     row(
         Rank.STAGE,
-        entry(_ENVOY, "overflow", "proxy", cause="A rate limit refused it."),
+        entry(
+            _ENVOY,
+            "overflow",
+            hop="none: Envoy itself, by its configuration",
+            cause="A rate limit refused it.",
+            scope="request",
+        ),
         "local_rate_limited",
     ),
 )
@@ -103,7 +120,7 @@ GATEWAYS: tuple[Row, ...] = (
     ),
     row(
         Rank.STAGE,
-        entry("Varnish", "race", "proxy"),
+        entry("Varnish", "race", "proxy", more=_FIRST_BYTE),
         "http first read error: eof",
         "http first read error",
     ),
@@ -117,6 +134,7 @@ GATEWAYS: tuple[Row, ...] = (
         Rank.STAGE,
         entry("Varnish", "timeout", "proxy"),
         "first byte timeout",
+        "http first read error: -1 110",
         "between bytes timeout",
     ),
     row(
@@ -163,7 +181,7 @@ MORE: tuple[Row, ...] = (
         entry("gorouter", "client-left", "proxy"),
         "incomplete request (",
     ),
-    row(Rank.STAGE, entry("Varnish", "race", "proxy"), "htc eof"),
+    row(Rank.STAGE, entry("Varnish", "race", "proxy", more=_FIRST_BYTE), "htc eof"),
     row(
         Rank.STAGE,
         entry("Varnish", "cut", "proxy"),

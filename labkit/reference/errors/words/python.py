@@ -160,7 +160,21 @@ ROWS: tuple[Row, ...] = (
         Rank.WORDS,
         entry(_HTTPX, "malformed", cause=NO_ANSWER),
         "remoteprotocolerror ... illegal",
+    ),
+    row(
+        Rank.WORDS,
+        entry(
+            _HTTPX,
+            "malformed",
+            hop="none: the client itself",
+            cause="The client's own fault: what it was told to send is no valid HTTP, "
+            "such as a body that does not fit its Content-Length.",
+            remedy="Mend the headers and the body that the program gives to the "
+            "client. A part of the request may have been sent.",
+        ),
         "localprotocolerror",
+        "too much data for declared content-length",
+        "too little data for declared content-length",
     ),
     row(
         Rank.WORDS,
