@@ -223,7 +223,7 @@ def _race_or_worse(told: Told, line: _Line, pasted: Pasted) -> Told:
     return _DIED if took is not None and took >= LONG_MILLISECONDS else told
 
 
-def _of_all_tries(known: Entry, line: _Line, pasted: Pasted) -> Entry:
+def _of_all_tries(known: KnownError, line: _Line, pasted: Pasted) -> KnownError:
     """A line that counts several tries does not tell what the earlier ones did."""
     tries = number(_ATTEMPTS, pasted, line.at) or 0
     if known.scope != "this try" or tries <= 1:
