@@ -21,7 +21,7 @@ from labkit.proxies.program import Place
 from labkit.proxies.program import Statement as LogLine
 from labkit.proxies.programs import PROGRAMS
 from labkit.settings import Scenario
-from tests.fidelity.stage import Statement
+from tests.fidelity.stage import Entry
 
 ADMIN = "admin-address"
 
@@ -72,7 +72,7 @@ class Notebook:
     """Takes down what the program logs, in its order."""
 
     def __init__(self) -> None:
-        self.entries: list[Statement] = []
+        self.entries: list[Entry] = []
 
     def take(self, hop: int, place: Place, tells_all: bool = True) -> None:
         """The program has its place."""
@@ -80,7 +80,7 @@ class Notebook:
     def post(self, hop: int, line: LogLine) -> None:
         """A line of its log."""
         status = line.status or 0
-        self.entries.append(Statement(status, line.flags, line.details, line.attempts))
+        self.entries.append(Entry(status, line.flags, line.details, line.attempts))
 
 
 class RealProgram:
@@ -100,7 +100,7 @@ class RealProgram:
         await self._crew.start()
         await self._network.listen_before(0, direct)
 
-    def log(self) -> list[Statement]:
+    def log(self) -> list[Entry]:
         """The lines so far; Envoy writes them up to 20 ms late."""
         return self._notebook.entries
 
