@@ -51,7 +51,7 @@ def _on_all_wires(scenario: Scenario) -> Verdict:
         True,
         "Every connection was over within 30 s, whether it was busy or silent, and "
         "every request was answered 200 and executed once, at any moment of the "
-        "goodbye, on any of three wires.",
+        "goodbye, on any of three wires. All of these responses were short.",
     )
 
 

@@ -44,6 +44,30 @@ def test_the_hump_is_highest_where_one_request_comes_per_timeout() -> None:
     assert share == pytest.approx(often.ROUND_TRIP / math.e / often.TIMEOUT, rel=0.03)
 
 
+@pytest.mark.parametrize(
+    ("rate", "errors"), [(0.2, (2.54, 0.76, 0.21)), (4.0, (0.0, 28.4, 46.2))]
+)
+def test_fewer_pools_help_only_beyond_one_request_per_timeout(
+    rate: float, errors: tuple[float, ...]
+) -> None:
+    counted = [_errors_of_pools(rate, pools) for pools in (1, 8, 32)]
+    assert counted == pytest.approx(errors, rel=0.02, abs=0.001)
+
+
+def _errors_of_pools(rate: float, pools: int) -> float:
+    share = failure_share(rate / pools, often.window(5.0, 0.002))
+    return pools * errors_per_day(rate / pools, share)
+
+
+def test_a_generator_with_a_constant_rate_finds_only_the_periods_of_the_window() -> (
+    None
+):
+    trip, timeout = often.ROUND_TRIP, often.TIMEOUT
+    periods = [timeout + trips * trip for trips in (-2.0, -0.1, 0.5, 1.5, 2.1, 9.0)]
+    failing = [predicted(heartbeat.beating(each)).share > 0.0 for each in periods]
+    assert failing == [False, False, True, True, False, False]
+
+
 def test_rates_that_a_single_connection_cannot_serve_are_left_out() -> None:
     assert max(often.line(often.chain(), 1.0, 1000.0).xs) == pytest.approx(40, rel=0.1)
     assert len(often.modelled(often.chain(), (1.0, 100.0), 100).points) == 1
