@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tests.snippets import directives, nginx
 from tests.snippets.kinds import check
+from tests.snippets.refusing import complaint
 from tests.snippets.wrong import Wrong
 
 _OPTIONS = """
@@ -96,9 +97,7 @@ REFUSED = [
 def test_a_wrong_snippet_is_refused_with_its_reason(
     kind: str, text: str, told: str
 ) -> None:
-    with pytest.raises(Wrong) as refused:
-        check(kind, text)
-    assert told in str(refused.value)
+    assert told in complaint(kind, text)
 
 
 RIGHT = [
