@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from labkit.figures import paper, png, svgpen
-from labkit.figures.draw import drawn, figure_of, sheet_of, shown_size
-from labkit.figures.sheet import Sheet
+from labkit.figures import paper, png
+from labkit.figures.paper import svg_pen
+from labkit.figures.paper.matplotlib_pen import drawn, figure_of, sheet_of, shown_size
+from labkit.figures.paper.sheet import Sheet
+from labkit.figures.paper.svg_pen import escaped
 from labkit.lab import Run
 from labkit.lessons.start import failing_chain
 from labkit.settings import Scenario, SettingsError, knob_at
@@ -96,11 +98,11 @@ class Shown:
     def html(self) -> str:
         """The picture on a page, as wide as there is room, with its alt text."""
         if isinstance(self.picture, Sheet):
-            return svgpen.document(self.picture, self.picture.title, self.alt)
+            return svg_pen.document(self.picture, self.picture.title, self.alt)
         source = base64.b64encode(self.picture).decode("ascii")
         # Decoded at once: else the page would be blank for a moment.
         return (
-            f'<img style="width:100%" decoding="sync" alt="{svgpen.escaped(self.alt)}" '
+            f'<img style="width:100%" decoding="sync" alt="{escaped(self.alt)}" '
             f'src="data:image/png;base64,{source}">'
         )
 

@@ -10,9 +10,9 @@ from weakref import WeakSet
 
 import ipywidgets
 
-from labkit.figures import textsize
-from labkit.figures.picture import described
-from labkit.figures.style import MM_PER_INCH
+from labkit.figures.paper import metrics
+from labkit.figures.paper.picture import described
+from labkit.figures.paper.style import MM_PER_INCH
 from labkit.lab import arun
 from labkit.settings import Scenario, SettingsError
 from labkit.widgets.model import PanelModel, Shown, Slider
@@ -304,7 +304,7 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
 
 def _pixels(label: str) -> float:
     """How wide the name of a slider is, in JupyterLab's 13 pixels or a little less."""
-    return textsize.width(label, 13.0 / 96.0 * 72.0) / MM_PER_INCH * 96.0 + 8.0
+    return metrics.width(label, 13.0 / 96.0 * 72.0) / MM_PER_INCH * 96.0 + 8.0
 
 
 def _line(sentence: str) -> str:

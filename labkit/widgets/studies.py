@@ -15,16 +15,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from labkit import model
-from labkit.figures import Edge, heatmap, hump, margins, plot, rates
-from labkit.figures.grids import Counted, Expected, GridLike
-from labkit.figures.heatmap import HEIGHT
-from labkit.figures.heatmap import told as told_map
-from labkit.figures.hump import rate as per_second
-from labkit.figures.hump import told as told_hump
-from labkit.figures.mapview import rule
-from labkit.figures.margins import told as told_margins
-from labkit.figures.rates import told as told_rates
-from labkit.figures.scales import percent
+from labkit.figures import Edge, heatmap, hump, margins, rates
+from labkit.figures.plots import axes
+from labkit.figures.plots.grids import Counted, Expected, GridLike
+from labkit.figures.plots.heatmap import HEIGHT
+from labkit.figures.plots.heatmap import told as told_map
+from labkit.figures.plots.hump import rate as per_second
+from labkit.figures.plots.hump import told as told_hump
+from labkit.figures.plots.map_view import rule
+from labkit.figures.plots.margins import told as told_margins
+from labkit.figures.plots.rates import told as told_rates
+from labkit.figures.plots.scales import percent
 from labkit.lab import Run
 from labkit.model import Grid
 from labkit.records.counts import Curve, RatePoint, RateSeries
@@ -291,7 +292,7 @@ class _Curves(Study):
 
     def height(self, scenarios: Sequence[Scenario]) -> float:
         """Always the same."""
-        return plot.HEIGHT
+        return axes.HEIGHT
 
     def stops(self, scenario: Scenario, count: int) -> tuple[float, ...]:
         """Where the theory is asked."""
@@ -493,7 +494,7 @@ class Margins(Study):
 
     def height(self, scenarios: Sequence[Scenario]) -> float:
         """Always the same."""
-        return plot.HEIGHT
+        return axes.HEIGHT
 
     def glance(self, scenario: Scenario) -> Scenario:
         """The settings say it all."""

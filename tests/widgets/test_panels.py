@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 import labkit
 from labkit import figures
-from labkit.figures.sheet import Sheet
+from labkit.figures.paper.sheet import Sheet
 from labkit.lessons.start import failing_chain
 from labkit.settings import Scenario, SettingsError
 from labkit.widgets.model import (

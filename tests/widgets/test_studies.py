@@ -10,8 +10,8 @@ import pytest
 from figures.gallery import crowded
 
 import labkit
-from labkit.figures.grids import Expected
-from labkit.figures.sheet import Sheet
+from labkit.figures.paper.sheet import Sheet
+from labkit.figures.plots.grids import Expected
 from labkit.settings import Hop, Link, Pool, Scenario, Server, SettingsError, Traffic
 from labkit.theory import predicted
 from labkit.widgets.budget import affordable
