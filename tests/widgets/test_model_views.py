@@ -16,11 +16,11 @@ from labkit.settings import Hop, Link, Pool, Scenario, Server, SettingsError, Tr
 from labkit.theory import predicted
 from labkit.widgets.budget import affordable
 from labkit.widgets.model import PanelModel, Shown
-from labkit.widgets.studies import (
-    GLANCE,
+from labkit.widgets.model_views import (
+    PREVIEW,
     HeatMap,
+    ModelView,
     Rates,
-    Study,
     edge_of,
     first_order,
 )
@@ -49,10 +49,10 @@ def scenario(**traffic: object) -> Scenario:
 def small(picture: str, start: Scenario | None = None) -> PanelModel:
     """A panel whose full picture takes a moment only."""
     model = PanelModel(start or scenario(), KNOBS[picture], picture)
-    if isinstance(model.subject, Study):
-        model.subject.wholes = ((8, 300),)
-    if isinstance(model.subject, HeatMap):
-        model.subject.parts = 2
+    if isinstance(model.view, ModelView):
+        model.view.full_sizes = ((8, 300),)
+    if isinstance(model.view, HeatMap):
+        model.view.parts = 2
     return model
 
 
@@ -70,9 +70,9 @@ def test_no_two_texts_touch_at_any_end_of_any_slider(picture: str) -> None:
     for stops in itertools.product(*(knob.ends for knob in model.knobs)):
         for path, stop in zip(KNOBS[picture], stops, strict=True):
             model.set(path, stop)
-        glance = sheet(model.glance())
-        assert glance.paper == first.paper
-        assert crowded(glance) == []
+        preview = sheet(model.preview())
+        assert preview.paper == first.paper
+        assert crowded(preview) == []
 
 
 @pytest.mark.parametrize("picture", ["heatmap", "rates", "hump"])
@@ -89,9 +89,9 @@ def test_the_picture_in_full_is_as_roomy_at_the_ends(picture: str) -> None:
 
 def test_a_glance_at_the_map_asks_the_theory() -> None:
     model = small("heatmap")
-    counts = model.glance().counts
+    counts = model.preview().counts
     assert isinstance(counts, Expected) and counts.share.shape == (20, 20)
-    assert GLANCE in _words(model)
+    assert PREVIEW in _words(model)
 
 
 def test_the_first_order_is_near_enough_to_the_whole_theory() -> None:
@@ -100,11 +100,11 @@ def test_the_first_order_is_near_enough_to_the_whole_theory() -> None:
 
 
 def test_the_map_in_full_counts_what_the_glance_expects() -> None:
-    subject = HeatMap(scenario(rate=0.5), KNOBS["heatmap"])
-    subject.wholes = ((20, 2000),)
+    view = HeatMap(scenario(rate=0.5), KNOBS["heatmap"])
+    view.full_sizes = ((20, 2000),)
     start = scenario(rate=0.5).replace(DELAY, 0.1)
-    expected = subject.glance(start).share * 2000
-    *_, counted = subject.look(start)
+    expected = view.preview(start).share * 2000
+    *_, counted = view.refine(start)
     assert counted is not None
     assert (counted.share[expected == 0.0] == 0.0).all()
     total, wanted = (counted.share * 2000).sum(), expected.sum()
@@ -116,20 +116,20 @@ def test_the_reader_moves_over_a_map_that_lies_still() -> None:
     counts = model.redraw().counts
     model.set(POOL, 4.0)
     model.set(SERVER, 8.0)
-    assert model.glance().counts is counts
+    assert model.preview().counts is counts
     assert any("; safe by 3.99 s" in word for word in _words(model))
     model.set(DELAY, 0.05)
-    assert model.glance().counts is not counts
+    assert model.preview().counts is not counts
 
 
 def test_the_work_on_a_map_is_done_bit_by_bit() -> None:
-    looks = list(small("heatmap").look())
-    assert looks[:-1] == [None, None] and looks[-1] is not None
+    refinements = list(small("heatmap").refine())
+    assert refinements[:-1] == [None, None] and refinements[-1] is not None
 
 
 def test_where_theory_is_silent_a_glance_counts_some_requests() -> None:
     burst = small("heatmap", scenario(burst=2))
-    assert burst.glance().counts.requests.max() == HeatMap.glances[-1][1]
+    assert burst.preview().counts.requests.max() == HeatMap.preview_sizes[-1][1]
 
 
 def test_the_scenario_decides_how_many_requests_a_picture_can_afford() -> None:
@@ -147,7 +147,7 @@ def test_the_scenario_decides_how_many_requests_a_picture_can_afford() -> None:
 
 def test_the_curve_has_its_step_where_the_timer_becomes_safe() -> None:
     model = small("rates")
-    [line] = model.glance().counts.theory
+    [line] = model.preview().counts.theory
     failing = [x for x, y in zip(line.xs, line.ys, strict=True) if y > 0.0]
     assert math.isclose(min(failing), 4.99, rel_tol=1e-6)
     assert "C = T − RTT = 4.99 s" in _words(model)
@@ -197,12 +197,12 @@ def test_where_both_refuse_there_is_one_sentence() -> None:
 
 
 def test_a_live_run_is_over_in_a_minute() -> None:
-    subject = Rates(scenario(), KNOBS["rates"])
-    part = subject.live_part(scenario(requests=100_000))
+    view = Rates(scenario(), KNOBS["rates"])
+    part = view.live_part(scenario(requests=100_000))
     assert part.traffic.requests == 12
-    assert math.isclose(subject.seconds(part, None), 60.0)
+    assert math.isclose(view.seconds(part, None), 60.0)
     gaps = scenario(arrivals="gaps", gaps=(1.0, 5.0), requests=1000)
-    assert subject.live_part(gaps).traffic.requests == 20
+    assert view.live_part(gaps).traffic.requests == 20
 
 
 def test_a_live_run_becomes_a_dot_where_the_reader_is() -> None:
@@ -211,7 +211,7 @@ def test_a_live_run_becomes_a_dot_where_the_reader_is() -> None:
     live = labkit.run(scenario(), progress=False)  # any run will do
     model.draw(live, shown)
     assert "live, n = 50" in _words(model)
-    told = model.subject.compared(model.scenario, shown.counts, live)
+    told = model.view.compared(model.scenario, shown.counts, live)
     assert "of 50 requests failed" in told and "expected 0.073 %: they agree" in told
 
 
@@ -220,7 +220,7 @@ def test_a_picture_of_many_runs_has_no_single_run() -> None:
         _ = small("margins").redraw().run
 
 
-# -- the skin ------------------------------------------------------------------------
+# -- the panel ------------------------------------------------------------------------
 
 
 def test_a_slider_shows_a_glance_first_and_the_whole_when_it_rests() -> None:
@@ -231,23 +231,23 @@ def test_a_slider_shows_a_glance_first_and_the_whole_when_it_rests() -> None:
         panel._show = lambda shown: seen.append(_kind(shown)) or show(shown)  # type: ignore[func-returns-value, method-assign]
         for value in (0.3, 0.5, 2.0):
             panel._sliders[RATE].value = value
-        while panel._looking is None:
+        while panel._refining is None:
             await asyncio.sleep(0.001)
-        await panel._looking
+        await panel._refining
         panel.close()
         return seen
 
-    assert asyncio.run(main()) == ["glance", "whole"]
+    assert asyncio.run(main()) == ["preview", "whole"]
 
 
 def _kind(shown: object) -> str:
-    return "whole" if shown.counts.model else "glance"  # type: ignore[attr-defined]
+    return "whole" if shown.counts.model else "preview"  # type: ignore[attr-defined]
 
 
 def test_a_rate_has_stops_on_both_sides_and_says_its_unit() -> None:
     knob = small("hump").knobs[0]
     assert knob.ends == (0.002, 4.0) and {0.1, 0.2, 0.5, 1.0} <= set(knob.values)
-    assert knob.told(0.5) == "0.5/s"
+    assert knob.written(0.5) == "0.5/s"
 
 
 def test_a_picture_that_cannot_live_has_no_button_for_it() -> None:

@@ -1,4 +1,4 @@
-"""A panel without its skin: knobs, stops, pictures, sentences."""
+"""What a panel knows, without widgets: knobs, stops, pictures, sentences."""
 
 import math
 import struct
@@ -59,8 +59,8 @@ def test_sliders_stop_where_people_set_timers_and_say_so() -> None:
     knob = default_panel().knobs[1]
     assert {1.0, 2.5, 5.0, 60.0} <= set(knob.values)
     assert list(knob.values) == sorted(knob.values)
-    assert knob.told(5.0) == "5 s" and knob.told(0.02) == "20 ms"
-    assert knob.told(math.inf) == "no limit"
+    assert knob.written(5.0) == "5 s" and knob.told(0.02) == "20 ms"
+    assert knob.written(math.inf) == "no limit"
     assert knob.label == "upstream: idle timeout"
     assert knob.nearest(4.9) == 5.0
 
@@ -68,7 +68,7 @@ def test_sliders_stop_where_people_set_timers_and_say_so() -> None:
 def test_a_rate_has_stops_on_both_sides() -> None:
     [knob] = PanelModel(failing_chain(), ("traffic.rate",)).knobs
     assert knob.ends[0] < knob.start / 10 and knob.ends[1] > 10 * knob.start
-    assert knob.told(0.2) == "0.2/s"
+    assert knob.written(0.2) == "0.2/s"
 
 
 def test_a_preset_starts_from_the_start() -> None:

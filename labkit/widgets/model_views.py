@@ -19,12 +19,12 @@ from labkit.figures import Edge, heatmap, hump, margins, rates
 from labkit.figures.plots import axes
 from labkit.figures.plots.grids import Counted, Expected, GridLike
 from labkit.figures.plots.heatmap import HEIGHT
-from labkit.figures.plots.heatmap import told as told_map
+from labkit.figures.plots.heatmap import told as map_alt_text
 from labkit.figures.plots.hump import rate as per_second
-from labkit.figures.plots.hump import told as told_hump
+from labkit.figures.plots.hump import told as hump_alt_text
 from labkit.figures.plots.map_view import rule
-from labkit.figures.plots.margins import told as told_margins
-from labkit.figures.plots.rates import told as told_rates
+from labkit.figures.plots.margins import told as margins_alt_text
+from labkit.figures.plots.rates import told as rates_alt_text
 from labkit.figures.plots.scales import percent
 from labkit.lab import Run
 from labkit.model import Grid
@@ -43,7 +43,7 @@ from labkit.theory import (
 from labkit.theory.retries import rescued
 from labkit.theory.unsupported import refuse
 from labkit.widgets.budget import Size, affordable
-from labkit.widgets.pictures import Subject
+from labkit.widgets.pictures import View
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,7 +54,7 @@ POOL, SERVER, RATE = "pool.idle_timeout", "server.idle_timeout", "traffic.rate"
 _REACH, _UPWARDS = 10.0, 4.0
 _RARER, _OFTENER = 100.0, 25.0
 _SEEN = 0.05  # bounds closer than this are one line on paper
-GLANCE = "theory to the first order"
+PREVIEW = "theory to the first order"
 # Seconds that a slider waits, and a reader.
 _AT_ONCE, _AT_REST = 0.1, 2.0
 _LARGE_PARTS = 4
@@ -105,7 +105,7 @@ def _gap(scenario: Scenario) -> float:
     return 1.0 / traffic.rate
 
 
-class Study:
+class ModelView:
     """What all of them do alike."""
 
     lives = True
@@ -144,7 +144,7 @@ def first_order(scenario: Scenario) -> float:
     """The share of Poisson requests that meet a window of some hop and are lost.
 
     A hundred times faster than ``predicted``, for it takes no notice of what requests
-    that overlap change: near enough for a glance.
+    that overlap change: near enough for a preview.
     """
     rate, kept = scenario.traffic.rate, 1.0
     for index in range(len(scenario.hops)):
@@ -176,13 +176,13 @@ def expectation(scenario: Scenario) -> float | None:
 # -- the heat map --------------------------------------------------------------------
 
 
-class HeatMap(Study):
+class HeatMap(ModelView):
     """The pool's idle timeout of one hop against the server's."""
 
-    # Cells along a side and requests in each: of a glance where there is no formula,
+    # Cells along a side and requests in each: of a preview where there is no formula,
     # and of the whole.
-    glances: Sequence[Size] = ((20, 500), (12, 100), (6, 100))
-    wholes: Sequence[Size] = ((60, 10_000), (40, 1_000), (20, 400), (12, 300))
+    preview_sizes: Sequence[Size] = ((20, 500), (12, 100), (6, 100))
+    full_sizes: Sequence[Size] = ((60, 10_000), (40, 1_000), (20, 400), (12, 300))
     parts = 20
 
     def __init__(self, scenario: Scenario, paths: Sequence[str]) -> None:
@@ -205,7 +205,7 @@ class HeatMap(Study):
             scenario = turned(scenario, path, 1.0)
         return scenario
 
-    def glance(self, scenario: Scenario) -> GridLike:
+    def preview(self, scenario: Scenario) -> GridLike:
         """What the theory says of every cell, or a few requests where it is silent.
 
         A map that was drawn in full is taken again as long as only the reader moves.
@@ -214,19 +214,19 @@ class HeatMap(Study):
             return self._drawn[1]
         if _has_a_formula(scenario):
             return _expected(scenario, self._axes(20))
-        count, requests = affordable(scenario, self._axes, self.glances, _AT_ONCE)
+        count, requests = affordable(scenario, self._axes, self.preview_sizes, _AT_ONCE)
         return model.grid(scenario, self._axes(count), requests)
 
-    def look(self, scenario: Scenario) -> Iterator[GridLike | None]:
+    def refine(self, scenario: Scenario) -> Iterator[GridLike | None]:
         """The model's counts, a few rows of the map at a time."""
         place = self._place(scenario)
         if self._drawn is not None and self._drawn[0] == place:
             return
         up, right = self.paths
-        count, requests = affordable(scenario, self._axes, self.wholes, _AT_REST)
+        count, requests = affordable(scenario, self._axes, self.full_sizes, _AT_REST)
         values = steps(*self._range, count)
         # What goes step by step is cheaper in large parts.
-        is_quick = (count, requests) == self.wholes[0]
+        is_quick = (count, requests) == self.full_sizes[0]
         rows = max(1, count // (self.parts if is_quick else _LARGE_PARTS))
         parts: list[Grid] = []
         for start in range(0, count, rows):
@@ -245,11 +245,11 @@ class HeatMap(Study):
         """The map with the reader on it."""
         by = f"{int(counts.requests.max()):,} requests a point"
         if not counts.requests.any():
-            by = GLANCE
+            by = PREVIEW
         told = facts(scenario, self._hop, by)
         share = expectation(scenario)
         heatmap(counts, ax, scenario=scenario, share=share, facts=told)
-        return told_map(counts, scenario, share)
+        return map_alt_text(counts, scenario, share)
 
 
 def _stacked(parts: Sequence[Grid], values: tuple[float, ...]) -> Counted:
@@ -278,13 +278,13 @@ class Along:
     silence: str = ""
 
 
-class _Curves(Study):
+class _Curves(ModelView):
     """Theory and model along a knob."""
 
     lines = 45
     # Points along the knob and requests at each.
-    glances: Sequence[Size] = ((21, 500), (12, 100))
-    wholes: Sequence[Size] = ((21, 100_000), (21, 20_000), (21, 5_000), (12, 2_000))
+    preview_sizes: Sequence[Size] = ((21, 500), (12, 100))
+    full_sizes: Sequence[Size] = ((21, 100_000), (21, 20_000), (21, 5_000), (12, 2_000))
 
     def __init__(self, path: str, span: tuple[float, float]) -> None:
         self.path = path
@@ -298,20 +298,20 @@ class _Curves(Study):
         """Where the theory is asked."""
         return steps(*self._span, count)
 
-    def glance(self, scenario: Scenario) -> Along:
+    def preview(self, scenario: Scenario) -> Along:
         """The theory in coarse steps; a few requests where it is silent."""
         if _has_a_formula(scenario):
             at = self.stops(scenario, self.lines)
             ys = tuple(first_order(turned(scenario, self.path, x)) for x in at)
-            return Along((Curve("theory", tuple(at), ys),), (), GLANCE)
-        return Along((), (self._counts(scenario, self.glances, _AT_ONCE),))
+            return Along((Curve("theory", tuple(at), ys),), (), PREVIEW)
+        return Along((), (self._counts(scenario, self.preview_sizes, _AT_ONCE),))
 
-    def look(self, scenario: Scenario) -> Iterator[Along | None]:
+    def refine(self, scenario: Scenario) -> Iterator[Along | None]:
         """The theory in fine steps, and the model's counts."""
         theory, silence = _lines(scenario, self.path, self.stops(scenario, self.lines))
         yield None
         try:
-            counted = self._counts(scenario, self.wholes, _AT_REST)
+            counted = self._counts(scenario, self.full_sizes, _AT_REST)
             yield Along(theory, (counted,), silence)
         except SettingsError as error:
             if not theory:
@@ -402,7 +402,7 @@ class Rates(_Curves):
             here=self.here(scenario),
             facts=facts(scenario, self._hop, counts.silence or "theory and model"),
         )
-        return told_rates(found, counts.theory, edge, timer)
+        return rates_alt_text(found, counts.theory, edge, timer)
 
 
 def _timer(scenario: Scenario, path: str) -> str:
@@ -465,7 +465,7 @@ class Hump(_Curves):
             here=self.here(scenario),
             facts=_hump_facts(scenario, self._hop, counts.silence),
         )
-        return told_hump(found, counts.theory, window)
+        return hump_alt_text(found, counts.theory, window)
 
 
 def _hump_facts(scenario: Scenario, hop: int, silence: str) -> str:
@@ -484,7 +484,7 @@ def _hump_facts(scenario: Scenario, hop: int, silence: str) -> str:
 # -- margins -------------------------------------------------------------------------
 
 
-class Margins(Study):
+class Margins(ModelView):
     """The margin of a hop against its server's tick: nothing is counted."""
 
     lives = False
@@ -496,11 +496,11 @@ class Margins(Study):
         """Always the same."""
         return axes.HEIGHT
 
-    def glance(self, scenario: Scenario) -> Scenario:
+    def preview(self, scenario: Scenario) -> Scenario:
         """The settings say it all."""
         return scenario
 
-    def look(self, scenario: Scenario) -> Iterator[Scenario]:
+    def refine(self, scenario: Scenario) -> Iterator[Scenario]:
         """There is nothing finer."""
         return iter(())
 
@@ -509,11 +509,11 @@ class Margins(Study):
     ) -> str:
         """The margin of this hop."""
         margins(scenario.hops[self._hop], ax=ax)
-        return told_margins(scenario.hops[self._hop])
+        return margins_alt_text(scenario.hops[self._hop])
 
 
-Maker = Callable[[Scenario, Sequence[str]], Subject]
-STUDIES: Mapping[str, Maker] = {
+Maker = Callable[[Scenario, Sequence[str]], View]
+MODEL_VIEWS: Mapping[str, Maker] = {
     "heatmap": HeatMap,
     "rates": Rates,
     "hump": Hump,

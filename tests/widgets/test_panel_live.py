@@ -34,8 +34,8 @@ def test_a_slider_that_is_dragged_draws_the_newest_value_only() -> None:
     async def main() -> tuple[int, float]:
         panel = labkit.panel(failing_chain(), *DEFAULT_PATHS)
         drawn = []
-        glance = panel.model.glance
-        panel.model.glance = lambda: drawn.append(1) or glance()  # type: ignore[func-returns-value]
+        preview = panel.model.preview
+        panel.model.preview = lambda: drawn.append(1) or preview()  # type: ignore[func-returns-value]
         slider = panel._sliders["hop.1.server.idle_timeout"]
         for value in (4.0, 3.0, 2.0, 8.0):
             slider.value = value

@@ -1,4 +1,4 @@
-"""The skin of a panel: sliders, presets, the picture, and a button for real sockets."""
+"""The panel as widgets: sliders, presets, the picture, a button for real sockets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from labkit.figures.paper.style import MM_PER_INCH
 from labkit.lab import arun
 from labkit.settings import Scenario, SettingsError
 from labkit.widgets.model import PanelModel, Shown, Slider
-from labkit.widgets.pictures import Picture, Subject
+from labkit.widgets.pictures import Picture, View
 
 # A slider sends a message for every step. Those that come while a picture is
 # drawn wait in line; so short a pause lets them all in, and the last one counts.
@@ -46,7 +46,7 @@ _open: WeakSet[Panel] = WeakSet()
 def panel(
     scenario: Scenario,
     *knobs: str,
-    picture: str | Picture | Subject = "sequence",
+    picture: str | Picture | View = "sequence",
     presets: Mapping[str, Mapping[str, Any]] | None = None,
     labels: Mapping[str, str] | None = None,
 ) -> Panel:
@@ -72,7 +72,7 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
         _open.add(self)
         self.model = model
         self._task: asyncio.Task[None] | None = None
-        self._looking: asyncio.Task[None] | None = None
+        self._refining: asyncio.Task[None] | None = None
         self._scheduled = False
         self._quiet = False
         self._names = f"{max(map(_pixels, (k.label for k in model.knobs))):.0f}px"
@@ -83,7 +83,7 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
         self._live_told = ipywidgets.HTML()
         self._make_buttons()
         self._shown = self._redraw()
-        self._run.disabled = not model.subject.lives
+        self._run.disabled = not model.view.lives
         rows = [ipywidgets.HTML(_STYLE, layout={"display": "none"}), *self._rows()]
         super().__init__(rows, layout={"width": "100%", "max_width": "720px"})
         self.add_class("labkit-panel")
@@ -175,7 +175,7 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
 
     def _soon(self) -> None:
         """Draw once the messages that are waiting have been taken in."""
-        self._stop_looking()
+        self._stop_refining()
         if self._scheduled:
             return
         try:
@@ -184,29 +184,29 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
             self._redraw()
             return
         self._scheduled = True
-        loop.call_later(_SETTLE, self._glance)
+        loop.call_later(_SETTLE, self._preview)
 
-    def _glance(self) -> None:
+    def _preview(self) -> None:
         """What is known at once; the rest when the slider rests."""
         self._scheduled = False
-        if self._draw(self.model.glance) is not None:
-            self._stop_looking()
-            self._looking = asyncio.get_running_loop().create_task(self._look())
+        if self._draw(self.model.preview) is not None:
+            self._stop_refining()
+            self._refining = asyncio.get_running_loop().create_task(self._refine())
 
-    async def _look(self) -> None:
+    async def _refine(self) -> None:
         await asyncio.sleep(_REST)
         try:
-            for shown in self.model.look():
+            for shown in self.model.refine():
                 if shown is not None:
                     self._show(shown)
                 await asyncio.sleep(_BREATH)
         except Exception as error:
             self._complain(str(error) or type(error).__name__)
 
-    def _stop_looking(self) -> None:
-        if self._looking is not None:
-            self._looking.cancel()
-            self._looking = None
+    def _stop_refining(self) -> None:
+        if self._refining is not None:
+            self._refining.cancel()
+            self._refining = None
 
     def _redraw(self) -> Shown | None:
         return self._draw(self.model.redraw)
@@ -236,7 +236,7 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
     def _start_live(self) -> None:
         """Run the same setting on real sockets, in the kernel's own loop."""
         self.cancel()
-        self._stop_looking()
+        self._stop_refining()
         self._task = asyncio.get_running_loop().create_task(self._live())
 
     def cancel(self) -> None:
@@ -249,16 +249,16 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
         model, start = self.model, self.model.scenario
         beside = self._shown
         if beside is None or beside.scenario != start:
-            beside = model.glance()
-        subject = model.subject
-        part = subject.live_part(start)
+            beside = model.preview()
+        view = model.view
+        part = view.live_part(start)
         self._busy(True)
-        ticking = asyncio.create_task(self._tick(subject.seconds(part, beside.counts)))
+        ticking = asyncio.create_task(self._tick(view.seconds(part, beside.counts)))
         try:
             done = await arun(part, engine="live", progress=False, trace=True)
             if model.scenario == start:
                 self._show(model.draw(done, beside))
-            told = subject.compared(start, beside.counts, done)
+            told = view.compared(start, beside.counts, done)
             self._live_told.value = _line(told)
         except asyncio.CancelledError:
             self._live_told.value = _line("The live run was cancelled.")
@@ -270,7 +270,7 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
             self._busy(False)
 
     def _busy(self, busy: bool) -> None:
-        self._run.disabled = busy or not self.model.subject.lives
+        self._run.disabled = busy or not self.model.view.lives
         self._cancel.disabled = not busy
         self._progress.value = 0.0
         self._progress.layout.visibility = "visible" if busy else "hidden"
@@ -287,7 +287,7 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
     def close(self) -> None:
         """Take the panel away and end what it started."""
         self.cancel()
-        self._stop_looking()
+        self._stop_refining()
         super().close()
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
