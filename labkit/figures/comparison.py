@@ -21,8 +21,9 @@ from labkit.figures.style import (
     WINDOW,
 )
 from labkit.figures.textsize import FAMILY
-from labkit.records.estimate import Estimate, percent
+from labkit.records.estimate import Estimate
 from labkit.theory import duration
+from labkit.theory.text import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
