@@ -13,10 +13,10 @@ from labkit.experiments.comparison.columns import CHAIN, chains, column, side_by
 from labkit.experiments.lateness import lateness, tolerance
 from labkit.figures.plots.comparison import told
 from labkit.lab import run
-from labkit.records.estimate import percent
 from labkit.resources import data
 from labkit.settings import Event, LabSettings
 from labkit.theory import predicted
+from labkit.theory.text import percent
 
 FAST = Scenario(
     name="fast",

@@ -42,6 +42,7 @@ from labkit.theory import (
 )
 from labkit.theory.retries import rescued
 from labkit.theory.unsupported import refuse
+from labkit.theory.window import goodbye, patience
 from labkit.widgets.budget import Size, affordable
 from labkit.widgets.pictures import View
 
@@ -90,7 +91,7 @@ def facts(scenario: Scenario, hop: int, words: str) -> str:
     round_trip = duration(2.0 * ends.link.delay)
     near, far = scenario.parties[hop : hop + 2]
     told = [f"{near} → {far}", f"RTT {round_trip}"]
-    if ends.server.drain_timeout:
+    if goodbye(ends.server).drain:
         told.append(f"D = {duration(ends.server.drain_timeout)}")
     if traffic.arrivals != "gaps":
         told.append(f"{traffic.arrivals}, {per_second(traffic.rate)}")
@@ -473,7 +474,7 @@ def _hump_facts(scenario: Scenario, hop: int, silence: str) -> str:
     near, far = scenario.parties[hop : hop + 2]
     told = [
         f"{near} → {far}",
-        f"C = {duration(ends.pool.idle_timeout)}",
+        f"C = {duration(patience(ends))}",
         f"T = {duration(ends.server.idle_timeout)}",
         f"RTT {duration(2.0 * ends.link.delay)}",
         silence or "theory and model",

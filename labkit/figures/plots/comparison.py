@@ -22,8 +22,9 @@ from labkit.figures.paper.style import (
     WINDOW,
 )
 from labkit.figures.plots import shares
-from labkit.records.estimate import Estimate, percent
+from labkit.records.estimate import Estimate
 from labkit.theory import duration
+from labkit.theory.text import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
