@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import labkit
-from labkit.cli.main import main
+from labkit.cli import main
 from labkit.reference.errors import Explanation, explain
 from labkit.reference.errors.envoy_words import FLAGS, LONG_NAMES
 from labkit.reference.errors.explanation import VERDICTS
@@ -305,7 +305,7 @@ def test_json_of_unknown_words_has_the_same_keys(
 ) -> None:
     _, known, _ = told_by(capsys, "--json", "503 UC")
     status, out, _ = told_by(capsys, "--json", "flux", "capacitor")
-    assert status == 0 and json.loads(out)["verdict"] == "unknown"
+    assert status == 1 and json.loads(out)["verdict"] == "unknown"
     assert json.loads(out).keys() == json.loads(known).keys()
 
 
