@@ -144,7 +144,8 @@ class Origin:
         self, request: web.BaseRequest, context: RequestContext
     ) -> web.StreamResponse:
         response = await self._serve(request, context)
-        await context.begin(request, response)
+        context.set_headers(response)
+        await response.prepare(request)
         await response.write_eof()
         context.connection.transport.write_eof()
         return response

@@ -106,7 +106,8 @@ class Proxy:
             status=incoming.status, reason=incoming.reason, headers=passed
         )
         try:
-            await context.begin(request, response)
+            context.set_headers(response)
+            await response.prepare(request)
             async for chunk in incoming.chunks():
                 await response.write(chunk)
             await response.write_eof()

@@ -309,8 +309,8 @@ class ConnectionManager(asyncio.Protocol):
         if self._body is not None:
             # What is left of the request would be taken for the next one (C32).
             reply.force_close()
-        elif lifecycle.is_last(reply):
-            pass
+        elif lifecycle.is_last:
+            lifecycle.end_with(reply)
         elif lifecycle.state in SAYS_CLOSE:
             reply.announces_close()
         elif lifecycle.leaves is not None and lifecycle.leaves():

@@ -87,7 +87,8 @@ class EnvoyProxy(Proxy):
         if incoming.complete is not None:
             return reply
         try:
-            await context.begin(request, reply)
+            context.set_headers(reply)
+            await reply.prepare(request)
             async for chunk in incoming.chunks():
                 await reply.write(chunk)
             await reply.write_eof()

@@ -122,6 +122,18 @@ class Manager(Protocol):
 Act = Callable[["ConnectionLifecycle", str], None]
 
 
+def _in_one(acts: list[Act]) -> Act | None:
+    """One call, or none, for what is done once per signal."""
+    if len(acts) < 2:
+        return acts[0] if acts else None
+
+    def act(lifecycle: ConnectionLifecycle, why: str) -> None:
+        for each in acts:
+            each(lifecycle, why)
+
+    return act
+
+
 class LifecyclePolicy:
     """How one kind of server ends its connections.
 
@@ -141,7 +153,7 @@ class LifecyclePolicy:
         self.await_first = await_first
         self.steps = {
             state: {
-                signal: (target, tuple(does[action] for action in actions))
+                signal: (target, _in_one([does[action] for action in actions]))
                 for signal in OUTSIDE.union(row)
                 for target, actions in [after(state, signal, table)]
             }
@@ -161,17 +173,20 @@ class ConnectionLifecycle(asyncio.Protocol):
         "_client_stays",
         "_drained_timer",
         "_head_timer",
+        "_hears",
         "_idle_since",
         "_idle_timer",
         "_inner",
+        "_last_from",
+        "_lasts",
         "_leaves_after",
         "_life_timer",
         "_loop",
-        "_old_from",
         "_opened",
         "_owner",
         "_policy",
         "_requests",
+        "_stays",
         "_steps",
         "_why",
         "began",
@@ -201,11 +216,12 @@ class ConnectionLifecycle(asyncio.Protocol):
         self._owner = owner
         self._policy = policy
         self._steps = policy.steps
+        self._hears = policy.hears
         self._loop = asyncio.get_running_loop()
         self._opened = self._idle_since = self._loop.time()
         self._requests = 0
-        self._old_from = math.inf
-        self._client_stays = True
+        self._lasts = self._last_from = math.inf
+        self._client_stays = self._stays = True
         self._leaves_after: float | None = None
         self._why = ""
         self._idle_timer: asyncio.TimerHandle | None = None
@@ -219,11 +235,11 @@ class ConnectionLifecycle(asyncio.Protocol):
 
     def tell(self, signal: Signal, why: str = "") -> None:
         """What happened, and, where that may end the connection, why."""
-        row = self._steps[self.state]
-        if signal not in row:
-            raise impossible(self.state, signal, row)
-        self.state, acts = row[signal]
-        for act in acts:
+        try:
+            self.state, act = self._steps[self.state][signal]
+        except KeyError:
+            raise impossible(self.state, signal, self._steps[self.state]) from None
+        if act is not None:
             act(self, why)
 
     @property
@@ -241,7 +257,7 @@ class ConnectionLifecycle(asyncio.Protocol):
         self.rearm()
 
     def data_received(self, data: bytes) -> None:
-        if self.state in self._policy.hears:
+        if self.state in self._hears:
             self.tell(BYTES)
         self._inner.data_received(data)
 
@@ -274,7 +290,8 @@ class ConnectionLifecycle(asyncio.Protocol):
         self.began = self._loop.time()
         self._client_stays = client_stays
         self._requests += 1
-        self._stop_head_timer()
+        if self._head_timer is not None:
+            self._stop_head_timer()
         if self.manager is not None:
             self.manager.request_started()
 
@@ -304,46 +321,33 @@ class ConnectionLifecycle(asyncio.Protocol):
 
     def set_connection_headers(self, response: web.StreamResponse) -> None:
         """Give a response the connection headers that its moment demands."""
-        if self.is_last(response):
-            return
-        if self.state in SAYS_CLOSE:
+        if self._requests >= self._last_from:
+            self.end_with(response)
+        elif self.state in SAYS_CLOSE:
             # By hand: aiohttp then leaves the connection open, as Envoy does.
             response.headers["Connection"] = "close"
         elif self.leaves is not None and self.leaves():
             response.force_close()
-        elif self._client_stays:
-            self._say_it_stays(response)
-
-    def _say_it_stays(self, response: web.StreamResponse) -> None:
-        """For a server that hints at its timeout, or tells what goes without saying."""
-        settings = self.settings
-        if settings.hint:
-            seconds = int(min(settings.idle_timeout, 10**9))
+        elif self._stays and self._client_stays:
             response.headers["Connection"] = "keep-alive"
-            response.headers["Keep-Alive"] = f"timeout={seconds}"
-        elif settings.personality in SAYS_KEEP_ALIVE:
-            response.headers["Connection"] = "keep-alive"
+            if self.settings.hint:
+                response.headers["Keep-Alive"] = self._hint()
 
-    def is_last(self, response: web.StreamResponse) -> bool:
-        """May no request follow? Then the connection ends with this response."""
-        why = self._why_last()
-        if why:
-            if self.settings.announce:
-                response.force_close()
-            self._why = why
-            self.tell(FINAL)
-        return bool(why)
+    def _hint(self) -> str:
+        return f"timeout={int(min(self.settings.idle_timeout, 10**9))}"
 
-    def _why_last(self) -> str:
-        settings = self.settings
-        if self._requests >= settings.max_requests_per_connection:
-            return "max requests"
-        if settings.http1_safe_max_connection_duration:
-            is_old = self._requests >= self._old_from
-        else:
-            limit = self._opened + settings.max_connection_duration
-            is_old = self._loop.time() >= limit and not self._drains()
-        return "max connection duration" if is_old else ""
+    @property
+    def is_last(self) -> bool:
+        """May no request follow the present one?"""
+        return self._requests >= self._last_from
+
+    def end_with(self, response: web.StreamResponse) -> None:
+        """The connection ends with this response."""
+        if self.settings.announce:
+            response.force_close()
+        is_full = self._requests >= self.settings.max_requests_per_connection
+        self._why = "max requests" if is_full else "max connection duration"
+        self.tell(FINAL)
 
     # -- what ends it --------------------------------------------------------------
 
@@ -380,8 +384,14 @@ class ConnectionLifecycle(asyncio.Protocol):
             if timer is not None:
                 timer.cancel()
         self._idle_timer = self._life_timer = None
+        settings = self.settings
+        # A hint, or what goes without saying.
+        self._stays = settings.hint or settings.personality in SAYS_KEEP_ALIVE
+        if not settings.http1_safe_max_connection_duration:
+            self._lasts = math.inf
+        self._last_from = min(settings.max_requests_per_connection, self._lasts)
         if self.state in OPEN:
-            limit = self._opened + self.settings.max_connection_duration
+            limit = self._opened + settings.max_connection_duration
             self._life_timer = self._at(limit, self._life_is_up)
         if self.state is NEW or self.state is NEW_HEAD:
             self._policy.await_first(self)
@@ -443,9 +453,16 @@ class ConnectionLifecycle(asyncio.Protocol):
         self._life_timer = None
         if self.settings.http1_safe_max_connection_duration and self._requests:
             # A request in flight is not told; the next one is.
-            self._old_from = self._requests + 1 + self._is_in_flight
-        else:
-            self.tell(self._goodbye(), "max connection duration")
+            self._grow_old_with(self._requests + 1 + self._is_in_flight)
+            return
+        if not self._drains():
+            self._grow_old_with(self._requests)
+        self.tell(self._goodbye(), "max connection duration")
+
+    def _grow_old_with(self, request: int) -> None:
+        """From this request on every response is the last one."""
+        self._lasts = request
+        self._last_from = min(self._last_from, request)
 
     @property
     def _is_in_flight(self) -> bool:

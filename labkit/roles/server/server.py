@@ -78,16 +78,13 @@ class RequestContext:
         """How long this has taken so far."""
         return int((self.server.now() - self.connection.began) * 1000 + 1e-6)
 
-    async def begin(
-        self, request: web.BaseRequest, response: web.StreamResponse
-    ) -> None:
-        """Write the head of a response, with the headers that the server adds."""
+    def set_headers(self, response: web.StreamResponse) -> None:
+        """Headers that the server adds to every response, before it is prepared."""
         if response.__class__ is Reply:
             response.set_connection_fields()
         else:
             self.server.sign(response)
             self.connection.set_connection_headers(response)
-        await response.prepare(request)
 
     def close(self, why: str, with_reset: bool = False) -> web.StreamResponse:
         """Close the connection at once; the request gets no answer."""
@@ -242,7 +239,7 @@ class HopServer:
     ) -> web.StreamResponse:
         """Answer to the last byte here, so that the lifecycle sees where it ends."""
         try:
-            if request.version < HttpVersion11 and not self._settings.accept_http_10:
+            if not self._settings.accept_http_10 and request.version < HttpVersion11:
                 response: web.StreamResponse = _upgrade_required()
             else:
                 response = await self._handler(request, context)
@@ -251,7 +248,8 @@ class HopServer:
         # A client that left: aiohttp itself notices when it comes to finish.
         try:
             if not response.prepared:
-                await context.begin(request, response)
+                context.set_headers(response)
+                await response.prepare(request)
             await response.write_eof()
         except ConnectionError:
             pass
@@ -329,22 +327,18 @@ class HopServer:
 
     def sign(self, response: web.StreamResponse) -> None:
         """Server and Date headers that are the same on every machine."""
-        if not response.prepared:
-            headers = response.headers
-            headers.setdefault("Server", SIGNATURE)
-            headers.setdefault("Date", self._date())
+        headers = response.headers
+        headers.setdefault("Server", SIGNATURE)
+        second = int(self._loop.time() - self.ledger.epoch)
+        headers.setdefault("Date", http_date(EPOCH + second))
 
     def stamp(self) -> bytes:
         """The fields ``date`` and ``server`` in Envoy's spelling."""
         second = int(self._loop.time() - self.ledger.epoch)
         if self._stamp[0] != second:
-            date = self._date().encode()
+            date = http_date(EPOCH + second).encode()
             self._stamp = (second, b"date: %s\r\nserver: envoy\r\n" % date)
         return self._stamp[1]
-
-    def _date(self) -> str:
-        """The clock of the run as a date."""
-        return http_date(EPOCH + int(self._loop.time() - self.ledger.epoch))
 
     # -- leaving -------------------------------------------------------------------
 
