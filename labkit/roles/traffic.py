@@ -211,7 +211,7 @@ class Traffic:
         number = self._ledger.send(method, self._loop.time())
         sent = Sent(self, number)
         self._under_way[sent] = None
-        sent.errand = self._router.dispatch(self._request(number, method), sent)
+        sent.upstream = self._router.dispatch(self._request(number, method), sent)
 
     def _method(self) -> str:
         methods = self._settings.methods
@@ -233,18 +233,18 @@ class Traffic:
 
 
 class Sent:
-    """A request under way, and what its errand takes for the future it resolves.
+    """A request under way, and the future that its UpstreamRequest resolves.
 
     A coroutine for each request would do the same for a task, two turns of the loop
     and their bookkeeping more; nothing here has to wait but for a body in pieces.
     """
 
-    __slots__ = ("_is_over", "_reading", "_traffic", "errand", "number")
+    __slots__ = ("_is_over", "_reading", "_traffic", "number", "upstream")
 
     def __init__(self, traffic: Traffic, number: int) -> None:
         self._traffic = traffic
         self.number = number
-        self.errand: UpstreamRequest | None = None
+        self.upstream: UpstreamRequest | None = None
         self._is_over = False
         self._reading: asyncio.Task[None] | None = None
 
@@ -293,5 +293,5 @@ class Sent:
         self._is_over = True
         if self._reading is not None:
             self._reading.cancel()
-        elif self.errand is not None:
-            self.errand.cancel()
+        elif self.upstream is not None:
+            self.upstream.cancel()

@@ -11,10 +11,10 @@ from aiohttp import HttpVersion11, web
 
 from labkit.records.ledger import REQUEST_HEADER, Ledger
 from labkit.roles.client.router import HopFailure, Incoming, Outgoing, Router
+from labkit.roles.envoy import headers
 from labkit.roles.envoy.lifecycle import EnvoyLifecycle
 from labkit.roles.envoy.request_codec import reason_of
 from labkit.roles.envoy.response import END, Reply
-from labkit.roles.http import headers
 from labkit.roles.proxy import Proxy, say_continue
 from labkit.roles.server.server import RequestContext, text_fields
 
@@ -65,7 +65,7 @@ class EnvoyProxy(Proxy):
             target=request.raw_path,
             headers=fields,
             body=body,
-            counts_down=True,
+            renew=headers.expect,
         )
 
     def _expected(self) -> float:
