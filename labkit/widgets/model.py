@@ -10,15 +10,17 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from labkit.figures import paper, png, svgpen
-from labkit.figures.draw import drawn, figure_of, sheet_of, shown_size
-from labkit.figures.sheet import Sheet
+from labkit.figures import paper, png
+from labkit.figures.paper import svg_pen
+from labkit.figures.paper.matplotlib_pen import drawn, figure_of, sheet_of, shown_size
+from labkit.figures.paper.sheet import Sheet
+from labkit.figures.paper.svg_pen import escaped
 from labkit.lab import Run
 from labkit.lessons.start import failing_chain
 from labkit.settings import Scenario, SettingsError, knob_at
 from labkit.theory import duration, ordering
-from labkit.widgets.pictures import TRACED, Laid, Picture, Subject, Traced
-from labkit.widgets.studies import STUDIES
+from labkit.widgets.model_views import MODEL_VIEWS
+from labkit.widgets.pictures import TRACED, Laid, Picture, Traced, View
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,7 +44,7 @@ class Slider:
     values: tuple[float, ...]
     start: float
 
-    def told(self, value: float) -> str:
+    def written(self, value: float) -> str:
         """A value as people write it: "5 s", "20 ms", "no limit"."""
         if math.isinf(value):
             return "no limit"
@@ -53,7 +55,7 @@ class Slider:
     @property
     def options(self) -> list[tuple[str, float]]:
         """Each stop with its text."""
-        return [(self.told(value), value) for value in self.values]
+        return [(self.written(value), value) for value in self.values]
 
     @property
     def ends(self) -> tuple[float, float]:
@@ -96,11 +98,11 @@ class Shown:
     def html(self) -> str:
         """The picture on a page, as wide as there is room, with its alt text."""
         if isinstance(self.picture, Sheet):
-            return svgpen.document(self.picture, self.picture.title, self.alt)
+            return svg_pen.document(self.picture, self.picture.title, self.alt)
         source = base64.b64encode(self.picture).decode("ascii")
         # Decoded at once: else the page would be blank for a moment.
         return (
-            f'<img style="width:100%" decoding="sync" alt="{svgpen.escaped(self.alt)}" '
+            f'<img style="width:100%" decoding="sync" alt="{escaped(self.alt)}" '
             f'src="data:image/png;base64,{source}">'
         )
 
@@ -116,14 +118,14 @@ class Shown:
 class PanelModel:
     """A scenario, up to three knobs of it, and a picture that follows them.
 
-    ``picture`` is a name, a function of a run and ``ax``, or a subject of one's own.
+    ``picture`` is a name, a function of a run and ``ax``, or a view of one's own.
     ``presets`` maps a name to settings by path; ``labels`` overrides what a knob
     is called. SettingsError for no knob, too many, or one that is no number.
     """
 
     scenario: Scenario
     paths: Sequence[str]
-    picture: str | Picture | Subject = "sequence"
+    picture: str | Picture | View = "sequence"
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
 
@@ -134,7 +136,7 @@ class PanelModel:
             )
         self._start = self.scenario
         self.knobs = [self._slider(path) for path in self.paths]
-        self.subject = self._subject()
+        self.view = self._view()
         self._paper = (WIDTH, self._height())
 
     def _height(self) -> float:
@@ -143,17 +145,17 @@ class PanelModel:
         paths = [knob.path for knob in self.knobs]
         changes = [dict(zip(paths, stops, strict=True)) for stops in corners]
         scenarios = [self.scenario.replace_all(each) for each in ({}, *changes)]
-        wanted = self.subject.height(scenarios)
+        wanted = self.view.height(scenarios)
         return max(LEAST_HEIGHT, min(wanted, MOST_HEIGHT))
 
-    def _subject(self) -> Subject:
+    def _view(self) -> View:
         if not isinstance(self.picture, str):
             return Traced(self.picture) if callable(self.picture) else self.picture
         if self.picture in TRACED:
             return TRACED[self.picture]
-        if self.picture in STUDIES:
-            return STUDIES[self.picture](self.scenario, self.paths)
-        allowed = ", ".join(f'"{name}"' for name in (*TRACED, *STUDIES))
+        if self.picture in MODEL_VIEWS:
+            return MODEL_VIEWS[self.picture](self.scenario, self.paths)
+        allowed = ", ".join(f'"{name}"' for name in (*TRACED, *MODEL_VIEWS))
         raise SettingsError(f'picture is "{self.picture}"; allowed: {allowed}')
 
     # -- knobs ----------------------------------------------------------------------
@@ -200,38 +202,38 @@ class PanelModel:
 
     # -- the picture ----------------------------------------------------------------
 
-    def glance(self) -> Shown:
+    def preview(self) -> Shown:
         """What is known at once, on the same paper: while a slider moves."""
-        return self._shown(self.subject.glance(self.scenario))
+        return self._shown(self.view.preview(self.scenario))
 
-    def look(self) -> Iterator[Shown | None]:
+    def refine(self) -> Iterator[Shown | None]:
         """The same in full: None after every bit of work, at last the picture.
 
-        Nothing at all where a glance shows everything.
+        Nothing at all where a preview shows everything.
         """
-        for counts in self.subject.look(self.scenario):
+        for counts in self.view.refine(self.scenario):
             yield None if counts is None else self._shown(counts)
 
     def redraw(self) -> Shown:
         """The picture in full, all work done at once."""
-        looks = [shown for shown in self.look() if shown is not None]
-        return looks[-1] if looks else self.glance()
+        refinements = [shown for shown in self.refine() if shown is not None]
+        return refinements[-1] if refinements else self.preview()
 
     def draw(self, live: Run, beside: Shown) -> Shown:
         """Draw a live run, alone or into the picture that is there."""
         return self._shown(beside.counts, live)
 
     def _shown(self, counts: Any, live: Run | None = None) -> Shown:
-        picture, told = self._drawn(counts, live)
-        return Shown(picture, told, self.ordering(), counts, self.scenario)
+        picture, alt_text = self._drawn(counts, live)
+        return Shown(picture, alt_text, self.ordering(), counts, self.scenario)
 
     def _drawn(self, counts: Any, live: Run | None) -> tuple[Sheet | bytes, str]:
         """The picture and its words; axes only for what asks for them."""
-        if isinstance(self.subject, Laid):
-            return self.subject.laid(counts, self._paper, live)
-        told = self.subject.draw(self.scenario, counts, self._ax, live)
+        if isinstance(self.view, Laid):
+            return self.view.laid(counts, self._paper, live)
+        alt_text = self.view.draw(self.scenario, counts, self._ax, live)
         figure = figure_of(self._ax)
-        return sheet_of(figure) or png(figure), told
+        return sheet_of(figure) or png(figure), alt_text
 
     @cached_property
     def _ax(self) -> Axes:
