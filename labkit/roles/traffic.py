@@ -144,10 +144,6 @@ class Traffic:
         if self._timer is None and self._over is not None and not self._over.done():
             self._over.set_result(None)
 
-    def broke_off(self, sent: Sent, failure: HopFailure) -> None:
-        """The body of a response ended before its time."""
-        self._ledger.give_up(sent.number, 0, failure.cause)
-
     @property
     def own_status(self) -> int | None:
         """What the owner of the first pool answers when the hop fails."""
@@ -280,9 +276,8 @@ class Sent:
         try:
             async for _ in incoming.chunks():
                 pass
-        except HopFailure as failure:
-            # The status came, the body did not: that is no answer.
-            self._traffic.broke_off(self, failure)
+        except HopFailure:
+            pass  # the status came, the body did not: the router has noted that
         except asyncio.CancelledError:
             incoming.abandon()
             raise
