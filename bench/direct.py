@@ -24,7 +24,7 @@ class DirectListening:
 
 
 class DirectNetwork:
-    """Hops without links: the server listens on ``port``, a client dials ``upstream``."""
+    """No links: the server listens on ``port``, a client dials ``upstream``."""
 
     def __init__(self, port: int, upstream: Address) -> None:
         self._port = port

@@ -14,11 +14,11 @@ from labkit.roles.client.retry import (
     backoff,
     covers_failure,
     covers_status,
-    habit_repeats,
+    habitual_wait,
 )
 from labkit.roles.client.upload import Upload
 from labkit.roles.http.message import Cause, HopFailure, Incoming, Outgoing
-from labkit.settings import Pool, Retry
+from labkit.settings import Pool
 from labkit.settings.personalities import Habit
 
 __all__ = ["HopFailure", "Incoming", "Outgoing", "Router"]
@@ -182,7 +182,8 @@ class UpstreamRequest:
         incoming.attempts = self.tries
         if incoming.status >= 400 and self._is_to_retry(incoming):
             self._connection = None
-            self._try_again()
+            policy = self._router.settings.retry
+            self._try_again(backoff(policy, self.tries, self._router.random))
             return incoming.complete == b""
         if not self.outcome.done():
             self._incoming = incoming
@@ -216,53 +217,47 @@ class UpstreamRequest:
             router.ledger.race(self.request.number, router.hop)
             failure.lost = self._reused and not failure.started
         self._reused = False
-        if router.habit is not None and self._is_habit(router.habit, failure):
-            self._try_again(self._habitual_wait(router.habit, failure))
-            return
-        if self._wants_retry(failure):
-            failure.also = self._why_no_retry()
-            if not failure.also:
-                self._try_again()
+        if self._is_replayable():
+            wait = self._wait_before_another(failure)
+            if wait is not None:
+                self._try_again(wait)
                 return
         self._give_up(failure)
         self._end_with(failure)
+
+    def _wait_before_another(self, failure: HopFailure) -> float | None:
+        """Seconds until the next try, of habit or of policy; None for no more tries."""
+        router, method = self._router, self.request.method
+        pool = router.settings
+        if router.habit is not None:
+            wait = habitual_wait(router.habit, pool, failure, method)
+            if wait is not None:
+                return wait
+        if covers_failure(pool.retry, failure, method):
+            failure.also = self._why_no_retry()
+            if not failure.also:
+                return backoff(pool.retry, self.tries, router.random)
+        return None
 
     def _give_up(self, failure: HopFailure) -> None:
         router = self._router
         router.ledger.give_up(self.request.number, router.hop, failure.cause)
 
-    def _is_habit(self, habit: Habit, failure: HopFailure) -> bool:
-        policy, method = self._router.settings.retry, self.request.method
-        stands = policy.is_unwritten and habit_repeats(habit, failure, method)
-        return stands and self._has_body(policy)
-
-    def _habitual_wait(self, habit: Habit, failure: HopFailure) -> float:
-        """Only after a refusal, and for no longer than a connect may take."""
-        if failure.cause != "ConnectRefused":
-            return 0.0
-        return min(habit.connect_wait, self._router.settings.connect_timeout)
-
-    def _wants_retry(self, failure: HopFailure) -> bool:
-        """Does the policy cover this failure, and is the body still at hand?"""
-        policy = self._router.settings.retry
-        covered = covers_failure(policy, failure, self.request.method)
-        return covered and self._has_body(policy)
-
     def _is_to_retry(self, incoming: Incoming) -> bool:
         """Does the status of this response ask for a retry, and is there one?"""
         policy = self._router.settings.retry
         covered = covers_status(policy, incoming.status, self.request.method)
-        if not (covered and self._has_body(policy)):
+        if not (covered and self._is_replayable()):
             return False
         incoming.flags = self._why_no_retry()
         return not incoming.flags
 
-    def _has_body(self, policy: Retry) -> bool:
+    def _is_replayable(self) -> bool:
         """Is the body small enough to have been kept?"""
         if self._upload is not None:
             return self._upload.is_replayable
-        body = self.request.body
-        return not isinstance(body, bytes) or len(body) <= policy.buffer_limit
+        body, limit = self.request.body, self._router.settings.retry.buffer_limit
+        return not isinstance(body, bytes) or len(body) <= limit
 
     def _why_no_retry(self) -> str:
         """The flag of the budget that is used up, or nothing."""
@@ -271,13 +266,11 @@ class UpstreamRequest:
             return "URX"
         return "UO" if self._router.retrying >= policy.max_retries else ""
 
-    def _try_again(self, wait: float | None = None) -> None:
+    def _try_again(self, wait: float) -> None:
         router = self._router
         router.retrying += 1
         self._holds_retry = True
         router.ledger.retry(self.request.number, router.hop)
-        if wait is None:
-            wait = backoff(router.settings.retry, self.tries, router.random)
         self.tries += 1
         if self.request.renew is not None:
             self.request.renew(self.request, self._time_for_a_try(wait))
