@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import pytest
 from scripted import HOST, OK, Peer, World, plain, run
-from waiting import Caller, exchange
+from waiting import Caller, Nobody, exchange
 
 from labkit.records.trace import Kind
 from labkit.roles.client.connection import Http1Connection
@@ -26,7 +26,7 @@ def alone(
     """A connection that no pool owns."""
 
     async def main(world: World) -> T:
-        connection = Http1Connection(watch_fin=watch_fin)
+        connection = Http1Connection(Nobody(), watch_fin=watch_fin)
         await world.network.connect(0, lambda: connection)
         try:
             return await story(world, connection)
