@@ -1,43 +1,32 @@
-"""The race: its scenario, what was measured of it, and its exercises."""
+"""The race: one chain, the gaps that meet its closing connection, and a recording."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from labkit.experiments.gaps import edges
-from labkit.lessons.crossing import (
-    DELAY,
-    TIMEOUT,
-    check_claim,
-    check_probes,
-    check_width,
-    race,
-    trial,
-)
-from labkit.lessons.mending import check_mended
+from labkit.experiments import gaps
+from labkit.lessons.chains import through_a_proxy
+from labkit.lessons.recordings import read
 from labkit.records.counts import GapPoint, GapSeries
-from labkit.resources import data
+from labkit.settings import Scenario, Server
 from labkit.theory import Window, duration
 
-__all__ = [
-    "DELAY",
-    "RECORDING",
-    "TIMEOUT",
-    "around",
-    "check_claim",
-    "check_mended",
-    "check_probes",
-    "check_width",
-    "edges",
-    "guessed",
-    "off_the_window",
-    "race",
-    "recorded",
-    "trial",
-]
-
+TIMEOUT, DELAY = 2.0, 0.01
 RECORDING = "recordings/the-race.json"
+
+
+def race(delay: float = DELAY, timeout: float = TIMEOUT) -> Scenario:
+    """A client, a proxy and an upstream that closes after ``timeout`` idle seconds.
+
+    ``delay`` is the one-way delay between proxy and upstream, in seconds.
+    """
+    server = Server(idle_timeout=timeout)
+    return through_a_proxy("the race", delay=delay, server=server)
+
+
+def trial(gap: float, delay: float = DELAY) -> Scenario:
+    """The race with two requests, ``gap`` seconds apart."""
+    return gaps.trial(race(delay), gap)
 
 
 def around(
@@ -57,7 +46,7 @@ def guessed(milliseconds: float | None, timeout: float = TIMEOUT) -> Window | No
 
 def recorded() -> tuple[GapSeries, dict[str, Any]]:
     """The live points that come with the course, and how they were measured."""
-    told = json.loads(data(RECORDING).read_text(encoding="utf-8"))
+    told = read(RECORDING)
     points = tuple(GapPoint(*each) for each in told.pop("points"))
     return GapSeries("live", points), told
 

@@ -1,4 +1,4 @@
-"""A request crosses a FIN: the scenario of the race, and three of its exercises."""
+"""Three exercises of the race: probes, the width of the window, a wrong rule."""
 
 from __future__ import annotations
 
@@ -7,48 +7,28 @@ import random
 from collections.abc import Iterable
 
 from labkit.experiments.gaps import edges, measure_gaps
-from labkit.experiments.gaps import trial as _trial
-from labkit.lessons.verdict import Verdict, number_of
-from labkit.settings import Hop, Link, Scenario, Server
+from labkit.lessons.answers import Refused, number, shown
+from labkit.lessons.race.window import TIMEOUT, race
+from labkit.lessons.verdict import Verdict, check
 from labkit.theory import duration, window_at_source
 
-TIMEOUT, DELAY = 2.0, 0.01
 MOST_PROBES = 6
 LONGEST_GAP = 1000.0
 # Probes closer together than this, in seconds, look at one and the same moment.
 APART = 0.001
 
 
-def race(delay: float = DELAY, timeout: float = TIMEOUT) -> Scenario:
-    """A client, a proxy and an upstream that closes after ``timeout`` idle seconds.
-
-    ``delay`` is the one-way delay between proxy and upstream, in seconds. The
-    client's own hop takes no time, so a gap set at the client is the gap that
-    the proxy's pool sees.
-    """
-    upstream = Hop(
-        name="proxy", link=Link(delay=delay), server=Server(idle_timeout=timeout)
-    )
-    return Scenario(name="the race", hops=(Hop(name="client"), upstream))
-
-
-def trial(gap: float, delay: float = DELAY) -> Scenario:
-    """The race with two requests, ``gap`` seconds apart."""
-    return _trial(race(delay), gap)
-
-
 # -- exercise 1: hit the window in six probes -----------------------------------
 
 
+@check
 def check_probes(probes: object, delay: float = 0.015) -> Verdict:
     """Do two probes meet the closing connection, with six at the most?
 
     The wire is not the one of the notebook: a round trip of 30 ms. Any way of
     finding the window is fine; probes less than a millisecond apart are one.
     """
-    gaps, wrong = _gaps(probes)
-    if wrong:
-        return Verdict(False, wrong)
+    gaps = _gaps(probes)
     series = measure_gaps(race(delay), sorted(set(gaps)), progress=False)
     hits = [point.gap for point in series.points if point.failed]
     apart = _apart(hits)
@@ -84,36 +64,37 @@ def _apart(gaps: Iterable[float]) -> list[float]:
     return kept
 
 
-def _gaps(probes: object) -> tuple[list[float], str]:
-    """The gaps that somebody wrote, or what is wrong with them."""
+def _gaps(probes: object) -> list[float]:
+    """The gaps that somebody wrote, one at least."""
     asked = _listed(probes)
-    if asked is None:
-        told = f"probes is {probes!r}; allowed is a list of gaps in seconds, "
-        return [], told + "such as [1.5, 2.5]."
     if not asked:
-        return [], "No probe was sent yet: write gaps in seconds into the list."
+        raise Refused("No probe was sent yet: write gaps in seconds into the list.")
     if len(asked) > MOST_PROBES:
-        return [], f"More than {MOST_PROBES} probes; allowed are {MOST_PROBES}."
-    wrong = next(filter(None, map(_wrong_gap, asked)), "")
-    return ([], wrong) if wrong else ([number_of(gap) or 0.0 for gap in asked], "")
+        raise Refused(f"More than {MOST_PROBES} probes; allowed are {MOST_PROBES}.")
+    return [_gap(each) for each in asked]
 
 
-def _listed(probes: object) -> list[object] | None:
+def _listed(probes: object) -> list[object]:
     """What a list, an array or a generator holds, one more than allowed at most."""
-    if isinstance(probes, (str, bytes, dict)) or not isinstance(probes, Iterable):
-        return None
     try:
-        return list(itertools.islice(probes, MOST_PROBES + 1))
-    except TypeError:
-        # An array without a dimension is one number.
-        return None
+        if isinstance(probes, Iterable) and not isinstance(probes, str | bytes | dict):
+            return list(itertools.islice(probes, MOST_PROBES + 1))
+    except Exception as error:
+        # An array without a dimension is one number; a generator may raise anything.
+        if not isinstance(error, TypeError):
+            told = (
+                f"probes raised {type(error).__name__} when it was asked for its gaps"
+            )
+            raise Refused(f"{told}; allowed is a list, such as [1.5, 2.5].") from error
+    raise Refused(
+        f"probes is {shown(probes)}; allowed is a list of gaps in seconds, such as "
+        "[1.5, 2.5]."
+    )
 
 
-def _wrong_gap(gap: object) -> str:
-    number = number_of(gap)
-    if number is not None and 0.0 <= number <= LONGEST_GAP:
-        return ""
-    return f"A gap is {gap!r}; allowed are seconds from 0 to {LONGEST_GAP:g}."
+def _gap(value: object) -> float:
+    allowed = f"are seconds from 0 to {LONGEST_GAP:g}"
+    return number(value, "A gap", allowed, high=LONGEST_GAP)
 
 
 def _probe_hint(probes: list[float], delay: float) -> str:
@@ -142,8 +123,10 @@ def _probe_hint(probes: list[float], delay: float) -> str:
 
 # Milliseconds by which a prediction may be off.
 _NEAR = 1.0
+_LEAST = 1e-9
 
 
+@check
 def check_width(width: object, round_trip: float = 0.030) -> Verdict:
     """Is this the width of the window, in ms, for a round trip in seconds?
 
@@ -156,13 +139,8 @@ def check_width(width: object, round_trip: float = 0.030) -> Verdict:
             "No width is predicted yet.",
             "Compare the windows of the three wires: which figure do they share?",
         )
-    milliseconds = number_of(width)
-    if milliseconds is None or milliseconds <= 0:
-        return Verdict(
-            False,
-            f"The width is {width!r}; allowed is a number of milliseconds above 0, "
-            "such as 50.",
-        )
+    allowed = "is a number of milliseconds above 0, such as 50"
+    milliseconds = number(width, "The width", allowed, low=_LEAST)
     start, end = edges(race(round_trip / 2))
     truth = round(1000 * (end - start), 2)
     off = abs(milliseconds - truth)
@@ -197,6 +175,7 @@ def _width_hint(predicted: float, truth: float) -> str:
 # -- exercise 3: the popular wrong explanation ---------------------------------------
 
 
+@check
 def check_claim(counterexample: object, timeout: float = TIMEOUT) -> Verdict:
     """Is this gap, in seconds, a counterexample to "every request after the timeout
     fails"? Any gap longer than the timeout after which the request is served."""
@@ -206,9 +185,7 @@ def check_claim(counterexample: object, timeout: float = TIMEOUT) -> Verdict:
             "No counterexample yet.",
             "Look at the right of the window: what became of those requests?",
         )
-    gap, wrong = number_of(counterexample), _wrong_gap(counterexample)
-    if gap is None or wrong:
-        return Verdict(False, wrong)
+    gap = _gap(counterexample)
     if gap <= timeout:
         return Verdict(
             False,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from labkit.lab import run
-from labkit.lessons.probes import Loss, first_loss
-from labkit.lessons.unseen import UNRUNNABLE, cannot_run
-from labkit.lessons.verdict import Verdict
+from labkit.lessons import answers
+from labkit.lessons.probes import CLOSING, Loss, executed, first_loss, life_of
+from labkit.lessons.verdict import Verdict, check
 from labkit.records.trace import ConnectionLife
 from labkit.settings import Scenario
 from labkit.theory import duration
@@ -14,6 +14,7 @@ from labkit.theory import duration
 WIRES = (0.002, 0.01, 0.04)
 
 
+@check
 def check_mended(scenario: object) -> Verdict:
     """Is every request served, whatever gap comes before it, on three wires?
 
@@ -21,20 +22,16 @@ def check_mended(scenario: object) -> Verdict:
     retry. Served means answered 200 and executed once; the gaps lie around every
     timer that can close a connection.
     """
-    if not isinstance(scenario, Scenario):
-        return Verdict(False, f"That is a {type(scenario).__name__}, not a Scenario.")
+    chain = answers.scenario(scenario)
     for delay in WIRES:
-        try:
-            lost = first_loss(scenario.replace("hop.1.link.delay", delay))
-        except UNRUNNABLE as error:
-            return cannot_run(error)
+        lost = first_loss(chain.replace("hop.1.link.delay", delay))
         if lost is not None:
             told = f"With a delay of {duration(delay)} {_which(lost)} {lost.what}."
             return Verdict(False, told, _mend_hint(lost))
     return Verdict(
         True,
         "Around every timer of the chain each request was answered 200 and executed "
-        f"once, on all {len(WIRES)} wires.{_price(scenario)}",
+        f"once, on all {len(WIRES)} wires.{_price(chain)}",
     )
 
 
@@ -55,9 +52,6 @@ def _price(scenario: Scenario) -> str:
     )
 
 
-_CLOSING = ("ServerDisconnected", "ConnectionReset")
-
-
 def _mend_hint(lost: Loss) -> str:
     """Why this very request was not served."""
     told = lost.exchange
@@ -67,12 +61,11 @@ def _mend_hint(lost: Loss) -> str:
             "answer to the request that crosses it. The request is lost all the same."
         )
     if told.executed:
-        times = "once" if told.executed == 1 else f"{told.executed} times"
         return (
-            f"That request was executed {times}: no closing connection met it, but "
+            f"That request was {executed(told)}: no closing connection met it, but "
             "something that executes and does not answer, or repeats what was executed."
         )
-    if told.error not in _CLOSING:
+    if told.error not in CLOSING:
         return (
             f"That is no closing connection ({told.error or 'refused'}): something "
             "else that you turned does it."
@@ -121,6 +114,5 @@ def _timer_hint(lost: Loss) -> str:
 
 def _life(lost: Loss) -> ConnectionLife | None:
     """The connection that lost the request, from the same probe with a trace."""
-    lives = run(lost.scenario, progress=False, trace=True).lives
-    used = (lost.hop, lost.exchange.connections[lost.hop])
-    return next((life for life in lives if (life.hop, life.connection) == used), None)
+    done = run(lost.scenario, progress=False, trace=True)
+    return life_of(done, lost.hop, lost.exchange.connections[lost.hop])

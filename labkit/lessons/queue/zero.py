@@ -1,16 +1,19 @@
-"""Does a queue fail no longer, though its pool was left alone?"""
+"""Exercise 2 of the queue: does it fail no longer, though its pool was left alone?"""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from dataclasses import fields
-from functools import partial
 
 from labkit.lab import Run
-from labkit.lessons.probes import first_unserved, patterns
-from labkit.lessons.turned import turned
-from labkit.lessons.unseen import tried
-from labkit.lessons.verdict import Verdict
+from labkit.lessons import answers
+from labkit.lessons.answers import Refused
+from labkit.lessons.chains import turned
+from labkit.lessons.hidden_cases import at_the_timers, tried
+from labkit.lessons.probes import CLOSING, executed, first_unserved, life_of
+from labkit.lessons.queue.bursts import queue
+from labkit.lessons.verdict import Verdict, check
 from labkit.records.trace import Exchange
 from labkit.settings import Pool, Scenario
 from labkit.theory import duration
@@ -19,43 +22,43 @@ from labkit.theory import duration
 FAST, SLOW = 0.012, 0.05
 
 
-def judged(scenario: object, before: Scenario) -> Verdict:
-    """The verdict on a learner's chain; ``before`` is the one that was to be mended."""
-    if not isinstance(scenario, Scenario):
-        return Verdict(False, f"That is a {type(scenario).__name__}, not a Scenario.")
-    if len(scenario.hops) != 2:
-        return Verdict(False, f"{len(scenario.hops)} hops; this chain has two.")
-    touched = _touched(scenario, before)
-    if touched:
-        return Verdict(
-            False,
-            touched,
-            "The rule of this exercise: the proxy is not yours. What can the "
-            "upstream say, so that nobody sends into a connection that it will close?",
-        )
-    return _tried(scenario, before)
+@check
+def check_zero(scenario: object) -> Verdict:
+    """Is every request answered 200, and executed exactly once?
 
-
-def _touched(scenario: Scenario, before: Scenario) -> str:
-    """Which knob of the proxy's pool is not as it was, or nothing."""
-    old, new = before.hops[1].pool, scenario.hops[1].pool
-    for field in fields(Pool):
-        name = field.name
-        if name != "written" and getattr(old, name) != getattr(new, name):
-            return f"hop.1.pool.{name} was turned: the pool is to stay as it is."
-    return ""
-
-
-def _tried(scenario: Scenario, before: Scenario) -> Verdict:
-    wrong = partial(_wrong, before)
-    against, sent = tried(scenario, 4, _unseen, wrong)
-    if against is None:
-        against, more = tried(scenario, 1, _at_the_timers, wrong)
-        sent += more
+    On wires of 12 to 50 ms each way and in queues that nobody has seen, and around
+    every timer of the chain that can close a connection. Whatever is done to the
+    upstream counts; the proxy's pool stays as it is.
+    """
+    chain = answers.scenario(scenario, hops=2)
+    _require_old_pool(chain.hops[1].pool)
+    against, sent = tried(_cases(chain), _against)
     if against is not None:
         return against
     told = f"All of {sent} requests were answered 200 and executed once, with four "
-    return Verdict(True, f"{told}different wires and queues.{_caution(scenario)}")
+    return Verdict(True, f"{told}different wires and queues.{_caution(chain)}")
+
+
+def _require_old_pool(pool: Pool) -> None:
+    """Refuse a proxy whose pool is not as it was."""
+    old = queue().hops[1].pool
+    for field in fields(Pool):
+        name = field.name
+        if name != "written" and getattr(old, name) != getattr(pool, name):
+            raise Refused(
+                f"hop.1.pool.{name} was turned: the pool is to stay as it is.",
+                "The rule of this exercise: the proxy is not yours. What can the "
+                "upstream say, so that nobody sends into a connection that it will "
+                "close?",
+            )
+
+
+def _cases(scenario: Scenario) -> Iterator[list[Scenario]]:
+    for seed in range(4):
+        yield _unseen(scenario, random.Random(seed))
+    delay = round(random.Random(0).uniform(FAST, SLOW), 4)
+    wires = {"hop.0.link.delay": 0.0, "hop.1.link.delay": delay}
+    yield at_the_timers(scenario.replace_all(wires))
 
 
 def _unseen(scenario: Scenario, chance: random.Random) -> list[Scenario]:
@@ -73,24 +76,6 @@ def _unseen(scenario: Scenario, chance: random.Random) -> list[Scenario]:
     tried = scenario.replace_all(changes)
     pauses = [1.0, *_pauses(tried, burst * 2 * delay)]
     return [tried.replace("traffic.gaps", [pause]) for pause in pauses]
-
-
-def _at_the_timers(scenario: Scenario, chance: random.Random) -> list[Scenario]:
-    """One request after the other, so that the last meets each timer of the chain."""
-    changes: dict[str, object] = {
-        "traffic.arrivals": "gaps",
-        "traffic.gaps": [1.0],
-        "traffic.burst": 1,
-        "hop.0.link.delay": 0.0,
-        "hop.1.link.delay": round(chance.uniform(FAST, SLOW), 4),
-    }
-    alone = scenario.replace_all(changes)
-    return [
-        alone.replace_all(
-            {"traffic.gaps": gaps or [0.0], "traffic.requests": len(gaps) + 1}
-        )
-        for gaps in patterns(alone)
-    ]
 
 
 def _pauses(scenario: Scenario, busy: float) -> list[float]:
@@ -123,17 +108,16 @@ def _caution(scenario: Scenario) -> str:
     return ""
 
 
-def _wrong(before: Scenario, done: Run) -> Verdict:
-    """Passed, or the first request that was not served, and why."""
+def _against(done: Run) -> Verdict | None:
+    """The first request that was not served, and why."""
     lost = first_unserved(done)
     if lost is None:
-        return Verdict(True, "")
+        return None
     number = f"Request {lost.number + 1} of {done.requests}"
     if not lost.failed:
-        often = f"executed {lost.executed} times" if lost.executed else "never executed"
         return Verdict(
             False,
-            f"{number} was answered {lost.status} and {often}.",
+            f"{number} was answered {lost.status} and {executed(lost)}.",
             "Zero failures is not enough: asked are answers 200 to requests that were "
             "executed, each once.",
         )
@@ -142,17 +126,16 @@ def _wrong(before: Scenario, done: Run) -> Verdict:
         False,
         f"{number} failed ({lost.status} {lost.flags}: {lost.error}), in bursts of "
         f"{burst} over a wire of {duration(delay)} each way.",
-        _zero_hint(before, done, lost),
+        _hint(done, lost),
     )
 
 
-def _zero_hint(before: Scenario, done: Run, lost: Exchange) -> str:
+def _hint(done: Run, lost: Exchange) -> str:
     """What became of the connection on which the request was lost."""
     hop = 1 if lost.connections[1] else 0
-    met = (hop, lost.connections[hop])
-    life = next((e for e in done.lives if (e.hop, e.connection) == met), None)
+    life = life_of(done, hop, lost.connections[hop])
     server = done.scenario.hops[1].server
-    if life is None or lost.hop == 0 or lost.error not in _CLOSES:
+    if life is None or lost.hop == 0 or lost.error not in CLOSING:
         return "No closing connection ended this one: look at what else you turned."
     if life.why != "unannounced close":
         if not server.announce and life.why == "max requests":
@@ -170,26 +153,29 @@ def _zero_hint(before: Scenario, done: Run, lost: Exchange) -> str:
             "carry, and nothing says which one is the last: the close comes from "
             "origin.fin_after. Give the server a max_requests_per_connection."
         )
-    return _beside(before, done.scenario) + _late_hint(
+    return _beside(done.scenario) + _late_hint(
         done.scenario.origin.fin_after or 0.0, 2 * done.scenario.hops[1].link.delay
     )
 
 
-_CLOSES = ("ServerDisconnected", "ConnectionReset")
 # Knobs that the check turns itself, or that have to do with this close.
 _OWN = (
-    *("traffic.", "lab.", "hop.0.link.delay", "hop.1.link.delay", "origin.fin_after"),
-    "hop.1.server.max_requests_per_connection",
+    *("name", "seed", "traffic.", "lab.", "hop.0.link.delay", "hop.1.link.delay"),
+    *("origin.fin_after", "hop.1.server.max_requests_per_connection"),
 )
 
 
-def _beside(before: Scenario, scenario: Scenario) -> str:
+def _beside(scenario: Scenario) -> str:
     """The knobs that were turned and have nothing to do with the close, or nothing."""
-    paths = [each for each in turned(before, scenario) if not each.startswith(_OWN)]
+    paths = [each for each in turned(queue(), scenario) if not _is_own(each)]
     if not paths:
         return ""
     verb = "do" if len(paths) > 1 else "does"
     return f"{', '.join(paths[:3])} {verb} not end this connection. "
+
+
+def _is_own(path: str) -> bool:
+    return path.startswith(_OWN) or path.endswith(".name")
 
 
 def _late_hint(late: float, round_trip: float) -> str:
