@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from decimal import Decimal
 from numbers import Real
 
@@ -46,7 +47,8 @@ def number_of(value: object) -> float | None:
         return None
     try:
         number = float(value)
-    except (OverflowError, ValueError):
+    except Exception:
+        # Too large for a float, or whatever else a class of numbers may raise.
         return None
     return number if math.isfinite(number) else None
 
@@ -75,11 +77,12 @@ def scenario(value: object, hops: int | None = None, example: str = "") -> Scena
     return value
 
 
-def table(value: object, example: str) -> Mapping[object, object]:
+def table(value: object, example: str) -> dict[object, object]:
     """An answer that is a dict of any kind."""
-    if not isinstance(value, Mapping):
-        raise Refused(f"That is no dict; write one such as {example}.")
-    return value
+    with suppress(Exception):
+        if isinstance(value, Mapping):
+            return dict(value)
+    raise Refused(f"That is no dict; write one such as {example}.")
 
 
 def word(value: object) -> str:

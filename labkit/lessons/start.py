@@ -94,6 +94,6 @@ def _against(line: str, answer: object) -> Verdict | None:
 
 def _hop(answer: object) -> str | None:
     """The hop that an answer means: "Envoy → Node" is "envoy-node", None is "none"."""
-    words = set(re.findall(r"[a-z]+", str(answer).casefold()))
-    is_text = answer is None or isinstance(answer, str)
-    return next((h for h in HOPS if is_text and words == set(h.split("-"))), None)
+    text = "none" if answer is None else answer if isinstance(answer, str) else ""
+    words = set(re.findall(r"[a-z]+", text.casefold()))
+    return next((hop for hop in HOPS if words == set(hop.split("-"))), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import wraps
@@ -50,8 +51,15 @@ def check(judge: Callable[P, Verdict]) -> Callable[P, Verdict]:
     like any other.
     """
 
+    shape = inspect.signature(judge)
+
     @wraps(judge)
     def judged(*args: P.args, **named: P.kwargs) -> Verdict:
+        try:
+            shape.bind(*args, **named)
+        except TypeError as error:
+            wanted = ", ".join(shape.parameters)
+            return Verdict(False, f"{error}; write {judge.__name__}({wanted}).")
         try:
             return judge(*args, **named)
         except Refused as refused:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import random
 from collections.abc import Callable
@@ -49,9 +50,11 @@ def check_estimate(estimate: object) -> Verdict:
     On chains that nobody has seen: quiet ones, busy ones, and between. The truth
     is counted by the model.
     """
+    example = "Write def errors_a_day(rate, timeout, round_trip)."
     if not callable(estimate):
-        told = f"That is a {type(estimate).__name__}, not a function."
-        raise Refused(told, "Write def errors_a_day(rate, timeout, round_trip).")
+        raise Refused(f"That is a {type(estimate).__name__}, not a function.", example)
+    if inspect.iscoroutinefunction(estimate):
+        raise Refused("That is a coroutine function, not a plain one.", example)
     return _judged([_asked(estimate, chain) for chain in unseen()])
 
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 from labkit.experiments.gaps import measure_gaps, trial
 from labkit.lab import run
 from labkit.lessons.probes import first_loss
+from labkit.lessons.telling import order
 from labkit.lessons.which_timer.chains import readings
 from labkit.model import Grid, grid
 from labkit.settings import Scenario
@@ -17,6 +18,11 @@ EVERY = 40  # stops a side of a square
 REQUESTS = 10_000
 _SHORTEST, _LONGEST = 1.0, 120.0
 _AROUND = 4.0  # round trips on either side of the line, in a close-up
+
+
+def told_order(scenario: Scenario) -> str:
+    """Hop by hop who gives up first, a line each."""
+    return order(scenario)
 
 
 def one_loss(scenario: Scenario) -> Scenario:

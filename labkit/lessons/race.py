@@ -1,16 +1,87 @@
-"""Three exercises of the race: probes, the width of the window, a wrong rule."""
+"""The race: its chain, what was measured of it, and its exercises."""
 
 from __future__ import annotations
 
 import itertools
 import random
 from collections.abc import Iterable
+from typing import Any
 
+from labkit.experiments import gaps
 from labkit.experiments.gaps import edges, measure_gaps
+from labkit.lab import run
+from labkit.lessons import answers
 from labkit.lessons.answers import Refused, number, shown
-from labkit.lessons.race.window import TIMEOUT, race
+from labkit.lessons.chains import through_a_proxy
+from labkit.lessons.probes import CLOSING, Loss, executed, first_loss, life_of
+from labkit.lessons.recordings import read
 from labkit.lessons.verdict import Verdict, check
-from labkit.theory import duration, window_at_source
+from labkit.records.counts import GapPoint, GapSeries
+from labkit.records.trace import ConnectionLife
+from labkit.settings import Scenario, Server
+from labkit.theory import Window, duration, window_at_source
+
+TIMEOUT, DELAY = 2.0, 0.01
+RECORDING = "recordings/the-race.json"
+
+
+def race(delay: float = DELAY, timeout: float = TIMEOUT) -> Scenario:
+    """A client, a proxy and an upstream that closes after ``timeout`` idle seconds.
+
+    ``delay`` is the one-way delay between proxy and upstream, in seconds.
+    """
+    server = Server(idle_timeout=timeout)
+    return through_a_proxy("the race", delay=delay, server=server)
+
+
+def trial(gap: float, delay: float = DELAY) -> Scenario:
+    """The race with two requests, ``gap`` seconds apart."""
+    return gaps.trial(race(delay), gap)
+
+
+def around(
+    timeout: float = TIMEOUT, reach: float = 0.04, step: float = 0.002
+) -> list[float]:
+    """Gaps on both sides of the timeout, half a step off the round numbers."""
+    count = int(2 * reach / step)
+    return [round(timeout - reach + step * (n + 0.5), 6) for n in range(count)]
+
+
+def guessed(milliseconds: float | None, timeout: float = TIMEOUT) -> Window | None:
+    """A predicted width in ms as a window that ends at the timeout."""
+    if milliseconds is None or not 0 < milliseconds < 1000 * timeout:
+        return None
+    return Window(timeout - milliseconds / 1000, timeout)
+
+
+def recorded() -> tuple[GapSeries, dict[str, Any]]:
+    """The live points that come with the course, and how they were measured."""
+    told = read(RECORDING)
+    points = tuple(GapPoint(*each) for each in told.pop("points"))
+    return GapSeries("live", points), told
+
+
+def off_the_window(series: GapSeries, window: Window) -> str:
+    """The points that do not lie where the window says, as sentences."""
+    return "\n".join(filter(None, (_off(point, window) for point in series.points)))
+
+
+def _off(point: GapPoint, window: Window) -> str:
+    """One point: failures outside the window, answers inside it."""
+    edge = min((window.start, window.end), key=lambda edge: abs(point.gap - edge))
+    side = "before" if point.gap < edge else "after"
+    where = "begins" if edge == window.start else "ends"
+    told = f"{point.gap:.3f} s, {duration(round(abs(point.gap - edge), 6))} {side} "
+    told += f"the window {where}: "
+    if point.gap in window and point.failed < point.trials:
+        return f"{told}{point.trials - point.failed} of {point.trials} were served"
+    if point.gap not in window and point.failed:
+        return f"{told}{point.failed} of {point.trials} failed"
+    return ""
+
+
+# -- exercises 1 to 3: probes, the width, a wrong rule ---------------------------------
+
 
 MOST_PROBES = 6
 LONGEST_GAP = 1000.0
@@ -204,3 +275,114 @@ def check_claim(counterexample: object, timeout: float = TIMEOUT) -> Verdict:
         f"{len(wires)} wires tried: the FIN had long arrived, "
         "and the pool opened a new connection.",
     )
+
+
+# -- exercise 4: every request served, or why one was not ------------------------------
+
+
+# One way, in seconds; the page names them.
+WIRES = (0.002, 0.01, 0.04)
+
+
+@check
+def check_mended(scenario: object) -> Verdict:
+    """Is every request served, whatever gap comes before it, on three wires?
+
+    Every road counts: a shorter pool, a longer server, an announced close, a
+    retry. Served means answered 200 and executed once; the gaps lie around every
+    timer that can close a connection.
+    """
+    chain = answers.scenario(scenario, hops=2)
+    for delay in WIRES:
+        lost = first_loss(chain.replace("hop.1.link.delay", delay))
+        if lost is not None:
+            told = f"With a delay of {duration(delay)} {_which(lost)} {lost.what}."
+            return Verdict(False, told, _mend_hint(lost))
+    return Verdict(
+        True,
+        "Around every timer of the chain each request was answered 200 and executed "
+        f"once, on all {len(WIRES)} wires.{_price(chain)}",
+    )
+
+
+def _which(lost: Loss) -> str:
+    """The request that was not served, by the gap before it."""
+    if not lost.exchange.number:
+        return "the very first request"
+    return f"the request after a gap of {duration(lost.gap)}"
+
+
+def _price(scenario: Scenario) -> str:
+    """What a retry costs, if there is one."""
+    if not any(hop.pool.retry.retry_on for hop in scenario.hops):
+        return ""
+    return (
+        " A retry has a price: it also repeats what an upstream has executed before "
+        "it died (notebook 08)."
+    )
+
+
+def _mend_hint(lost: Loss) -> str:
+    """Why this very request was not served."""
+    told = lost.exchange
+    if told.status == 408:
+        return (
+            "A server that says 408 when it gives up has that 408 delivered as the "
+            "answer to the request that crosses it. The request is lost all the same."
+        )
+    if told.executed:
+        return (
+            f"That request was {executed(told)}: no closing connection met it, but "
+            "something that executes and does not answer, or repeats what was executed."
+        )
+    if told.error not in CLOSING:
+        return (
+            f"That is no closing connection ({told.error or 'refused'}): something "
+            "else that you turned does it."
+        )
+    return _retry_hint(lost) or _timer_hint(lost)
+
+
+def _retry_hint(lost: Loss) -> str:
+    """Why a retry that is there did not help; "" if there is none."""
+    retry = lost.scenario.hops[lost.hop].pool.retry
+    if not retry.retry_on:
+        return ""
+    if lost.exchange.attempts > 1:
+        return "The retry was used up: it met a closing connection as well."
+    if retry.methods != "any" and lost.exchange.method not in retry.methods:
+        return f"Your retry does not repeat a {lost.exchange.method}."
+    words = ", ".join(retry.retry_on)
+    return (
+        f"Your retry on {words} does not cover this: the connection had been used, and "
+        'the request was on its way. Envoy\'s word for that is "reset".'
+    )
+
+
+def _timer_hint(lost: Loss) -> str:
+    """Which timer closed the connection, and how it stands to the pool's."""
+    hop = lost.scenario.hops[lost.hop]
+    near, far = lost.scenario.parties[lost.hop : lost.hop + 2]
+    life = _life(lost)
+    if life is not None and life.why != "idle timeout":
+        return (
+            f"The {far} closed that connection without a word ({life.why}), while it "
+            f"was idle. The {near}'s pool has to leave it earlier, by more than a "
+            "round trip, or be told."
+        )
+    ahead = hop.server.idle_timeout - hop.pool.idle_timeout
+    if ahead <= 0:
+        return (
+            f"The {near}'s pool keeps an idle connection longer than the {far} "
+            "does. Which of the two must give up first?"
+        )
+    return (
+        f"The pool gives up {duration(ahead)} before the {far}, but a round trip "
+        f"takes {duration(2 * hop.link.delay)}: a margin must be longer than that."
+    )
+
+
+def _life(lost: Loss) -> ConnectionLife | None:
+    """The connection that lost the request, from the same probe with a trace."""
+    done = run(lost.scenario, progress=False, trace=True)
+    return life_of(done, lost.hop, lost.exchange.connections[lost.hop])
