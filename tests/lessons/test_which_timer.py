@@ -7,8 +7,9 @@ import numpy
 import pytest
 
 import labkit
-from labkit.lessons import neighbours, timers
+from labkit.lessons import which_timer as timers
 from labkit.lessons.probes import first_loss
+from labkit.lessons.which_timer import neighbours
 from labkit.settings import Event
 
 FRONT, BACK = "hop.0.", "hop.1."

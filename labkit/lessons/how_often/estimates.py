@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import random
 from collections.abc import Callable
@@ -9,8 +10,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from labkit.lessons.often import chain, window
-from labkit.lessons.verdict import Verdict, number_of
+from labkit.lessons.answers import Refused, number_of, shown, shown_error
+from labkit.lessons.how_often.hump import chain, window
+from labkit.lessons.verdict import Verdict, check
 from labkit.model import grid
 from labkit.settings import Scenario
 from labkit.theory import duration, errors_per_day, failure_share
@@ -41,44 +43,35 @@ class Chain:
         return chain(self.rate, 1, self.timeout, self.round_trip / 2.0)
 
 
+@check
 def check_estimate(estimate: object) -> Verdict:
     """Is this function of rate, timeout and round trip within a factor of two?
 
     On chains that nobody has seen: quiet ones, busy ones, and between. The truth
     is counted by the model.
     """
+    example = "Write def errors_a_day(rate, timeout, round_trip)."
     if not callable(estimate):
-        told = f"That is a {type(estimate).__name__}, not a function."
-        return Verdict(
-            False, told, "Write def errors_a_day(rate, timeout, round_trip)."
-        )
-    answers = []
-    for asked in unseen():
-        answer, wrong = _asked(estimate, asked)
-        if wrong:
-            return Verdict(False, wrong, _nothing_yet(answer))
-        answers.append(answer)
-    return _judged(answers)
+        raise Refused(f"That is a {type(estimate).__name__}, not a function.", example)
+    if inspect.iscoroutinefunction(estimate):
+        raise Refused("That is a coroutine function, not a plain one.", example)
+    return _judged([_asked(estimate, chain) for chain in unseen()])
 
 
-def _asked(estimate: Callable[..., Any], asked: Chain) -> tuple[Any, str]:
-    """The answer for one chain, and what is wrong with it."""
+def _asked(estimate: Callable[..., Any], asked: Chain) -> float:
+    """The answer for one chain."""
     try:
         answer = estimate(asked.rate, asked.timeout, asked.round_trip)
     except Exception as error:
         # A learner's function may do anything; what it did is the verdict.
-        return 0.0, f"For {asked} it raised {type(error).__name__}: {error}."
-    number = number_of(answer)
-    if number is None or number < 0.0:
+        told = shown_error(error)
+        raise Refused(f"For {asked} it raised {told}.") from error
+    found = number_of(answer)
+    if found is None or found < 0.0:
         allowed = "allowed is a number of errors a day, 0 or more"
-        return answer, f"For {asked} it says {_short(answer)}; {allowed}."
-    return number, ""
-
-
-def _short(answer: object) -> str:
-    """What a learner's function returned, in one line."""
-    told = " ".join(repr(answer).split())
-    return told if len(told) <= 60 else f"{told[:57]}..."
+        told = f"For {asked} it says {shown(answer)}; {allowed}."
+        raise Refused(told, _nothing_yet(answer))
+    return found
 
 
 def _nothing_yet(answer: object) -> str:

@@ -1,4 +1,4 @@
-"""The exercises of how a connection dies: the 413 that gets lost, and the reset."""
+"""Exercise 1 of how a connection dies: the 413 that gets lost."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from contextlib import suppress
 from typing import Any
 
 from labkit.clock import Deadlock, HorizonPassed
-from labkit.lessons.peers import Peer, perform, span
-from labkit.lessons.plays import PIECE, REQUEST, TOO_LARGE, upload
-from labkit.lessons.programs import Watched, refusal
-from labkit.lessons.verdict import Verdict
+from labkit.lessons.teardown.plays import PIECE, TOO_LARGE, upload
+from labkit.lessons.teardown.programs import Watched, require
+from labkit.lessons.teardown.two_programs import span
+from labkit.lessons.verdict import Verdict, check
 from labkit.records.tcp_states import CLIENT, SERVER
 from labkit.records.teardown import Note, Teardown
 from labkit.records.trace import Direction, Kind
@@ -28,14 +28,14 @@ _HUGE = 2000
 _PACE = 0.005  # seconds a piece: whoever is faster does not pause
 
 
+@check
 def check_upload(client: Code, server: Code) -> Verdict:
     """Does the client read the whole 413, on wires and with bodies never seen?
 
     Either program may have been changed, in any way.
     """
-    wrong = refusal(client, "client", "me", "body") or refusal(server, "server", "me")
-    if wrong:
-        return Verdict(False, wrong)
+    require(client, "client", "me", "body")
+    require(server, "server", "me")
     for pieces, delay in _uploads():
         tried = _Upload(client, server, pieces, delay)
         if not tried.verdict:
@@ -87,8 +87,8 @@ class _Upload:
             return self._refused("the server read nothing that it could refuse.", "")
         if b" 413 " in told.heard[0]:
             return self._refused(
-                "the client read another 413 than farewells.TOO_LARGE.",
-                "The check looks for the very bytes of farewells.TOO_LARGE.",
+                "the client read another 413 than teardown.TOO_LARGE.",
+                "The check looks for the very bytes of teardown.TOO_LARGE.",
             )
         read = f"read {len(told.heard[0])} of the {len(TOO_LARGE)} bytes of the 413"
         bad = next((n for n in told.failures if n.side == CLIENT), None)
@@ -185,73 +185,3 @@ def _why_reset(told: Teardown) -> str:
 
 _ENDS = ("closes", "exits", "resets")
 _SAME = 1e-9  # seconds: at the same moment
-
-
-# -- the other exercise: a reset that nobody asked for -------------------------------
-
-
-async def asks_and_waits(me: Peer) -> None:
-    """The client of the exercise."""
-    await me.write(REQUEST)
-    await me.wait(0.5)
-    while await me.read():
-        pass
-
-
-def check_reset(server: Code) -> Verdict:
-    """Is the client's read told "connection reset", though nobody called reset()?
-
-    A server that raises has died: its kernel closes its socket.
-    """
-    wrong = refusal(server, "server", "me")
-    if wrong:
-        return Verdict(False, wrong)
-    for delay in (0.002, 0.02, 0.06):
-        verdict = _judged_reset(Watched(server, "server"), delay)
-        if not verdict:
-            return verdict
-    return Verdict(True, "The client's read says connection reset on all three wires.")
-
-
-def _judged_reset(server: Watched, delay: float) -> Verdict:
-    where = f"With {span(delay)} each way"
-    told = None
-    with suppress(Deadlock, HorizonPassed):
-        told = perform(asks_and_waits, server, delay=delay)
-    mute = server.unawaited()
-    if told is None:
-        return Verdict(False, f"{where} the play never ends.", mute or _STAYS)
-    if "resets" in told.told(SERVER):
-        return Verdict(
-            False,
-            "The server called me.reset(): the exercise is to do without.",
-            "A kernel sends RST of its own accord when a socket is closed over bytes "
-            "that its program has not read.",
-        )
-    if "read: connection reset" in told.told(CLIENT):
-        return Verdict(True, "")
-    said = f"{where} the client was told: {told.last_words(CLIENT)}."
-    message = f"{said} {server.ended()}".strip()
-    return Verdict(False, message, mute or _no_reset(told))
-
-
-_STAYS = "The server waits for something that never comes, and its socket stays open."
-
-
-def _no_reset(told: Teardown) -> str:
-    """Why the client's read did not say "connection reset"."""
-    heard, closed = len(told.heard[1]), told.told(SERVER)[-1]
-    if "shuts its half" in told.told(SERVER):
-        return (
-            "Your server said FIN first (it shut its half, as me.linger does too): "
-            "after a FIN a read says the end, whatever comes then."
-        )
-    if heard < len(REQUEST):
-        return (
-            f"At the close the server had read {heard} bytes and nothing else had "
-            "arrived yet. Let the request arrive first."
-        )
-    return (
-        f"Your server had read all {heard} bytes before its socket was closed "
-        f"({closed}), so its kernel sent a FIN. What would it have to leave behind?"
-    )

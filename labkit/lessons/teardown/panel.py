@@ -1,67 +1,14 @@
-"""How a connection dies: its plays, its exercises, and the panel of a connection."""
+"""How a connection dies in the lab: the story of one, from the records of its run."""
 
 from __future__ import annotations
 
-from matplotlib.axes import Axes
-
-from labkit.figures import teardown
 from labkit.lab import Run
-from labkit.lessons.partings import asks_and_waits, check_reset, check_upload
-from labkit.lessons.plays import (
-    ANSWER,
-    DELAY,
-    PIECE,
-    PLAYS,
-    REQUEST,
-    TOO_LARGE,
-    Play,
-    answers_and_closes,
-    asks_and_listens,
-    compared,
-    failing_write,
-    head,
-    hears_the_end_and_answers,
-    never_reads,
-    play,
-    refuses,
-    upload,
-    writes_on,
-)
+from labkit.lessons.probes import life_of
+from labkit.lessons.teardown.plays import DELAY
 from labkit.records.tcp_states import CLIENT, SERVER
 from labkit.records.teardown import Note, Teardown
 from labkit.records.trace import Kind, Trace
 from labkit.settings import Hop, Link, Scenario, Server, Traffic
-
-__all__ = [
-    "ANSWER",
-    "DELAY",
-    "PIECE",
-    "PLAYS",
-    "PRESETS",
-    "REQUEST",
-    "TOO_LARGE",
-    "Play",
-    "answers_and_closes",
-    "asks_and_listens",
-    "asks_and_waits",
-    "check_reset",
-    "check_upload",
-    "compared",
-    "drawn",
-    "failing_write",
-    "head",
-    "hears_the_end_and_answers",
-    "last_request",
-    "never_reads",
-    "play",
-    "refuses",
-    "told_by",
-    "upload",
-    "writes_on",
-]
-
-# -- the panel: a connection of the lab ----------------------------------------------
-
 
 _IDLE, _DELAYED = "hop.0.server.idle_timeout", "hop.0.server.delayed_close_timeout"
 PRESETS = {
@@ -82,13 +29,8 @@ def last_request() -> Scenario:
     )
 
 
-def drawn(run: Run, ax: Axes | None = None) -> Axes:
-    """The first connection of a run's last hop, as a farewell."""
-    return teardown(told_by(run), ax)
-
-
 def told_by(run: Run) -> Teardown:
-    """What both ends of that connection did and heard, from the run's records."""
+    """What both ends of the last hop's first connection did and heard."""
     hop = len(run.scenario.hops) - 1
     delay = run.scenario.hops[hop].link.delay
     events = [e for e in run.trace.of(hop, 1) if _counts(e.kind, e.sent, run, delay)]
@@ -130,8 +72,8 @@ def _outcomes(run: Run, hop: int) -> list[Note]:
 
 
 def _goodbyes(run: Run, hop: int) -> list[Note]:
-    life = next(each for each in run.lives if (each.hop, each.connection) == (hop, 1))
-    if life.closed is None or life.closed >= run.ended:
+    life = life_of(run, hop, 1)
+    if life is None or life.closed is None or life.closed >= run.ended:
         return []
     side = CLIENT if life.closed_by == "pool" else SERVER
     deaf = run.scenario.hops[hop].server.delayed_close_timeout

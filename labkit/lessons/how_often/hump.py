@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from labkit.lab import run_many
-from labkit.lessons.verdict import Verdict, number_of
+from labkit.lessons.chains import through_a_proxy
+from labkit.lessons.recordings import read
 from labkit.model import grid
 from labkit.records.counts import Curve, RatePoint, RateSeries
-from labkit.resources import data
-from labkit.settings import Hop, Link, Pool, Scenario, Server, Traffic
-from labkit.theory import (
-    Window,
-    duration,
-    errors_per_day,
-    predicted,
-)
+from labkit.settings import Pool, Scenario, Server, Traffic
+from labkit.theory import Window, predicted
 
 RECORDING = "recordings/the-hump.json"
 # Seconds: so short that many chains on real sockets take minutes, not days.
@@ -41,19 +35,14 @@ def chain(
     """A client, a proxy whose pool never gives up, and an upstream that does.
 
     Requests come at random, ``rate`` a second on average, whatever became of those
-    before. The pool has one connection; who finds it busy waits. The client's own
-    hop takes no time.
+    before. The pool has one connection; who finds it busy waits.
     """
-    upstream = Hop(
-        name="proxy",
+    return through_a_proxy(
+        "how often",
         pool=Pool(max_connections=1),
-        link=Link(delay=delay),
+        delay=delay,
         server=Server(idle_timeout=timeout),
-    )
-    return Scenario(
-        name="how often",
         traffic=Traffic(arrivals="poisson", rate=rate, requests=requests),
-        hops=(Hop(name="client"), upstream),
     )
 
 
@@ -128,7 +117,7 @@ def guessed(rate: float | None) -> float | None:
 
 def recorded() -> tuple[dict[str, RateSeries], dict[str, Any]]:
     """The points measured on real programs, by label, and how they were measured."""
-    told = json.loads(data(RECORDING).read_text(encoding="utf-8"))
+    told = read(RECORDING)
     counted = told.pop("series").items()
     return {label: series(label, points) for label, points in counted}, told
 
@@ -181,90 +170,3 @@ def left_out(name: str, rates: Iterable[float] = POOL_RATES) -> str:
     places = " and ".join(f"{rate:g}/s" for rate in gone)
     most = scenario.hops[1].pool.max_connections / _takes(scenario)
     return f"{name}: it serves {most:g}/s at most, so no points at {places}"
-
-
-# -- exercise 3: the popular wrong explanation ----------------------------------------
-
-HIGHEST = 20.0
-WIRES = (0.005, 0.01, 0.015)  # one-way delays in seconds; the page names them
-# Two numbers of errors are told apart if they differ by more than this part.
-_ALIKE = 0.01
-
-
-def check_claim(quiet: object, busy: object) -> Verdict:
-    """Are these rates, in requests a second, a counterexample to "the more traffic,
-    the more errors"? The busier of two has fewer errors *a day*, on three wires.
-
-    Errors a day are those of the theory, which is exact for this chain: a count of
-    them would need millions of requests where they are rare.
-    """
-    if quiet is None or busy is None:
-        return Verdict(
-            False,
-            "No counterexample yet: two rates are asked for.",
-            "Look at the right of the hump: what became of the errors there?",
-        )
-    first, wrong_first = _rate("quiet", quiet)
-    second, wrong_second = _rate("busy", busy)
-    if wrong := wrong_first or wrong_second:
-        return Verdict(False, wrong)
-    return _claimed(first, second)
-
-
-def _rate(name: str, said: object) -> tuple[float, str]:
-    """A rate in requests a second, and what is wrong with it."""
-    rate = number_of(said)
-    if rate is not None and 0.001 <= rate <= HIGHEST:
-        return rate, ""
-    return 0.0, f"{name} is {said!r}; allowed are 0.001 to {HIGHEST:g} a second."
-
-
-def _claimed(quiet: float, busy: float) -> Verdict:
-    if quiet >= busy:
-        return Verdict(
-            False,
-            f"{busy:g} a second is not more traffic than {quiet:g}.",
-            "The second rate has to be the higher one, with fewer errors.",
-        )
-    days = [_a_day(delay, quiet, busy) for delay in WIRES]
-    for delay, (many, few) in zip(WIRES, days, strict=True):
-        told = (
-            f"With a delay of {duration(delay)} each way {quiet:g} a second have "
-            f"{many:.3g} errors a day and {busy:g} a second {few:.3g}"
-        )
-        if abs(many - few) <= _ALIKE * max(many, few):
-            away = "Take the two rates further apart, or further to the right."
-            return Verdict(False, f"{told}: too close to tell.", away)
-        if few > many:
-            return Verdict(False, f"{told}.", _claim_hint(quiet, busy))
-    many, few = days[1]
-    return Verdict(
-        True,
-        f"On all {len(WIRES)} wires {busy:g} requests a second have fewer errors a day "
-        f"than {quiet:g}; over the page's own wire {few:.3g} and not {many:.3g}.",
-    )
-
-
-def _a_day(delay: float, quiet: float, busy: float) -> tuple[float, float]:
-    """Errors a day at both rates over a wire of this one-way delay, in seconds."""
-    shares = (predicted(chain(rate, delay=delay)).share for rate in (quiet, busy))
-    first, second = map(errors_per_day, (quiet, busy), shares)
-    return first, second
-
-
-def _claim_hint(quiet: float, busy: float) -> str:
-    top = 2.0 / TIMEOUT
-    if busy <= top:
-        return (
-            "So far the claim holds: up to 2/T, here "
-            f"{top:g} a second, more traffic does mean more errors a day. Go on."
-        )
-    if quiet < 0.1 / TIMEOUT:
-        return (
-            f"At {quiet:g} a second there is so little traffic that there is little "
-            "to fail. Take a quiet rate nearer to the hump."
-        )
-    return (
-        f"The errors a day are most at {top:g} a second. Take the busy rate further "
-        "to the right of that, or the quiet one nearer to it."
-    )

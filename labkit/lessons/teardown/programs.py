@@ -6,9 +6,11 @@ import asyncio
 import inspect
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
-from labkit.lessons.peers import Peer, Restless
+from labkit.lessons.answers import Refused, shown_error
+from labkit.lessons.teardown.peer import Peer, Restless
 
 _TAKES = {
     "write": "data",
@@ -19,19 +21,21 @@ _TAKES = {
 }
 
 
-def refusal(program: object, name: str, *takes: str) -> str:
-    """Why this can be no program that takes these arguments; "" if it can."""
+def require(program: object, name: str, *takes: str) -> None:
+    """Refuse what can be no program that takes these arguments."""
     shape = f"`async def {name}({', '.join(takes)}):`"
     if not callable(program) or isinstance(program, type):
         kind = type(program).__name__
-        return f"The {name} is a {kind}; allowed is a coroutine function, {shape}."
-    try:
-        inspect.signature(program).bind(*takes)
-    except TypeError:
-        return f"The {name} takes other arguments; allowed is {shape}."
-    except ValueError:
-        return ""
-    return ""
+        raise Refused(
+            f"The {name} is a {kind}; allowed is a coroutine function, {shape}."
+        )
+    # A callable without a signature, such as some of C, is tried as it is.
+    with suppress(ValueError):
+        try:
+            inspect.signature(program).bind(*takes)
+        except TypeError:
+            told = f"The {name} takes other arguments; allowed is {shape}."
+            raise Refused(told) from None
 
 
 class Watched:
@@ -77,9 +81,7 @@ class Watched:
             return ""
         if isinstance(error, OSError) and self._was_noted():
             return ""
-        text = " ".join(str(error).split())
-        what = type(error).__name__ + (f": {text}" if text else "")
-        return f"Your {self.name} ended with {what}{self._where(error)}."
+        return f"Your {self.name} ended with {shown_error(error)}{self._where(error)}."
 
     def unawaited(self) -> str:
         """Which of its calls nobody awaited, as sentences; "" for none."""

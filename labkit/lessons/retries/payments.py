@@ -1,24 +1,26 @@
-"""Payments: is every one of them made exactly once, whatever its upstream does?"""
+"""Exercise 2 of retries: is every payment made exactly once, come what may?"""
 
 from __future__ import annotations
 
 import math
 import random
+from collections.abc import Iterator
 
 from labkit.lab import Run
-from labkit.lessons.probes import first_unserved, patterns
-from labkit.lessons.unseen import tried
-from labkit.lessons.verdict import Verdict
+from labkit.lessons import answers
+from labkit.lessons.hidden_cases import at_the_timers, tried
+from labkit.lessons.probes import executed, first_unserved
+from labkit.lessons.retries.two_failures import DIES
+from labkit.lessons.verdict import Verdict, check
 from labkit.records.trace import Exchange
 from labkit.settings import Retry, Scenario
 from labkit.settings.vocabulary import RETRIES_CUT, RETRIES_STATUS
 
-# The share of executions after which the upstream dies before its answer is out.
-DIES = 0.3
 # One-way delays of the wires that nobody has seen, from and to.
 FAST, LATEST = 0.005, 0.03
 
 
+@check
 def check_safe(scenario: object) -> Verdict:
     """Is every payment answered 200, and executed exactly once?
 
@@ -26,16 +28,20 @@ def check_safe(scenario: object) -> Verdict:
     at once, with an upstream that dies after three executions in ten; and around
     every timer of the chain that can close a connection. Every road counts.
     """
-    if not isinstance(scenario, Scenario):
-        return Verdict(False, f"That is a {type(scenario).__name__}, not a Scenario.")
-    if len(scenario.hops) != 2:
-        return Verdict(False, f"{len(scenario.hops)} hops; this chain has two.")
-    against, sent = tried(scenario, 3, _unseen, _wrong)
-    if against is None:
-        against, more = tried(scenario, 1, _at_the_timers, _wrong)
-        sent += more
+    chain = answers.scenario(scenario, hops=2)
+    against, sent = tried(_cases(chain), _against)
     # A verdict against something is false, so "or" would overlook it.
-    return Verdict(True, _all_paid(scenario, sent)) if against is None else against
+    return Verdict(True, _all_paid(chain, sent)) if against is None else against
+
+
+def _cases(scenario: Scenario) -> Iterator[list[Scenario]]:
+    for seed in range(3):
+        yield _unseen(scenario, random.Random(seed))
+    changes = {
+        "hop.1.link.delay": 0.01,
+        "seed": random.Random(0).randrange(1_000_000),
+    }
+    yield at_the_timers(_payments(scenario).replace_all(changes))
 
 
 def _all_paid(scenario: Scenario, sent: int) -> str:
@@ -85,33 +91,21 @@ def _payments(scenario: Scenario) -> Scenario:
     )
 
 
-def _at_the_timers(scenario: Scenario, chance: random.Random) -> list[Scenario]:
-    """One payment after the other, so that the last meets each timer of the chain."""
-    seed = chance.randrange(1_000_000)
-    asked = _payments(scenario).replace_all({"hop.1.link.delay": 0.01, "seed": seed})
-    return [
-        asked.replace_all(
-            {"traffic.gaps": gaps or [0.0], "traffic.requests": len(gaps) + 1}
-        )
-        for gaps in patterns(asked)
-    ]
-
-
-def _wrong(done: Run) -> Verdict:
-    """Passed, or the first payment that failed or was made twice, and why."""
+def _against(done: Run) -> Verdict | None:
+    """The first payment that failed or was made twice, and why."""
     lost = first_unserved(done)
     if lost is None:
-        return Verdict(True, "")
+        return None
     burst = done.scenario.traffic.burst
     where = f"with {burst} at once" if burst > 1 else "one by one"
     number = f"Payment {lost.number + 1} of {done.requests}, {where},"
     if lost.executed > 1:
-        told = f"{number} was executed {lost.executed} times."
+        told = f"{number} was {executed(lost)}."
         return Verdict(False, told, _twice_hint())
     if lost.failed:
         told = f"{number} failed ({lost.status} {lost.flags}: {lost.error})."
         return Verdict(False, told, _failed_hint(done, lost))
-    told = f"{number} was answered {lost.status} and {_how_often(lost.executed)}."
+    told = f"{number} was answered {lost.status} and {executed(lost)}."
     return Verdict(False, told, _unpaid_hint(done.scenario, lost))
 
 
@@ -139,10 +133,6 @@ def _unpaid_hint(scenario: Scenario, lost: Exchange) -> str:
         "An answer is not a payment: nobody was paid, and the upstream never executed "
         f"it. Who answers {lost.status}, and which knob made it do so?"
     )
-
-
-def _how_often(executed: int) -> str:
-    return "executed" if executed else "never executed"
 
 
 def _failed_hint(done: Run, failed: Exchange) -> str:
@@ -186,7 +176,7 @@ def _uncovered_hint(scenario: Scenario, failed: Exchange) -> str:
     if not proxy.retry_on and not client.retry_on:
         return (
             "Nothing repeats it. In the log, a payment that was never executed and "
-            f"one that was look alike; this one was {_how_often(failed.executed)}."
+            f"one that was look alike; this one was {executed(failed)}."
         )
     if not proxy.retry_on:
         return (

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from labkit.clock import VirtualLoop, run_nested
-from labkit.lessons.peer import Peer, Restless
+from labkit.lessons.teardown.peer import Peer
 from labkit.net import Network
 from labkit.net.memory import MemoryNetwork
 from labkit.records.tcp_states import CLIENT, SERVER
@@ -21,17 +21,12 @@ from labkit.records.trace import Trace
 from labkit.settings import Link
 from labkit.theory import duration
 
-__all__ = ["Peer", "Program", "Restless", "agree", "perform", "span"]
-
 Program = Callable[[Peer], Awaitable[object]]
 
 HORIZON = 120.0  # seconds of virtual time
 PATIENCE = 20.0  # seconds of real time
 # A real machine delivers the last segments a little late.
 _GRACE = 0.05
-
-
-# -- a play ----------------------------------------------------------------------------
 
 
 def perform(

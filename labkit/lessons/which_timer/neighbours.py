@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from labkit.lessons.which_timer.maps import timers
 from labkit.reference import catalogue
 from labkit.settings import Hop, Link, Scenario
 from labkit.theory import duration, ordering
@@ -77,3 +79,43 @@ def _verdict(preset: catalogue.Preset, delay: float) -> str:
 
 def _hop(delay: float) -> Scenario:
     return Scenario(hops=(Hop(link=Link(delay=delay)),))
+
+
+# -- the same pairs on a map and in a panel --------------------------------------------
+
+# Pairs of the catalogue that lie on the map, by what they are called there.
+_ON_THE_MAP = (
+    ("AWS ALB", "Node.js http.Server", "ALB, newer Node"),
+    ("AWS ALB", "Puma", "ALB, Puma"),
+    ("nginx", "gunicorn (gthread, gevent, asgi)", "nginx, gunicorn"),
+    ("nginx", "aiohttp.web.run_app", "nginx, aiohttp"),
+    ("Go http.DefaultTransport", "Jetty server", "Go, Jetty"),
+    ("Linkerd2-proxy (to app, HTTP/1)", "uvicorn", "Linkerd, uvicorn"),
+)
+
+
+class Product(NamedTuple):
+    """A pair on the map of two timers: the server's across and the pool's up (s)."""
+
+    right: float
+    up: float
+    name: str
+
+
+def products() -> list[Product]:
+    """Neighbours as nobody configured them, as points of the map of two timers."""
+    return [
+        Product(pair.server.seconds, pair.client.seconds, name)
+        for client, server, name in _ON_THE_MAP
+        for pair in (catalogue.pair(client, server),)
+    ]
+
+
+def front_presets() -> dict[str, dict[str, float]]:
+    """Pairs of products as they come out of the box, for a panel of one hop."""
+    wanted = timers(0, (), ())
+    return {
+        name: {path: changes[path] for path in wanted}
+        for name, changes in catalogue.for_panel(hop=0).items()
+        if all(0.0 < changes[path] < 1e6 for path in wanted)
+    }

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator
-from functools import partial
 from typing import Any
 
 from labkit.lab import Run, run_many
-from labkit.lessons import often
-from labkit.lessons.unseen import tried
-from labkit.lessons.verdict import Verdict, number_of
+from labkit.lessons.answers import number
+from labkit.lessons.hidden_cases import tried
+from labkit.lessons.how_often import hump
+from labkit.lessons.verdict import Verdict, check
 from labkit.model import grid
 from labkit.records.counts import Curve, RatePoint, RateSeries
 from labkit.settings import Scenario
@@ -24,11 +24,11 @@ PERIODS = tuple(round(0.474 + 0.004 * step, 3) for step in range(25))
 
 
 def beating(
-    period: float = often.TIMEOUT,
+    period: float = hump.TIMEOUT,
     jitter: float = 0.0,
     requests: int = 60,
-    timeout: float = often.TIMEOUT,
-    delay: float = often.DELAY,
+    timeout: float = hump.TIMEOUT,
+    delay: float = hump.DELAY,
 ) -> Scenario:
     """The chain of the hump, asked every ``period`` seconds.
 
@@ -39,7 +39,7 @@ def beating(
         "traffic.arrivals": "periodic",
         "traffic.jitter": jitter,
     }
-    return often.chain(1.0 / period, requests, timeout, delay).replace_all(changes)
+    return hump.chain(1.0 / period, requests, timeout, delay).replace_all(changes)
 
 
 def statuses(done: Run, first: int = 12) -> str:
@@ -65,8 +65,8 @@ def line(low: float = 0.47, high: float = 0.574) -> Curve:
 
 def recorded() -> list[RateSeries]:
     """What real programs did, by the clock."""
-    _, how = often.recorded()
-    return [often.series(label, told) for label, told in how["periods"].items()]
+    _, how = hump.recorded()
+    return [hump.series(label, told) for label, told in how["periods"].items()]
 
 
 def late(jitters: Iterable[float], period: float, requests: int = 10_000) -> RateSeries:
@@ -90,23 +90,20 @@ _CLEAR = SERVER + SERVICES[1] + 2.0 * 2.0 * DELAYS[1]
 _HAIR = 0.001
 
 
+@check
 def check_period(period: object, jitter: object = 0.0) -> Verdict:
     """Does a health check with this period and jitter, in seconds, never fail?
 
     The server's timeout is 60 s. On the shortest and the longest wire that the page
     names, and on some between, with the latenesses that would be the worst.
     """
-    wrong = _wrong("period", period, SHORTEST, LONGEST) or _wrong(
-        "jitter", jitter, 0.0, SHORTEST / 2
-    )
-    if wrong:
-        return Verdict(False, wrong)
-    every, late = number_of(period), number_of(jitter)
-    assert every is not None and late is not None
+    every = _seconds("period", period, SHORTEST, LONGEST)
+    late = _seconds("jitter", jitter, 0.0, SHORTEST / 2)
     if (close := _too_close(every, late + LATE)) is not None:
         return Verdict(False, close, "Keep a few milliseconds away from it.")
     scenario = beating(every, late + LATE, 150, timeout=SERVER)
-    against, sent = tried(scenario, 3, _unseen, partial(_judged, every, late))
+    cases = (_unseen(scenario, random.Random(seed)) for seed in range(3))
+    against, sent = tried(cases, lambda done: _against(every, late, done))
     if against is not None:
         return against
     return Verdict(
@@ -114,6 +111,10 @@ def check_period(period: object, jitter: object = 0.0) -> Verdict:
         f"{sent} health checks on wires that nobody had seen, none failed; nor did "
         "any with the interval that would have been the worst.",
     )
+
+
+def _seconds(name: str, value: object, low: float, high: float) -> float:
+    return number(value, name, f"are {low:g} to {high:g} seconds", low, high)
 
 
 def _too_close(period: float, late: float) -> str | None:
@@ -129,13 +130,6 @@ def _too_close(period: float, late: float) -> str | None:
             "longest wire that is where the FIN arrives."
         )
     return None
-
-
-def _wrong(name: str, value: object, low: float, high: float) -> str:
-    number = number_of(value)
-    if number is not None and low <= number <= high:
-        return ""
-    return f"{name} is {value!r}; allowed are {low:g} to {high:g} seconds."
 
 
 def _unseen(scenario: Scenario, chance: random.Random) -> list[Scenario]:
@@ -172,10 +166,10 @@ def _steady(scenario: Scenario, interval: float) -> Scenario:
     return scenario.replace_all(changes)
 
 
-def _judged(period: float, jitter: float, done: Run) -> Verdict:
-    """Passed, or the first health check that failed, and why."""
+def _against(period: float, jitter: float, done: Run) -> Verdict | None:
+    """The first health check that failed, and why."""
     if not done.failed:
-        return Verdict(True, "")
+        return None
     failed = done.failures[0]
     before = done.exchanges[failed.number - 1]
     interval = failed.sent - before.sent

@@ -1,33 +1,15 @@
-"""Retries and their price: two failures that look alike, and what a repeat does."""
+"""Two failures that look alike, and what a repeat does about each."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from matplotlib.axes import Axes
-
-from labkit.figures import outcomes
-from labkit.lab import Run, run, run_many
-from labkit.lessons.payments import DIES
-from labkit.lessons.payments import check_safe as check_safe
-from labkit.lessons.verdict import Verdict
+from labkit.lab import Run, run
+from labkit.lessons.chains import through_a_proxy
+from labkit.lessons.recordings import read
 from labkit.records.counts import Outcomes
-from labkit.resources import data
-from labkit.settings import (
-    Event,
-    Hop,
-    LabSettings,
-    Link,
-    Origin,
-    Pool,
-    Retry,
-    Scenario,
-    Server,
-    Traffic,
-)
-from labkit.settings.validators import one_line
+from labkit.settings import Event, Hop, Origin, Pool, Retry, Scenario, Server, Traffic
 from labkit.theory import duration
 
 RECORDING = "recordings/repeats.json"
@@ -35,6 +17,8 @@ TIMEOUT, DELAY = 2.0, 0.01
 # 10 ms before the server's timer: the middle of the race window.
 LATE = TIMEOUT - DELAY
 REQUESTS = 100
+# The share of executions after which the upstream dies before its answer is out.
+DIES = 0.3
 
 # What people write into retry_on, one word a row.
 WORDS: dict[str, tuple[str, ...]] = {
@@ -65,14 +49,11 @@ def chain(retry_on: Sequence[str] = (), dies: float = DIES) -> Scenario:
     executed; of those that are, the share ``dies`` kills the upstream's connection
     before the answer is out.
     """
-    proxy = Hop(
-        name="proxy",
+    return through_a_proxy(
+        "retries",
         pool=Pool(retry=Retry(retry_on=tuple(retry_on))),
-        link=Link(delay=DELAY),
+        delay=DELAY,
         server=Server(idle_timeout=TIMEOUT),
-    )
-    return Scenario(
-        name="retries",
         traffic=Traffic(
             arrivals="gaps",
             gaps=(1.0, 1.0, 1.0, LATE),
@@ -80,7 +61,6 @@ def chain(retry_on: Sequence[str] = (), dies: float = DIES) -> Scenario:
             methods={"POST": 1.0},
             body_bytes=200,
         ),
-        hops=(Hop(name="client"), proxy),
         origin=Origin(fails_after_execute=dies),
     )
 
@@ -143,15 +123,11 @@ def second_bursts(done: Run) -> dict[str, list[Outcomes]]:
     return {f"{size} at once, {gap} after {size} others were answered": rows}
 
 
-def bars(done: Run, ax: Axes | None = None) -> Axes:
-    """The picture of one run for a panel: one bar for each second burst."""
-    told = second_bursts(done)
-    rows = [row for group in told.values() for row in group]
-    failed, all_of_them = (
-        sum(row.unanswered for row in rows),
-        sum(row.requests for row in rows),
-    )
-    return outcomes(told, ax, title=f"{failed or 'None'} of {all_of_them} failed")
+def failed_of(groups: Mapping[str, Sequence[Outcomes]]) -> str:
+    """How many of all requests failed, as the title of a picture."""
+    rows = [row for group in groups.values() for row in group]
+    failed = sum(row.unanswered for row in rows)
+    return f"{failed or 'None'} of {sum(row.requests for row in rows)} failed"
 
 
 def stale(connections: int, num_retries: int) -> Scenario:
@@ -169,20 +145,10 @@ def stale(connections: int, num_retries: int) -> Scenario:
         "traffic.requests": 2 * connections,
         "traffic.gaps": [2 * TIMEOUT, *[0.1] * connections],
     }
-    scenario = chain(("reset",), dies=0.0).replace_all(pool | traffic)
-    return _one_by_one(scenario)
-
-
-def _one_by_one(scenario: Scenario) -> Scenario:
-    """After the first burst, which opens the connections, requests come singly."""
+    # After the first burst, which opens the connections, requests come singly.
     single = Event(at=0.001, action="set", path="traffic.burst", value=1)
-    return Scenario(
-        name=scenario.name,
-        traffic=scenario.traffic,
-        hops=scenario.hops,
-        origin=scenario.origin,
-        lab=LabSettings(schedule=(single,)),
-    )
+    scenario = chain(("reset",), dies=0.0).replace_all(pool | traffic)
+    return scenario.with_schedule((single,))
 
 
 # -- two proxies in a row --------------------------------------------------------------
@@ -252,75 +218,4 @@ def together(max_retries: int, rounds: int = 8) -> Scenario:
 
 def recorded() -> dict[str, Any]:
     """What a real Envoy did, and how it was measured."""
-    told: dict[str, Any] = json.loads(data(RECORDING).read_text(encoding="utf-8"))
-    return told
-
-
-# -- exercise 1: what does a word cover? ----------------------------------------------
-
-NEITHER, REFUSED, BOTH = "neither", "refused", "both"
-ASKED = ("connect-failure", "reset-before-request", "retriable-4xx", "5xx", "reset")
-
-
-def check_words(answers: object) -> Verdict:
-    """Which of two failures does each word repeat?
-
-    "refused" is a connection that nobody accepts, "both" that and a connection
-    that closes while the request is on its way. The truth is measured.
-    """
-    if not isinstance(answers, Mapping):
-        return Verdict(False, 'Write a dict such as {"reset": "both"}.')
-    unasked = [str(word) for word in answers if word not in ASKED]
-    for word in ASKED:
-        answer, truth = _answer(answers.get(word)), covered(word)
-        if answer not in (NEITHER, REFUSED, BOTH):
-            return Verdict(False, _no_answer(word, answers.get(word), unasked), _ASK)
-        if answer != truth:
-            return Verdict(
-                False, f'{word} is not "{answer}".', _word_hint(word, answer, truth)
-            )
-    return Verdict(True, f"All {len(ASKED)} words do what you say.")
-
-
-_ASK = "Has the request been sent when it fails? That is what the words tell apart."
-
-
-def _answer(answer: object) -> str:
-    """As it was meant: capitals and blanks around it are no mistake."""
-    return answer.strip().lower() if isinstance(answer, str) else ""
-
-
-def _no_answer(word: str, answer: object, unasked: Sequence[str]) -> str:
-    told = (
-        f'{word} has the answer {one_line(repr(answer), 60)}; allowed are "{NEITHER}", '
-        f'"{REFUSED}" and "{BOTH}".'
-    )
-    also = f" Nobody asked for {one_line(', '.join(unasked), 60)}." if unasked else ""
-    return told + also
-
-
-def covered(word: str) -> str:
-    """What the lab's proxy repeats with this word, by trying both failures."""
-    refused = closing((word,), 1).replace("origin.script", "refuse")
-    tried = run_many([refused, closing((word,), 2)], progress=False)
-    on_refused, on_race = (done.hops[1].retries > 0 for done in tried)
-    return BOTH if on_race else REFUSED if on_refused else NEITHER
-
-
-def _word_hint(word: str, answer: object, truth: str) -> str:
-    if word == "reset-before-request" and answer == BOTH:
-        return (
-            "Its name promises it. But on HTTP/1.1 the proxy writes the request in "
-            "the moment it takes the connection, and learns of the FIN afterwards: "
-            "there is no reset *before* the request (Envoy 47468)."
-        )
-    if truth == BOTH:
-        return (
-            f"With {word} the lab's proxy did repeat a request that had met a closing "
-            "connection, a POST included."
-        )
-    if truth == NEITHER:
-        return f"{word} looks at the status of an answer, and there was none."
-    if answer == BOTH:
-        return f"{word} repeats only what was never sent; in the race it was."
-    return f"A refused connection took nothing: {word} does repeat that."
+    return read(RECORDING)

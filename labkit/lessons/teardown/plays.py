@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from labkit.lessons.peers import Peer, Program, agree, perform
+from labkit.lessons.teardown.peer import Peer
+from labkit.lessons.teardown.two_programs import Program, agree, perform
 from labkit.records.tcp_states import CLIENT
 from labkit.records.teardown import Teardown
 
