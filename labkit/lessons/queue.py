@@ -19,6 +19,7 @@ from labkit.records.counts import GapPoint, GapSeries
 from labkit.records.trace import Exchange
 from labkit.settings import Origin, Pool, Scenario, Traffic
 from labkit.theory import duration, queue_share
+from labkit.theory.window import deaf_at
 
 RECORDING = "recordings/the-queue.json"
 DELAY = 0.005

@@ -64,7 +64,7 @@ def test_no_two_texts_touch(gap: float, requests: int, burst: int) -> None:
 
 
 def test_given_axes_keep_their_size() -> None:
-    ax = figures.paper(178.0, 90.0)
+    ax = figures.blank(178.0, 90.0)
     assert figures.lifelines(ran(requests=60, burst=20), ax=ax) is ax
     assert overlaps(ax) == []
     assert size_of(ax) == pytest.approx((178.0, 90.0))

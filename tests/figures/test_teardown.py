@@ -40,7 +40,7 @@ def test_no_two_texts_touch(delay: float, wait: float) -> None:
 
 
 def test_given_axes_keep_their_size() -> None:
-    ax = figures.paper(178.0, 140.0)
+    ax = figures.blank(178.0, 140.0)
     assert figures.teardown(late_write(), ax=ax) is ax
     assert size_of(ax) == pytest.approx((178.0, 140.0))
     assert overlaps(ax) == []
