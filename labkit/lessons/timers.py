@@ -25,6 +25,7 @@ from labkit.settings import (
     knobs,
 )
 from labkit.theory import duration, margin, ordering, safe
+from labkit.theory.text import ROOM
 
 # -- chains ----------------------------------------------------------------------------
 
@@ -387,7 +388,7 @@ def check_sentence(sentence: object) -> Verdict:
         True,
         f"{_CHAINS} chains that obey it, and no gap around any of their timers fails: "
         "the client end of every hop must be the shorter one, "
-        "by more than a round trip.",
+        f"by more than {ROOM}.",
     )
 
 
