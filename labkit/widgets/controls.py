@@ -21,6 +21,7 @@ _SYMBOLS = {
     "link.delay": "d",
     "traffic.rate": "L",
 }
+_LONGEST = 10.0
 _WORDS = {"delay": "delay one way", "fin_after": "FIN after the response"}
 
 
@@ -81,19 +82,23 @@ def control(
             return False
         return True
 
-    found = stops(_landmarks(path, scenarios), knob.unit, knob.default, accepts)
+    found = stops(_landmarks(knob, scenarios), knob.unit, knob.default, accepts)
     return Control(knob, label or label_of(path, start), found, value)
 
 
-def _landmarks(path: str, scenarios: list[Scenario]) -> Landmarks:
+def _landmarks(knob: Knob, scenarios: list[Scenario]) -> Landmarks:
+    path = knob.path
     values = {float(each.get(path)) for each in scenarios}
     hop = _hop(path)
-    if hop is None:
+    if hop is None or knob.unit != "s":
         return Landmarks((*values, *_scale(scenarios[0], values)))
-    edges = [edge_of(each, path, hop) for each in scenarios]
-    found = {edge.at for edge in edges if edge is not None}
+    found = [edge_of(each, path, hop) for each in scenarios]
+    edges = [edge.at for edge in found if edge is not None]
+    if path.endswith("link.delay"):
+        # A wire that is longer than most timers is no wire that anybody has.
+        edges = [at for at in edges if at <= _LONGEST * max(values)]
     trip = 2.0 * scenarios[0].hops[hop].link.delay
-    return Landmarks(tuple(values), tuple(found), trip)
+    return Landmarks((*values, *edges), tuple(edges[-1:]), trip)
 
 
 def _scale(start: Scenario, values: set[float]) -> list[float]:

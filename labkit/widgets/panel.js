@@ -8,6 +8,8 @@ function make(parent, name, attributes = {}, text = "") {
   for (const [key, value] of Object.entries(attributes)) {
     node.setAttribute(key, value);
   }
+  // In a focused element JupyterLab would take the arrow keys for its own.
+  node.setAttribute("data-lm-suppress-shortcuts", "true");
   node.textContent = text;
   parent.append(node);
   return node;
@@ -37,6 +39,7 @@ class Row {
     this.help = make(row, "span", { id: `${id}-help`, hidden: "" });
     this.slider.addEventListener("input", () => this.slide());
     this.field.addEventListener("change", () => this.type());
+    this.field.addEventListener("keydown", ({ key }) => key === "Enter" && this.type());
     for (const event of ["focusin", "pointerenter"]) {
       row.addEventListener(event, () => panel.explain(this.help.textContent));
     }
@@ -59,7 +62,8 @@ class Row {
   }
 
   type() {
-    if (this.field.value.trim() === this.text) return;
+    if (this.field.value === this.text) return;
+    this.text = this.field.value;
     this.panel.send({ do: "set", path: this.path, text: this.field.value });
   }
 
@@ -84,8 +88,6 @@ class Panel {
     this.rows = new Map();
     this.node = make(el, "div", {
       class: "labkit-panel", role: "group", "aria-label": "Panel: sliders and a picture",
-      // JupyterLab would take the arrow keys for its own.
-      "data-lm-suppress-shortcuts": "true",
     });
     this.buttons();
     const rows = make(this.node, "div", { class: "labkit-rows" });

@@ -29,7 +29,8 @@ class Landmarks:
     """What a slider must be able to show exactly.
 
     ``exact`` are the values at the start and in the presets, ``edges`` those from which
-    on a rule holds, ``trip`` the round trip of the hop; in the knob's own unit.
+    on a rule holds as things are now: around each there are fine steps, parts of the
+    round ``trip`` of the hop. In the knob's own unit.
     """
 
     exact: tuple[float, ...]
