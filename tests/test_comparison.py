@@ -11,12 +11,12 @@ from labkit import Hop, Link, Pool, Scenario, Server, SettingsError, Traffic, fi
 from labkit.experiments.comparison import COLUMNS, Comparison, Estimate, compare
 from labkit.experiments.comparison.columns import CHAIN, chains, column, side_by_side
 from labkit.experiments.lateness import lateness, tolerance
-from labkit.figures.comparison import told
+from labkit.figures.plots.comparison import told
 from labkit.lab import run
-from labkit.records.estimate import percent
 from labkit.resources import data
 from labkit.settings import Event, LabSettings
 from labkit.theory import predicted
+from labkit.theory.text import percent
 
 FAST = Scenario(
     name="fast",

@@ -8,12 +8,14 @@ import pytest
 from scripted import OK, Peer, World, run
 from waiting import acquire
 
+import labkit
 from labkit.records.trace import Kind
 from labkit.roles.client.assignment import PoolRequest, PoolState
 from labkit.roles.client.connection import Http1Connection
 from labkit.roles.client.states import ConnectionSignal
 from labkit.roles.http.message import HopFailure
-from labkit.settings import Pool
+from labkit.settings import Hop, Link, Pool, Scenario
+from labkit.settings.groups import SCRIPTS
 
 # -- decisions, without a loop -------------------------------------------------
 
@@ -284,7 +286,9 @@ def test_a_hint_is_obeyed_when_it_is_honoured() -> None:
     assert run(story, hint, honours_hint=False)[0][2:] == ("", "")
 
 
-def test_what_the_peer_ends_is_left_for_the_peer_to_book() -> None:
+def test_what_the_peer_ends_is_heard_with_its_fin_and_why_is_for_the_peer_to_say() -> (
+    None
+):
     def behave(peer: Peer, data: bytes) -> None:
         peer.say(OK, then=peer.fin)
 
@@ -294,7 +298,43 @@ def test_what_the_peer_ends_is_left_for_the_peer_to_book() -> None:
             await asyncio.sleep(1.0)
         return ends(world)
 
-    assert [(by, why) for _, _, by, why in run(story, behave)] == [("", "")] * 3
+    lives = run(story, behave, delay=0.01)
+    assert [life[1:] for life in lives[:2]] == [
+        (40.0, "server", ""),
+        (1080.0, "server", ""),
+    ]
+
+
+def test_a_server_that_ends_a_connection_before_its_client_hears_of_it_was_first() -> (
+    None
+):
+    scenario = Scenario(hops=(Hop(link=Link(delay=0.2)),)).replace_all(
+        {
+            "traffic.requests": 2,
+            "hop.0.server.personality": "envoy",
+            "hop.0.server.idle_timeout": 0.05,
+        }
+    )
+    lives = labkit.run(scenario, progress=False).lives
+    assert [(life.closed_by, life.why) for life in lives] == [
+        ("server", "idle timeout")
+    ] * 2
+    assert [life.closed - life.opened for life in lives] == pytest.approx([0.25] * 2)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("script", [None, *SCRIPTS])
+def test_every_connection_has_an_end(script: str | None) -> None:
+    scenario = Scenario(hops=(Hop(), Hop())).replace_all(
+        {
+            "traffic.requests": 3,
+            "hop.1.link.delay": 0.01,
+            "hop.1.pool.timeout": 3.0,
+            "origin.script": script,
+        }
+    )
+    for life in labkit.run(scenario, progress=False).lives:
+        assert life.closed is not None and life.closed > life.opened, life
+        assert life.closed_by in ("pool", "server")
 
 
 # -- the moment of reuse -------------------------------------------------------

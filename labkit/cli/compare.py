@@ -37,7 +37,7 @@ def compare(arguments: Namespace) -> int:
 def _draw(done: Comparison, path: Path) -> None:
     from labkit.figures import comparison as picture
     from labkit.figures import save
-    from labkit.figures.comparison import told
+    from labkit.figures.plots.comparison import told
 
     title = done.headline()
     ax = picture(done.rungs, title=title)

@@ -46,8 +46,8 @@ def draw(table: Table, scenario: Scenario, path: Path) -> None:
 
 def _along(table: Table, scenario: Scenario) -> tuple[Axes, str]:
     from labkit.figures import hump, rates
-    from labkit.figures.hump import told as hump_told
-    from labkit.figures.rates import told as rates_told
+    from labkit.figures.plots.hump import told as hump_told
+    from labkit.figures.plots.rates import told as rates_told
 
     [path] = table.paths
     series = [table.series()]
@@ -61,7 +61,7 @@ def _along(table: Table, scenario: Scenario) -> tuple[Axes, str]:
 
 def _map(table: Table, scenario: Scenario) -> tuple[Axes, str]:
     from labkit.figures import heatmap
-    from labkit.figures.heatmap import told as map_told
+    from labkit.figures.plots.heatmap import told as map_told
 
     grid = table.grid()
     # Without a limit of its own the scenario has no place on the map.

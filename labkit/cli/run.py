@@ -47,7 +47,7 @@ def run(arguments: Namespace) -> int:
 
 def _draw(done: Run, path: Path) -> None:
     from labkit.figures import save, sequence
-    from labkit.figures.draw import paper
+    from labkit.figures.paper.matplotlib_pen import paper
 
     ax = paper()
     sequence(done, ax)

@@ -22,7 +22,7 @@ def start(arguments: Namespace) -> int:
         raise SettingsError("JupyterLab is not installed: pip install jupyterlab")
     folder = notebooks()
     first = f"--LabApp.default_url=/lab/tree/{FIRST}"  # also in the printed address
-    words = [found, f"--notebook-dir={folder}", first, *arguments.rest]
+    words = [found, f"--notebook-dir={folder}", first, *arguments.passed_on]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         words.append("--allow-root")
     sys.stdout.flush()

@@ -6,9 +6,11 @@ import asyncio
 import threading
 import weakref
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from labkit import resources
 from labkit.clock import wind_up
 from labkit.lab.chain import DOWN, Chain
 from labkit.lab.engines import real_proxies
@@ -73,6 +75,7 @@ class _Engine:
 class Lab:
     """The chain of a scenario on 127.0.0.1, running until it is stopped.
 
+    In place of a scenario: its file, or the name of one that comes with the lab.
     It lives on an event loop of its own in one daemon thread, so the cell that
     follows may block. A context manager (``with`` and ``async with``), or
     ``start()`` and ``stop()``; one that nobody holds any more stops by itself.
@@ -86,7 +89,7 @@ class Lab:
 
     def __init__(
         self,
-        scenario: Scenario,
+        scenario: Scenario | Path | str,
         port: int = 0,
         handler: Handler | None = None,
         on_exchange: Callable[[int], None] | None = None,
@@ -94,8 +97,8 @@ class Lab:
         proxy: str = "labkit",
         on_trouble: Callable[[FieldError], None] | None = None,
     ) -> None:
+        self._scenario = scenario = resources.scenario(scenario)
         real_proxies(scenario, "live", proxy)
-        self._scenario = scenario
         self.proxy = proxy
         self._port = port
         self._handler = handler

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.axes import Axes
 
-from labkit.figures import farewell
+from labkit.figures import teardown
 from labkit.lab import Run
 from labkit.lessons.partings import asks_and_waits, check_reset, check_upload
 from labkit.lessons.plays import (
@@ -84,7 +84,7 @@ def last_request() -> Scenario:
 
 def drawn(run: Run, ax: Axes | None = None) -> Axes:
     """The first connection of a run's last hop, as a farewell."""
-    return farewell(told_by(run), ax)
+    return teardown(told_by(run), ax)
 
 
 def told_by(run: Run) -> Teardown:

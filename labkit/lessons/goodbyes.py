@@ -29,6 +29,7 @@ from labkit.settings import (
 )
 from labkit.theory import wilson
 from labkit.theory.phases import Outcome, Probe, ProbeSeries
+from labkit.theory.window import closed_at
 
 RECORDING = "recordings/goodbye-envoy.json"
 # A request after so short a pause finds the connection as it was, or opens one.
@@ -82,8 +83,7 @@ def patience(scenario: Scenario) -> float:
 
 
 def _whole(scenario: Scenario) -> float:
-    server = scenario.hops[0].server
-    return server.idle_timeout + server.drain_timeout + server.delayed_close_timeout
+    return closed_at(scenario.hops[0])
 
 
 # -- probes --------------------------------------------------------------------------

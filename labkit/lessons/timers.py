@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from labkit.experiments.gaps import measure_gaps, trial
-from labkit.figures.zones import Named
+from labkit.figures.plots.zones import Named
 from labkit.lab import run
 from labkit.lessons.mistakes import hint
 from labkit.lessons.probes import Loss, first_loss

@@ -14,6 +14,7 @@ from labkit.lessons.verdict import Verdict
 from labkit.records.trace import Exchange
 from labkit.settings import Pool, Scenario
 from labkit.theory import duration
+from labkit.theory.window import deaf_at
 
 # One-way delays of the wires that nobody has seen, from and to.
 FAST, SLOW = 0.012, 0.05
@@ -101,7 +102,7 @@ def _pauses(scenario: Scenario, busy: float) -> list[float]:
     burst.
     """
     server = scenario.hops[1].server
-    idle = server.idle_timeout + server.drain_timeout
+    idle = deaf_at(scenario.hops[1])
     late = scenario.origin.fin_after or 0.0
     since_first = (late, server.max_connection_duration)
     pauses = [

@@ -216,10 +216,12 @@ class MemoryNetwork:
     ) -> MemoryServer:
         """Listen on an address, or on several; port 0 takes a free one.
 
-        OSError if one is taken, OverflowError for a port that there is not.
+        ``sock`` is bound and stays unused, only its address counts (aiohttp's test
+        server brings one). OSError if an address is taken, OverflowError for a port
+        that there is not, NotSupported for a socket that the kernel serves already.
         """
         if sock is not None:
-            host, port = sock.getsockname()[:2]
+            host, port = _bound_address(sock)
         hosts = host if isinstance(host, (list, tuple)) else [host]
         addresses = dict.fromkeys(
             (_here(each), _port(port) or self._free_port(_here(each)))
@@ -242,13 +244,19 @@ class MemoryNetwork:
     ) -> tuple[asyncio.Transport, asyncio.Protocol]:
         """Dial an address, or take over the connection of a dialled socket.
 
-        ``local_addr`` is where from; OSError if that is taken.
+        ``local_addr`` is where from; OSError if that is taken. NotSupported for a
+        socket that this network has not dialled for.
         """
         if sock is None:
             client = self._client(local_addr)
             endpoint = await self._dial(loop, (_here(host), _port(port)), client)
-        else:
+        elif id(sock) in self._dialled:
             endpoint = self._dialled.pop(id(sock))
+        else:
+            raise NotSupported(
+                f"sock is {sock!r}; allowed: a socket that sock_connect of this loop "
+                "has dialled for (what the kernel has connected is not in this world)"
+            )
         return _started(endpoint, factory)
 
     async def sock_connect(self, loop: VirtualLoop, sock: Any, address: Any) -> None:
@@ -424,6 +432,18 @@ def _here(host: Any) -> str:
         host = host.decode("ascii")
     literal = isinstance(host, str) and host.startswith("127.")
     return host if literal else LOOPBACK
+
+
+def _bound_address(sock: Any) -> Address:
+    """Where a socket is bound; NotSupported for one that cannot be in this world."""
+    is_tcp = sock.family == socket.AF_INET and sock.type == socket.SOCK_STREAM
+    if is_tcp and not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        host, port = sock.getsockname()
+        return host, port
+    raise NotSupported(
+        f"sock is {sock!r}; allowed: a TCP socket of IPv4 that does not listen yet "
+        "(whom the kernel lets in is not in this world)"
+    )
 
 
 def _port(port: Any) -> int:

@@ -13,10 +13,10 @@ from labkit.roles.client.connection import HopFailure
 from labkit.roles.client.router import Incoming, Outgoing, Router, UpstreamRequest
 from labkit.roles.origin import IDEMPOTENCY_KEY
 from labkit.settings import Traffic as TrafficSettings
+from labkit.settings.vocabulary import WITH_BODY
 
 HOST = b"labkit.test"
 _NUMBER = REQUEST_HEADER.encode()
-_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
 class Traffic:
@@ -226,7 +226,7 @@ class Traffic:
             headers.append((name.encode(), value.encode()))
         if self.with_keys:
             headers.append((IDEMPOTENCY_KEY.encode(), f"key-{number}".encode()))
-        body = b"x" * settings.body_bytes if method in _WITH_BODY else None
+        body = b"x" * settings.body_bytes if method in WITH_BODY else None
         if body is not None:
             headers.append((b"content-length", str(len(body)).encode()))
         return Outgoing(number, method, "/", headers, body, settings.http_version)

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
+from labkit.settings.vocabulary import TOKEN_CHARACTER
+
 MOST_SECONDS = 1e9
 MOST_REQUESTS = 10_000_000
 MOST_COUNTED = 1_000_000_000  # requests of which counts are kept and nothing else
@@ -142,7 +144,7 @@ def whole() -> Validator:
 
 # -- words -------------------------------------------------------------------------
 
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
+_TOKEN = re.compile(TOKEN_CHARACTER + "{1,100}")
 # RFC 9110, 5.5: visible characters, blanks only between them.
 _HEADER_VALUE = re.compile(r"([!-~\x80-\xff]([\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
 _FRAMING = frozenset({"host", "content-length", "transfer-encoding"})

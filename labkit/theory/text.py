@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from labkit.settings import Hop, Scenario
 
 
+# Below this a percentage would be a row of zeros.
+_TINY = 1e-9
+
+
 def ordering(scenario: Scenario, hop: int) -> str:
     """Who of a hop gives up first, by how much, and whether that is safe."""
     ends = scenario.hops[hop]
@@ -30,7 +34,7 @@ def _closes_unasked(hop: Hop, lateness: float) -> str:
         verdict = "safe, for the pool looks before it reuses" if looks else "unsafe"
         return f"the server closes with its response, unannounced: {verdict}"
     told = f"the server closes {duration(lateness)} after a response, unannounced"
-    if hop.pool.idle_timeout < lateness - round_trip:
+    if patience(hop) < lateness - round_trip:
         return f"{told}, more than a round trip after the pool gives up: safe"
     if lateness < round_trip:
         trip = duration(round_trip)
@@ -87,8 +91,20 @@ def moment(seconds: float) -> str:
     return f"{_short(seconds, 3)} s"
 
 
+def percent(share: float, digits: int = 3) -> str:
+    """A share with so many digits that count: "3.41 %", "0.00052 %"; below one of 1e9
+    as a number with an exponent, "1.2e-30"."""
+    if not 0.0 < abs(share) < math.inf:
+        return "0 %" if share == 0.0 else "-"
+    if abs(share) < _TINY:
+        return f"{share:.2g}"
+    places = max(0, digits - 1 - math.floor(math.log10(abs(share) * 100.0)))
+    return f"{_short(share * 100.0, places)} %"
+
+
 def _short(number: float, digits: int) -> str:
-    text = f"{number:.{digits}f}".rstrip("0").rstrip(".")
+    text = f"{number:.{digits}f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
     return text if text not in ("-0", "") else "0"
 
 

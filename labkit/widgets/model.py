@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import base64
 import itertools
+import struct
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from labkit.figures import paper, png, svgpen
-from labkit.figures.draw import drawn, figure_of, sheet_of, shown_size
-from labkit.figures.sheet import Sheet
+from labkit.figures import paper, png
+from labkit.figures.paper import svg_pen
+from labkit.figures.paper.matplotlib_pen import (
+    DPI,
+    NATURAL,
+    drawn,
+    figure_of,
+    sheet_of,
+    shown_size,
+)
+from labkit.figures.paper.picture import described
+from labkit.figures.paper.sheet import Sheet, Word
+from labkit.figures.paper.style import MUTED
+from labkit.figures.paper.svg_pen import escaped
 from labkit.lab import Run
 from labkit.lessons.start import failing_chain
 from labkit.settings import Scenario, SettingsError, knob_at
@@ -28,6 +40,9 @@ if TYPE_CHECKING:
 # of a small laptop, 650 pixels of a notebook.
 WIDTH, LEAST_HEIGHT, MOST_HEIGHT = 178.0, 50.0, 108.0
 
+CAPTION = "Run this cell for the sliders."
+_LINE = 7.0
+
 MOST_KNOBS = 3
 START = "start"
 
@@ -39,6 +54,31 @@ class Verdict:
     hop: str
     safe: bool
     sentence: str
+
+
+@dataclass(frozen=True)
+class Still:
+    """A picture that stands for a panel: a PNG and its alt text."""
+
+    png: bytes
+    alt: str
+
+    def bundle(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Data and metadata of an output; a page shows it at half its pixels."""
+        wide, high = struct.unpack(">II", self.png[16:24])
+        size = round(wide * NATURAL / DPI), round(high * NATURAL / DPI)
+        words = f"{self.alt} {CAPTION}"
+        shown = base64.b64encode(self.png).decode("ascii")
+        data = {"image/png": shown, "text/plain": words}
+        return data, {"image/png": described(words, size)}
+
+
+def _captioned(sheet: Sheet) -> Sheet:
+    """The same on paper that is a line longer."""
+    high = sheet.height + _LINE * sheet.grain[1]
+    middle = high - _LINE * sheet.grain[1] / 2.0
+    word = Word(CAPTION, 4.0 * sheet.grain[0], middle, "left", ink=MUTED)
+    return replace(sheet, height=high, words=[*sheet.words, word])
 
 
 @dataclass(frozen=True)
@@ -56,21 +96,24 @@ class Shown:
     scenario: Scenario
 
     @cached_property
-    def png(self) -> bytes:
-        """The picture where no kernel runs: an untrusted notebook shows no SVG."""
+    def still(self) -> Still:
+        """The picture where no kernel runs, and what to do for the sliders.
+
+        A PNG, for a notebook that is not trusted shows no SVG.
+        """
         if isinstance(self.picture, bytes):
-            return self.picture
-        return png(figure_of(drawn(self.picture)))
+            return Still(self.picture, self.alt)
+        return Still(png(figure_of(drawn(_captioned(self.picture)))), self.alt)
 
     @cached_property
     def html(self) -> str:
         """The picture on a page, as wide as there is room, with its alt text."""
         if isinstance(self.picture, Sheet):
-            return svgpen.document(self.picture, self.picture.title, self.alt)
+            return svg_pen.document(self.picture, self.picture.title, self.alt)
         source = base64.b64encode(self.picture).decode("ascii")
         # Decoded at once: else the page would be blank for a moment.
         return (
-            f'<img style="width:100%" decoding="sync" alt="{svgpen.escaped(self.alt)}" '
+            f'<img style="width:100%" decoding="sync" alt="{escaped(self.alt)}" '
             f'src="data:image/png;base64,{source}">'
         )
 

@@ -15,16 +15,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from labkit import model
-from labkit.figures import Edge, heatmap, hump, margins, plot, rates
-from labkit.figures.grids import Counted, Expected, GridLike
-from labkit.figures.heatmap import HEIGHT
-from labkit.figures.heatmap import told as map_alt_text
-from labkit.figures.hump import rate as per_second
-from labkit.figures.hump import told as hump_alt_text
-from labkit.figures.mapview import rule
-from labkit.figures.margins import told as margins_alt_text
-from labkit.figures.rates import told as rates_alt_text
-from labkit.figures.scales import percent
+from labkit.figures import Edge, heatmap, hump, margins, rates
+from labkit.figures.plots import axes
+from labkit.figures.plots.grids import Counted, Expected, GridLike
+from labkit.figures.plots.heatmap import HEIGHT
+from labkit.figures.plots.heatmap import told as map_alt_text
+from labkit.figures.plots.hump import rate as per_second
+from labkit.figures.plots.hump import told as hump_alt_text
+from labkit.figures.plots.map_view import rule
+from labkit.figures.plots.margins import told as margins_alt_text
+from labkit.figures.plots.rates import told as rates_alt_text
+from labkit.figures.plots.scales import percent
 from labkit.lab import Run
 from labkit.model import Grid
 from labkit.records.counts import Curve, RatePoint, RateSeries
@@ -41,6 +42,7 @@ from labkit.theory import (
 )
 from labkit.theory.retries import rescued
 from labkit.theory.unsupported import refuse
+from labkit.theory.window import goodbye, patience
 from labkit.widgets.budget import Size, affordable
 from labkit.widgets.pictures import View
 
@@ -89,7 +91,7 @@ def facts(scenario: Scenario, hop: int, words: str) -> str:
     round_trip = duration(2.0 * ends.link.delay)
     near, far = scenario.parties[hop : hop + 2]
     told = [f"{near} → {far}", f"RTT {round_trip}"]
-    if ends.server.drain_timeout:
+    if goodbye(ends.server).drain:
         told.append(f"D = {duration(ends.server.drain_timeout)}")
     if traffic.arrivals != "gaps":
         told.append(f"{traffic.arrivals}, {per_second(traffic.rate)}")
@@ -291,7 +293,7 @@ class _Curves(ModelView):
 
     def height(self, scenarios: Sequence[Scenario]) -> float:
         """Always the same."""
-        return plot.HEIGHT
+        return axes.HEIGHT
 
     def stops(self, scenario: Scenario, count: int) -> tuple[float, ...]:
         """Where the theory is asked."""
@@ -472,7 +474,7 @@ def _hump_facts(scenario: Scenario, hop: int, silence: str) -> str:
     near, far = scenario.parties[hop : hop + 2]
     told = [
         f"{near} → {far}",
-        f"C = {duration(ends.pool.idle_timeout)}",
+        f"C = {duration(patience(ends))}",
         f"T = {duration(ends.server.idle_timeout)}",
         f"RTT {duration(2.0 * ends.link.delay)}",
         silence or "theory and model",
@@ -493,7 +495,7 @@ class Margins(ModelView):
 
     def height(self, scenarios: Sequence[Scenario]) -> float:
         """Always the same."""
-        return plot.HEIGHT
+        return axes.HEIGHT
 
     def preview(self, scenario: Scenario) -> Scenario:
         """The settings say it all."""

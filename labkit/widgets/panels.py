@@ -17,9 +17,10 @@ from typing import Any
 from weakref import WeakSet
 
 import anywidget
+import IPython
 import traitlets
 
-from labkit.figures.picture import described
+from labkit.jupyter import MARK, WIDGET_VIEW
 from labkit.settings import Scenario, SettingsError
 from labkit.widgets.live import LiveRun, Told
 from labkit.widgets.model import START, PanelModel, Shown
@@ -33,6 +34,7 @@ _SETTLE = 0.01
 _REST = 0.35
 # Between two bits of that work the kernel takes in what came meanwhile.
 _BREATH = 0.005
+_display: Any = IPython.display.display
 _HERE = Path(__file__).parent
 _open: WeakSet[Panel] = WeakSet()
 
@@ -83,7 +85,6 @@ class Panel(anywidget.AnyWidget):
         self._refining: asyncio.Task[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._shown: Shown | None = None
-        self._frames: list[Callable[[Shown], None]] = []
         super().__init__(size=list(model.size))
         self.on_msg(lambda _, content, buffers: self.receive(content))
         self._tell_knobs()
@@ -300,16 +301,31 @@ class Panel(anywidget.AnyWidget):
         self._stop_refining()
         super().close()
 
+    # -- in an output -----------------------------------------------------------------
+
+    def _ipython_display_(self) -> None:
+        """The sliders, and behind them the picture that is kept when they are gone.
+
+        Two outputs, for the picture is brought up to date whenever the sliders rest,
+        and the sliders must not be made anew for that. ``panel.css`` hides the picture
+        while they are there; :mod:`labkit.jupyter` saves the picture only.
+        """
+        view = {"model_id": self.model_id, "version_major": 2, "version_minor": 0}
+        _display({WIDGET_VIEW: view}, metadata=MARK, raw=True)
+        self._show_still(update=False)
+
     def _keep(self) -> None:
         """Bring the plain picture up to date."""
+        if IPython.get_ipython() is not None:
+            self._show_still(update=True)
 
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        """The widget where a kernel runs, the plain picture where none does."""
-        bundle = super()._repr_mimebundle_(**options)
-        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+    def _show_still(self, update: bool) -> None:
         if self._shown is not None:
-            data = {**(data or {}), "image/png": self._shown.png}
-            data["text/plain"] = self._shown.alt
-            words = described(self._shown.alt, self.model.size)
-            metadata = {**metadata, "image/png": words}
-        return data, metadata
+            data, metadata = self._shown.still.bundle()
+            _display(
+                data,
+                metadata=metadata,
+                raw=True,
+                display_id=f"labkit-{self.model_id}",
+                update=update,
+            )

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from labkit.figures import draw
-from labkit.figures.draw import size_of
-from labkit.figures.lifelines import sheet as lifelines
-from labkit.figures.outcomes import sheet as outcomes
-from labkit.figures.outcomes import told
-from labkit.figures.sequence import sheet as sequence
-from labkit.figures.sheet import Sheet, Size
+from labkit.figures.diagrams.lifelines import sheet as lifelines
+from labkit.figures.diagrams.outcomes import sheet as outcomes
+from labkit.figures.diagrams.outcomes import told
+from labkit.figures.diagrams.sequence import sheet as sequence
+from labkit.figures.paper import matplotlib_pen
+from labkit.figures.paper.matplotlib_pen import size_of
+from labkit.figures.paper.sheet import Sheet, Size
 from labkit.lab import Run, run
 from labkit.lessons import telling
 from labkit.records.counts import Outcomes
@@ -134,7 +134,7 @@ class Laid(Traced):
         self, layout: Callable[..., Sheet], words: Callable[[Run], str] = telling.told
     ) -> None:
         super().__init__(
-            lambda run, ax: draw.on(ax, lambda size: layout(run, size)), words
+            lambda run, ax: matplotlib_pen.on(ax, lambda size: layout(run, size)), words
         )
         self._layout = layout
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from labkit import figures
-from labkit.figures.style import MARKS
+from labkit.figures.paper.style import MARKS
 from labkit.records.counts import GapPoint, GapSeries
 from labkit.theory import Window
 

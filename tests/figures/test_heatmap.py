@@ -15,9 +15,9 @@ from stories import overlaps, texts
 
 from labkit import figures
 from labkit.figures import heatmap
-from labkit.figures.grids import Counted
-from labkit.figures.heatmap import _SHADES, shade, told
-from labkit.figures.zones import RARE, SAFE, SEEN, Named
+from labkit.figures.plots.grids import Counted
+from labkit.figures.plots.heatmap import _SHADES, shade, told
+from labkit.figures.plots.zones import RARE, SAFE, SEEN, Named
 from labkit.settings import Scenario
 
 INF = math.inf
@@ -45,7 +45,7 @@ def test_the_line_of_safety_has_its_formula() -> None:
 
 @pytest.mark.parametrize("drain", [0.0, 5.0])
 def test_nothing_fails_below_the_line(drain: float) -> None:
-    from labkit.figures.mapview import View
+    from labkit.figures.plots.map_view import View
 
     counts = grid(size=40, drain=drain, n=10**9)
     safety = View(counts, scenario(drain=drain)).safety
@@ -57,7 +57,7 @@ def test_nothing_fails_below_the_line(drain: float) -> None:
 
 
 def test_a_line_can_be_told_for_any_two_timers_of_a_hop() -> None:
-    from labkit.figures.mapview import View
+    from labkit.figures.plots.map_view import View
 
     paths = (POOL, "hop.0.link.delay")
     counts = Counted(paths, ((1.0, 9.0), (0.01, 0.1)), np.ones((2, 2)), np.ones((2, 2)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from labkit import figures
-from labkit.figures.draw import figure_of
+from labkit.figures.paper.matplotlib_pen import figure_of
 from labkit.records.counts import GapPoint, GapSeries
 from labkit.theory import queue_share
 

@@ -6,9 +6,9 @@ import pytest
 from stories import overlaps, ran, texts
 
 from labkit import figures
-from labkit.figures.draw import size_of
-from labkit.figures.lanes import Lane, lanes, times
-from labkit.figures.timescale import time_scale
+from labkit.figures.diagrams.lanes import Lane, lanes, times
+from labkit.figures.diagrams.timescale import time_scale
+from labkit.figures.paper.matplotlib_pen import size_of
 from labkit.records.trace import Kind
 
 

@@ -9,7 +9,7 @@ from stories import overlaps, texts
 
 from labkit import figures
 from labkit.figures import margins
-from labkit.figures.margins import told
+from labkit.figures.plots.margins import told
 from labkit.records.counts import Curve
 from labkit.settings import Hop, Link, Pool, Server
 

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from stories import overlaps, ran, texts
 
 from labkit import figures
-from labkit.figures.outcomes import LOOKS, told
+from labkit.figures.diagrams.outcomes import LOOKS, told
 from labkit.records.counts import FATES, Outcomes
 from labkit.records.trace import Exchange
 

@@ -8,8 +8,8 @@ import pytest
 from stories import overlaps, texts
 
 from labkit import figures
-from labkit.figures.draw import size_of
-from labkit.figures.phases import LOOKS, alt, title
+from labkit.figures.diagrams.phases import LOOKS, alt, title
+from labkit.figures.paper.matplotlib_pen import size_of
 from labkit.settings import Hop, Link, Pool, Server
 from labkit.theory.phases import Outcome, Probe, ProbeSeries, phases
 

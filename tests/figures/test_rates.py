@@ -13,10 +13,11 @@ from matplotlib.colors import to_rgba
 from stories import overlaps, texts
 
 from labkit import figures
-from labkit.figures import hump, rated, rates
-from labkit.figures.hump import curve, summit_of
-from labkit.figures.rated import Rated
-from labkit.figures.rates import Edge
+from labkit.figures import hump, rates
+from labkit.figures.plots import share_plot
+from labkit.figures.plots.hump import curve, summit_of
+from labkit.figures.plots.rates import Edge
+from labkit.figures.plots.share_plot import Rated
 from labkit.records.counts import Curve, RatePoint, RateSeries
 from labkit.theory import Window, duration, failure_share, wilson
 
@@ -116,7 +117,7 @@ def test_the_alt_text_says_where_each_is_worst_and_where_it_is_none() -> None:
 
 
 def rates_told() -> str:
-    from labkit.figures.rates import told
+    from labkit.figures.plots.rates import told
 
     return told(FIVE, [line()], EDGE)
 
@@ -227,7 +228,7 @@ def test_no_two_texts_touch_on_a_hump(here: float | None, end: float) -> None:
 
 
 def test_the_alt_text_of_a_hump_names_the_peak() -> None:
-    from labkit.figures.hump import told
+    from labkit.figures.plots.hump import told
 
     words = told([counted("model", 10**6)], [curve(WINDOW, RATES)], WINDOW)
     assert words.startswith("Failed requests against the request rate. Worst at one")
@@ -244,7 +245,7 @@ def bands(ax: Axes) -> list[list[tuple[float, float]]]:
         for each in ax.collections
         if isinstance(each, PolyCollection)
         for path, fill in zip(each.get_paths(), each.get_facecolor(), strict=True)
-        if tuple(fill) == to_rgba(rated._TINT) and len(path.vertices) > 5
+        if tuple(fill) == to_rgba(share_plot._TINT) and len(path.vertices) > 5
     ]
 
 
@@ -307,8 +308,8 @@ def test_words_never_say_that_none_failed_where_some_did(
     failed: tuple[int, ...], told: str
 ) -> None:
     points = (RatePoint(1.0 + n, 100, count) for n, count in enumerate(failed))
-    words = rated.sentence(RateSeries("model", tuple(points)), duration)
+    words = share_plot.sentence(RateSeries("model", tuple(points)), duration)
     assert words.endswith(told)
     many = (RatePoint(1.0 + n, 100, n % 2) for n in range(12))
-    words = rated.sentence(RateSeries("model", tuple(many)), duration)
+    words = share_plot.sentence(RateSeries("model", tuple(many)), duration)
     assert words.endswith("none failed at 6 of 12 points.")

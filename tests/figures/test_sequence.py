@@ -9,8 +9,8 @@ from stories import Written, one_lost_request, overlaps, ran, scenario, texts
 
 import labkit
 from labkit import figures
-from labkit.figures.draw import figure_of, size_of
-from labkit.figures.style import FAILED, STROKES
+from labkit.figures.paper.matplotlib_pen import figure_of, size_of
+from labkit.figures.paper.style import FAILED, STROKES
 from labkit.records.trace import Kind, Trace
 
 DELAYS = [0.0, 0.0001, 0.01, 2.0]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import labkit
-from labkit.figures.sheet import Sheet, Word
+from labkit.figures.paper.sheet import Sheet, Word
 from labkit.records.counts import FATES, Outcomes
 from labkit.settings import Hop, Link, Pool, Scenario, Server
 

@@ -10,8 +10,8 @@ import pytest
 from figures.gallery import crowded
 
 import labkit
-from labkit.figures.grids import Expected
-from labkit.figures.sheet import Sheet
+from labkit.figures.paper.sheet import Sheet
+from labkit.figures.plots.grids import Expected
 from labkit.settings import Hop, Link, Pool, Scenario, Server, SettingsError, Traffic
 from labkit.theory import predicted
 from labkit.widgets.budget import affordable
@@ -256,8 +256,8 @@ def test_a_picture_that_cannot_live_has_no_button_for_it() -> None:
 
 def test_the_plain_picture_of_a_map_is_the_whole_one() -> None:
     panel = labkit.Panel(small("heatmap"))
-    data, _ = panel._repr_mimebundle_()
-    assert "0 of 300" in data["text/plain"]
+    assert panel._shown is not None
+    assert "0 of 300" in panel._shown.still.alt
 
 
 @pytest.mark.live

@@ -1,7 +1,6 @@
 """What a panel knows, without widgets: knobs, stops, pictures, sentences."""
 
 import math
-import struct
 from xml.etree import ElementTree
 
 import pytest
@@ -9,7 +8,7 @@ from matplotlib.axes import Axes
 
 import labkit
 from labkit import figures
-from labkit.figures.sheet import Sheet
+from labkit.figures.paper.sheet import Sheet
 from labkit.lessons import race
 from labkit.lessons.start import failing_chain
 from labkit.settings import Scenario, SettingsError
@@ -151,7 +150,7 @@ def test_a_picture_of_our_own_is_svg_and_needs_no_axes() -> None:
     assert isinstance(shown.picture, Sheet) and "_ax" not in vars(model)
     root = ElementTree.fromstring(shown.html)
     assert root[1].text == shown.alt
-    assert shown.png.startswith(b"\x89PNG")
+    assert shown.still.png.startswith(b"\x89PNG")
 
 
 def test_a_figure_of_ours_that_draws_on_axes_is_svg_too() -> None:
@@ -163,7 +162,7 @@ def test_a_figure_of_ours_that_draws_on_axes_is_svg_too() -> None:
 def test_a_readers_own_plot_is_an_image_with_its_alt_text() -> None:
     model = PanelModel(failing_chain(), DEFAULT_PATHS, plotted)
     shown = model.redraw()
-    assert shown.png.startswith(b"\x89PNG")
+    assert shown.still.png.startswith(b"\x89PNG")
     image = ElementTree.fromstring(shown.html.replace(">", "/>"))
     assert image.get("alt") == shown.alt
     assert str(image.get("src")).startswith("data:image/png;base64,iVBOR")
@@ -182,5 +181,6 @@ def test_the_picture_has_its_natural_size_on_a_page() -> None:
     model = default_panel()
     wide, high = model.size
     assert wide == 701
-    pixels = struct.unpack(">II", model.redraw().png[16:24])
-    assert pixels == pytest.approx((2 * wide, 2 * high), abs=2)
+    _, metadata = model.redraw().still.bundle()
+    caption = 28
+    assert metadata["image/png"]["height"] == pytest.approx(high + caption, abs=1)

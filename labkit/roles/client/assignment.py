@@ -13,10 +13,7 @@ from typing import NamedTuple, Protocol
 from labkit.roles.client.connection import Http1Connection
 from labkit.roles.http.message import HopFailure
 from labkit.settings import Pool
-
-# Node's agent stays a second below what the server promises, for the network's
-# sake (agentKeepAliveTimeoutBuffer, default 1000 ms, nodejs/node pull 59315).
-HINT_BUFFER = 1.0
+from labkit.settings.vocabulary import HINT_BUFFER
 
 
 class PoolRequest(Protocol):

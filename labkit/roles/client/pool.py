@@ -118,7 +118,8 @@ class ConnectionPool:
             self._act()
 
     def lost(self, connection: Http1Connection) -> None:
-        """The peer ended it; the server's side writes that down."""
+        """The peer ended it: heard of now, unless a server of ours has written it."""
+        self._ledger.closed(self.hop, connection.number, self._now(), "server", "")
         self._forget(connection)
         if self.roster.queue:
             self._act()

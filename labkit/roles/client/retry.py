@@ -12,9 +12,8 @@ import random
 from labkit.roles.http.message import Cause, HopFailure
 from labkit.settings import Retry
 from labkit.settings.personalities import Habit
+from labkit.settings.vocabulary import RETRIES_CUT, RETRIES_UNSENT
 
-_ON_RESET = frozenset({"reset", "5xx", "gateway-error"})
-_ON_NO_CONNECTION = _ON_RESET | {"connect-failure", "reset-before-request"}
 _NO_CONNECTION: frozenset[Cause] = frozenset({"ConnectRefused", "ConnectTimeout"})
 
 
@@ -28,8 +27,8 @@ def covers_failure(policy: Retry, failure: HopFailure, method: str) -> bool:
     if failure.cause == "Timeout" and not failure.per_try:
         return False
     if failure.cause in _NO_CONNECTION:
-        return not _ON_NO_CONNECTION.isdisjoint(policy.retry_on)
-    return allows(policy, method) and not _ON_RESET.isdisjoint(policy.retry_on)
+        return not RETRIES_UNSENT.isdisjoint(policy.retry_on)
+    return allows(policy, method) and not RETRIES_CUT.isdisjoint(policy.retry_on)
 
 
 def covers_status(policy: Retry, status: int, method: str) -> bool:

@@ -17,9 +17,10 @@ from labkit.roles.envoy.response import END, Reply
 from labkit.roles.http import headers
 from labkit.roles.proxy import Proxy, say_continue
 from labkit.roles.server.server import RequestContext, text_fields
+from labkit.settings.vocabulary import WITHOUT_BODY
 
 _NUMBER = REQUEST_HEADER.encode()
-_BODILESS = frozenset({101, 204, 304})
+_BODILESS = WITHOUT_BODY | {101}
 # Methods whose requests say nothing of a body that they do not have.
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE", "TRACE", "CONNECT"})
 
