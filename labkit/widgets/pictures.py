@@ -131,7 +131,7 @@ class Laid(Traced):
     """
 
     def __init__(
-        self, layout: Callable[..., Sheet], words: Callable[[Run], str] = Run.summary
+        self, layout: Callable[..., Sheet], words: Callable[[Run], str] = telling.told
     ) -> None:
         super().__init__(
             lambda run, ax: matplotlib_pen.on(ax, lambda size: layout(run, size)), words
