@@ -81,6 +81,7 @@ def serve(folder: Path, name: str, words: Sequence[str]) -> int:
 
     _take_settings(folder)
     _find_room(folder)
+    _greet_kernels(folder)
     server = LabApp.initialize_server(argv=_words(folder, name, words))
     print(f"Open {server.local_url}; Ctrl-C ends", flush=True)
     server.identity_provider.token_generated = False  # it has been told
@@ -116,6 +117,16 @@ def _put(file: Path, content: dict[str, Any]) -> None:
     if not file.exists():
         file.parent.mkdir(exist_ok=True)
         file.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _greet_kernels(folder: Path) -> None:
+    """A kernel of the course knows labkit from its first cell on (labkit.interactive).
+
+    Who has a start-up file of his own keeps it.
+    """
+    file = folder / OWN / "startup.py"
+    file.write_text('__import__("labkit")\n', encoding="utf-8")
+    os.environ.setdefault("PYTHONSTARTUP", str(file))
 
 
 def _find_room(folder: Path) -> None:
