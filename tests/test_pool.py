@@ -5,8 +5,6 @@ import math
 from typing import Any
 
 import pytest
-from scripted import OK, Peer, World, run
-from waiting import acquire
 
 from labkit.records.trace import Kind
 from labkit.roles.client.assignment import PoolRequest, PoolState
@@ -14,6 +12,8 @@ from labkit.roles.client.connection import Http1Connection
 from labkit.roles.client.states import ConnectionSignal
 from labkit.roles.http.message import HopFailure
 from labkit.settings import Pool
+from tests.scripted import OK, Peer, World, run
+from tests.waiting import acquire
 
 # -- decisions, without a loop -------------------------------------------------
 

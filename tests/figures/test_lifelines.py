@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from stories import overlaps, ran, texts
 
 from labkit import figures
 from labkit.figures.draw import size_of
 from labkit.figures.lanes import Lane, lanes, times
 from labkit.figures.timescale import time_scale
 from labkit.records.trace import Kind
+from tests.figures.stories import overlaps, ran, texts
 
 
 def plan(**knobs: object) -> tuple[Lane, ...]:

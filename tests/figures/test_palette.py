@@ -6,13 +6,13 @@ import re
 from pathlib import Path
 
 import pytest
-from figures.gallery import CASES
 
 from labkit.figures.farewell import LOOKS
 from labkit.figures.outcomes import LOOKS as FATES
 from labkit.figures.palette import PALETTE, Shade, role_of
 from labkit.figures.phases import LOOKS as PHASES
 from labkit.figures.style import FAILURE, MARKS, OTHER_MARK, STROKES
+from tests.figures.gallery import CASES
 
 FIGURES = Path(__file__).parents[2] / "labkit" / "figures"
 PAPERS = ("light", "dark")

@@ -6,11 +6,9 @@ import math
 from xml.etree import ElementTree
 
 import pytest
-from counts import FIVE, TIMERS, line, series
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import to_rgba
-from stories import overlaps, texts
 
 from labkit import figures
 from labkit.figures import hump, rated, rates
@@ -19,6 +17,8 @@ from labkit.figures.rated import Rated
 from labkit.figures.rates import Edge
 from labkit.records.counts import Curve, RatePoint, RateSeries
 from labkit.theory import Window, duration, failure_share, wilson
+from tests.figures.counts import FIVE, TIMERS, line, series
+from tests.figures.stories import overlaps, texts
 
 EDGE = Edge(4.98, "C = T − RTT")
 WINDOW = Window(4.98, 5.0)

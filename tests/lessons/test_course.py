@@ -1,7 +1,8 @@
 """What holds for the exercises of every notebook."""
 
 import pytest
-from course import checks, notebooks, solutions, untouched, verdict
+
+from tests.lessons.course import checks, notebooks, solutions, untouched, verdict
 
 NOTEBOOKS = notebooks()
 
