@@ -14,10 +14,10 @@ from labkit.experiments.lateness import lateness, tolerance
 from labkit.figures.paper.sheet import Sheet
 from labkit.figures.paper.style import MARKS
 from labkit.lab import run
-from labkit.records.estimate import percent
 from labkit.resources import data
 from labkit.settings import Event, LabSettings
 from labkit.theory import predicted
+from labkit.theory.text import percent
 
 FAST = Scenario(
     name="fast",

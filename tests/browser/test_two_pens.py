@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from figures.gallery import CASES, ODD_NAMES, named
 from matplotlib.font_manager import FontProperties, findfont
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
@@ -28,6 +27,7 @@ from labkit.figures.paper.matplotlib_pen import (
 from labkit.figures.paper.metrics import FAMILY
 from labkit.figures.paper.palette import PALETTE
 from labkit.figures.paper.sheet import Sheet
+from tests.figures.gallery import CASES, ODD_NAMES, named
 
 pytestmark = pytest.mark.browser
 

@@ -5,10 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 
-from figures.counts import FIVE, grid, line, series
-from figures.counts import scenario as scenario_of_two_timers
-from figures.stories import late_write, one_lost_request, ran, scenario
-
 import labkit
 from labkit.figures import (
     Edge,
@@ -32,6 +28,9 @@ from labkit.records.estimate import Estimate
 from labkit.settings import Hop, Link, Server
 from labkit.theory import Window, queue_share
 from labkit.theory.phases import Outcome, Probe, ProbeSeries
+from tests.figures.counts import FIVE, grid, line, series
+from tests.figures.counts import scenario as scenario_of_two_timers
+from tests.figures.stories import late_write, one_lost_request, ran, scenario
 
 FATES = {
     "GET": (Outcomes("no retry", 55, 21, 24, 0), Outcomes("reset", 70, 0, 8, 12, 10)),

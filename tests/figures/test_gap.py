@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from gallery import crowded
-from stories import texts
 
 from labkit import figures
 from labkit.figures.paper.style import MARKS, WINDOW
 from labkit.records.counts import GapPoint, GapSeries
 from labkit.theory import Window
+from tests.figures.gallery import crowded
+from tests.figures.stories import texts
 
 RACE = Window(1.98, 2.0)
 

@@ -7,11 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from counts import POOL, SERVER, grid, scenario
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_rgb, to_rgba
-from stories import overlaps, texts
 
 from labkit import figures
 from labkit.figures import heatmap
@@ -19,6 +17,8 @@ from labkit.figures.plots.grids import Counted
 from labkit.figures.plots.heatmap import SHADES
 from labkit.figures.plots.zones import RARE, SAFE, SEEN, Named
 from labkit.settings import Scenario
+from tests.figures.counts import POOL, SERVER, grid, scenario
+from tests.figures.stories import overlaps, texts
 
 INF = math.inf
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from gallery import crowded
-from stories import texts
 
 from labkit import figures
 from labkit.records.counts import GapPoint, GapSeries
 from labkit.theory import queue_share
+from tests.figures.gallery import crowded
+from tests.figures.stories import texts
 
 
 def series(label: str = "virtual", trials: int = 120) -> GapSeries:

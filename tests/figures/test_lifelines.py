@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from stories import overlaps, ran, texts
 
 from labkit import figures
 from labkit.figures.diagrams.lanes import Lane, lanes, times
 from labkit.figures.diagrams.timescale import time_scale
 from labkit.figures.paper.matplotlib_pen import size_of
 from labkit.records.trace import Kind
+from tests.figures.stories import overlaps, ran, texts
 
 
 def plan(**knobs: object) -> tuple[Lane, ...]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 import pytest
-from stories import overlaps, texts
 
 from labkit import figures
 from labkit.figures import margins
 from labkit.records.counts import Curve
 from labkit.settings import Hop, Link, Pool, Server
+from tests.figures.stories import overlaps, texts
 
 INF = math.inf
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 from matplotlib.axes import Axes
-from stories import overlaps, ran, texts
 
 from labkit import figures
 from labkit.figures.diagrams.outcomes import LOOKS, alt_text
 from labkit.records.counts import FATES, Outcomes
 from labkit.records.trace import Exchange
+from tests.figures.stories import overlaps, ran, texts
 
 ROWS = (
     Outcomes("no retry", 55, 21, 24, 0),

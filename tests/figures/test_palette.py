@@ -6,13 +6,13 @@ import re
 from pathlib import Path
 
 import pytest
-from figures.gallery import CASES
 
 from labkit.figures.diagrams.outcomes import LOOKS as FATES
 from labkit.figures.diagrams.phases import LOOKS as PHASES
 from labkit.figures.diagrams.teardown import LOOKS
 from labkit.figures.paper.palette import PALETTE, Shade, role_of
 from labkit.figures.paper.style import FAILURE, MARKS, OTHER_MARK, STROKES
+from tests.figures.gallery import CASES
 
 FIGURES = Path(__file__).parents[2] / "labkit" / "figures"
 PAPERS = ("light", "dark")

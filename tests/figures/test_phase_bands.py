@@ -5,13 +5,13 @@ from __future__ import annotations
 from math import inf
 
 import pytest
-from stories import overlaps, texts
 
 from labkit import figures
 from labkit.figures.diagrams.phases import LOOKS, alt_text, title
 from labkit.figures.paper.matplotlib_pen import size_of
 from labkit.settings import Hop, Link, Pool, Server
 from labkit.theory.phases import Outcome, Probe, ProbeSeries, phases
+from tests.figures.stories import overlaps, texts
 
 
 def hop(

@@ -6,11 +6,9 @@ import math
 from xml.etree import ElementTree
 
 import pytest
-from counts import FIVE, TIMERS, line, series
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import to_rgba
-from stories import overlaps, texts
 
 from labkit import figures
 from labkit.figures import hump, rates
@@ -21,6 +19,8 @@ from labkit.figures.plots.rates import Edge
 from labkit.figures.plots.share_data import SharePlot
 from labkit.records.counts import Curve, RatePoint, RateSeries
 from labkit.theory import Window, duration, failure_share, wilson
+from tests.figures.counts import FIVE, TIMERS, line, series
+from tests.figures.stories import overlaps, texts
 
 EDGE = Edge(4.98, "C = T − RTT")
 WINDOW = Window(4.98, 5.0)

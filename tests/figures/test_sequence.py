@@ -5,13 +5,20 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from stories import Written, one_lost_request, overlaps, ran, scenario, texts
 
 import labkit
 from labkit import figures
 from labkit.figures.paper.matplotlib_pen import figure_of, size_of
 from labkit.figures.paper.style import FAILED, STROKES
 from labkit.records.trace import Kind, Trace
+from tests.figures.stories import (
+    Written,
+    one_lost_request,
+    overlaps,
+    ran,
+    scenario,
+    texts,
+)
 
 DELAYS = [0.0, 0.0001, 0.01, 2.0]
 TIMEOUTS = [0.001, 5.0, 3600.0]

@@ -7,14 +7,14 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from figures.gallery import CASES, ODD_NAMES, named
-from figures.stories import ran
 
 from labkit import figures
 from labkit.figures.paper import svg_pen
 from labkit.figures.paper.matplotlib_pen import sheet_of
 from labkit.figures.paper.metrics import REPLACEMENT, advance
 from labkit.figures.paper.sheet import Area, Line, Sheet, Word
+from tests.figures.gallery import CASES, ODD_NAMES, named
+from tests.figures.stories import ran
 
 SVG = "{http://www.w3.org/2000/svg}"
 NASTY = (

@@ -14,6 +14,7 @@ from enum import Enum
 
 from labkit.figures.diagrams.run_like import RunLike
 from labkit.records.trace import Direction, Exchange, Kind, WireEvent
+from labkit.theory.window import goodbye
 
 NOBODY = -1
 _EPSILON = 1e-9
@@ -216,8 +217,8 @@ class _Judge:
 
     def _of_request(self, event: WireEvent, arrived: float, owner: int) -> Fate:
         ended = self.ends.get((event.hop, event.connection))
-        deaf = self.run.scenario.hops[event.hop].server.delayed_close_timeout
-        if ended is not None and ended - deaf <= arrived + _EPSILON:
+        dark = goodbye(self.run.scenario.hops[event.hop].server).dark
+        if ended is not None and ended - dark <= arrived + _EPSILON:
             return Fate.DIED
         exchange = self.exchanges[owner] if owner != NOBODY else None
         if exchange is not None and exchange.failed and exchange.hop == event.hop:

@@ -41,6 +41,7 @@ from labkit.settings import Hop
 from labkit.theory import duration, moment
 from labkit.theory.phases import Outcome, Phase, ProbeSeries, goodbye_ends
 from labkit.theory.phases import phases as phases_of
+from labkit.theory.window import patience
 
 WIDTH = 178.0
 _LEFT, _RIGHT = 34.0, 172.0  # mm, the time axis
@@ -148,8 +149,8 @@ def _headline(sheet: Sheet, hop: Hop, told: Sequence[Phase]) -> None:
         f"delayed close {duration(server.delayed_close_timeout)}",
         f"{duration(hop.link.delay)} each way",
     ]
-    if math.isfinite(hop.pool.idle_timeout):
-        facts.append(f"the client leaves after {duration(hop.pool.idle_timeout)}")
+    if math.isfinite(patience(hop)):
+        facts.append(f"the client leaves after {duration(patience(hop))}")
     text = metrics.shortened(" · ".join(facts), WIDTH - 8.0, LABEL)
     sheet.write(Word(text, 4.0, 11.0, "left", ink=MUTED))
 

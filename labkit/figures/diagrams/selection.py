@@ -23,6 +23,7 @@ from labkit.figures.diagrams.run_like import RunLike
 from labkit.records.trace import ConnectionLife, Direction, Exchange, Kind, WireEvent
 from labkit.settings import Server
 from labkit.theory import duration
+from labkit.theory.window import goodbye
 
 # Goodbyes by which a server leaves a connection that the client thinks is idle.
 _IDLE_GOODBYES = ("idle timeout", "max connection duration", "fin after")
@@ -244,17 +245,17 @@ def _is_surprise(message: Message, life: ConnectionLife | None) -> bool:
 
 
 def _race(run: RunLike, message: Message, heard: float) -> Race:
-    goodbye = message.event
-    assert goodbye.arrived is not None
-    hop = run.scenario.hops[goodbye.hop]
-    deaf = goodbye.sent - hop.server.delayed_close_timeout
+    fin = message.event
+    assert fin.arrived is not None
+    hop = run.scenario.hops[fin.hop]
+    deaf = fin.sent - goodbye(hop.server).dark
     opens = max(deaf - hop.link.delay, heard)
     return Race(
-        goodbye.hop,
+        fin.hop,
         opens,
         max(deaf, opens),
-        goodbye.sent,
-        goodbye.arrived,
+        fin.sent,
+        fin.arrived,
         message.exchange,
     )
 

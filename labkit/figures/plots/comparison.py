@@ -19,8 +19,9 @@ from labkit.figures.paper.style import (
 from labkit.figures.plots import axes, marks, scales
 from labkit.figures.plots.axes import Frame
 from labkit.figures.plots.scales import Scale
-from labkit.records.estimate import Estimate, percent
+from labkit.records.estimate import Estimate
 from labkit.theory import duration
+from labkit.theory.text import percent
 
 WIDTH = 178.0
 # mm: a row, and what stands above, left and right of them all.

@@ -22,6 +22,7 @@ from labkit.settings import Hop, Scenario, knob_at
 from labkit.settings.fields import Knob
 from labkit.settings.paths import turned
 from labkit.theory import duration, margin, wilson
+from labkit.theory.window import goodbye
 
 Flags = NDArray[np.bool_]
 
@@ -51,7 +52,7 @@ class Safety:
 
 def rule(hop: Hop) -> str:
     """The line of safety as a formula, in the terms of this server."""
-    return "C = I + D − RTT" if hop.server.drain_timeout else "C = T − RTT"
+    return "C = I + D − RTT" if goodbye(hop.server).drain else "C = T − RTT"
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ class View:
         if knob.path.split(".")[-2] == "pool":
             return "C"
         known = self.scenario is not None and self.hop is not None
-        drains = known and self._ends().server.drain_timeout
+        drains = known and goodbye(self._ends().server).drain
         return "I" if drains else "T"
 
     def own(self) -> str:

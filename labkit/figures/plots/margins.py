@@ -32,6 +32,7 @@ from labkit.figures.plots.scales import Scale
 from labkit.records.counts import Curve
 from labkit.settings import Hop
 from labkit.theory import duration, margin
+from labkit.theory.window import goodbye, patience
 
 TICKS = (0.001, 10.0)
 
@@ -149,11 +150,11 @@ def facts_of(hop: Hop) -> str:
     """The settings that make the margin."""
     server = hop.server
     deaf = f"T = {duration(server.idle_timeout)}"
-    if server.drain_timeout:
+    if goodbye(server).drain:
         idle, drain = duration(server.idle_timeout), duration(server.drain_timeout)
         deaf = f"I = {idle}, D = {drain}"
     round_trip = duration(2.0 * hop.link.delay)
-    return f"C = {duration(hop.pool.idle_timeout)}, {deaf}, RTT = {round_trip}"
+    return f"C = {duration(patience(hop))}, {deaf}, RTT = {round_trip}"
 
 
 def alt_text(hop: Hop, results: Sequence[Curve] = ()) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from labkit.figures.paper import metrics
 from labkit.figures.paper.style import LABEL
-from labkit.theory import duration
+from labkit.theory import duration, text
 
 # A knob whose values span this much is read on a logarithmic scale.
 _WIDE = 8.0
@@ -149,12 +149,7 @@ def short(seconds: float) -> str:
 
 def percent(share: float) -> str:
     """A share of requests as people write it, to two digits: "12 %", "0.038 %"."""
-    hundred = 100.0 * share
-    if hundred == 0.0 or hundred >= 9.95:
-        return f"{hundred:.0f} %"
-    digits = 1 - math.floor(math.log10(hundred))
-    text = f"{hundred:.{max(digits, 0)}f}"
-    return f"{text.rstrip('0').rstrip('.') if '.' in text else text} %"
+    return text.percent(share, digits=2)
 
 
 def rare(share: float) -> str:
