@@ -21,7 +21,8 @@ from labkit.figures import (
     sequence,
     teardown,
 )
-from labkit.figures.paper.sheet import Sheet
+from labkit.figures.diagrams.arrows import crosses
+from labkit.figures.paper.sheet import ARROWS, MASKS, Box, Sheet
 from labkit.figures.plots.zones import Named
 from labkit.records.counts import Curve, GapPoint, GapSeries, Outcomes
 from labkit.records.estimate import Estimate
@@ -155,3 +156,12 @@ def astray(sheet: Sheet) -> list[tuple[float, float]]:
         for x, y in shape.points
         if not -EDGE <= x <= sheet.width + EDGE or not -EDGE <= y <= sheet.height + EDGE
     ]
+
+
+def cut_arrows(sheet: Sheet) -> int:
+    """How often the ground behind a word stops an arrow that is not the word's own."""
+    grounds = [area.points for area in sheet.areas if area.layer == MASKS]
+    boxes = [Box(*corners[0], *corners[2]) for corners in grounds]
+    arrows = [line.points for line in sheet.lines if line.layer == ARROWS]
+    cuts = (sum(crosses((a, b), box) for a, b in arrows) for box in boxes)
+    return sum(max(0, each - 1) for each in cuts)

@@ -11,7 +11,7 @@ from labkit import figures
 from labkit.figures.paper.sheet import Sheet, Word
 from labkit.records.counts import FATES, Outcomes
 from labkit.settings import Hop, Link, Pool, Scenario, Server
-from tests.figures.gallery import CASES, astray, crowded
+from tests.figures.gallery import CASES, astray, crowded, cut_arrows
 from tests.figures.stories import ran, scenario
 
 seconds = st.sampled_from([0.0, 0.001, 0.02, 0.5, 1.0, 4.985, 5.0, 61.0, 3600.0])
@@ -43,6 +43,13 @@ def chains(draw: st.DrawFn) -> Scenario:
 def test_words_keep_apart_and_nothing_leaves_the_sheet(case: str) -> None:
     sheet = CASES[case]()
     assert (crowded(sheet), astray(sheet)) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "case", [name for name in CASES if name.startswith(("sequence", "teardown"))]
+)
+def test_no_word_on_an_arrow_hides_another_arrow(case: str) -> None:
+    assert cut_arrows(CASES[case]()) == 0
 
 
 @pytest.mark.parametrize("diagram", ["sequence", "lifelines"])
