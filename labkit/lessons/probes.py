@@ -122,14 +122,15 @@ def patterns(scenario: Scenario) -> Iterator[list[float]]:
 
 def suspicious(scenario: Scenario) -> Iterator[float]:
     """Gaps at the source, in seconds, around each timer that may close a connection."""
-    alone = probed(scenario, [])
+    # How old the connections are when the first response is at its source.
+    age = probed(scenario, []).exchanges[0].done or 0.0
     before = 0.0
     for number, hop in enumerate(scenario.hops):
         trip = max(2.0 * hop.link.delay, _MOMENT)
         for timer in _since_response(scenario, number):
             yield from _around(timer - before, trip, hop.server.tick)
         for timer in _since_opening(hop):
-            yield from _around(timer - _age(alone, number) - before / 2.0, trip, 0.0)
+            yield from _around(timer - age - before / 2.0, trip, 0.0)
         before += 2.0 * hop.link.delay
 
 
@@ -194,13 +195,6 @@ def _stages(server: Server, end: float) -> set[float]:
     deaf = end + server.drain_timeout
     shut = deaf + server.delayed_close_timeout
     return {end, deaf, (deaf + shut) / 2.0, shut}
-
-
-def _age(alone: Run, hop: int) -> float:
-    """How old a hop's connection is when the first response is at its source."""
-    done = alone.exchanges[0].done
-    opened = [life.opened for life in alone.lives if life.hop == hop]
-    return (done or 0.0) - min(opened, default=0.0)
 
 
 def _limits(scenario: Scenario) -> set[int]:
