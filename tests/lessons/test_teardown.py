@@ -12,6 +12,7 @@ import pytest
 import labkit
 from labkit.clock import Deadlock
 from labkit.lessons import teardown
+from labkit.lessons.teardown import refuses, writes_on
 from labkit.lessons.teardown.peer import Peer
 from labkit.lessons.teardown.two_programs import agree, perform
 from labkit.records.tcp_states import CLIENT, SERVER, Tcp
@@ -19,6 +20,41 @@ from labkit.records.teardown import Teardown
 from labkit.records.trace import Direction, Kind
 
 UP, DOWN = Direction.UPSTREAM, Direction.DOWNSTREAM
+
+
+def does(*steps: bytes | str | tuple[str, float]) -> Any:
+    """A program that takes these steps: bytes it writes, words it calls."""
+
+    async def program(me: Peer, *body: object) -> None:
+        for step in steps:
+            if isinstance(step, bytes):
+                await me.write(step)
+                continue
+            name, *seconds = (step,) if isinstance(step, str) else step
+            call = getattr(me, name)(*seconds)
+            if call is not None:
+                await call
+
+    return program
+
+
+def refuses_and(*steps: str | tuple[str, float]) -> Any:
+    """A server that reads once and answers 413."""
+    return does("read", teardown.TOO_LARGE, *steps)
+
+
+def lingers_for(seconds: float) -> Any:
+    return refuses_and(("linger", seconds))
+
+
+def waits_for(seconds: float) -> Any:
+    return refuses_and(("wait", seconds), "close")
+
+
+OTHER_413 = b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 0\r\n\r\n"
+lingers = refuses_and(("linger", 5.0))
+says_nothing = does("read")
+answers_another = does("read", OTHER_413, ("linger", 5.0))
 
 
 # -- the plays -----------------------------------------------------------------------
@@ -36,8 +72,8 @@ def test_a_play_tells_the_same_story_in_memory_and_on_sockets(name: str) -> None
 @pytest.mark.live
 def test_the_413_is_lost_and_saved_on_real_sockets_too() -> None:
     """Forty pieces: the client still writes when a slow machine brings the RST."""
-    for server, saved in ((teardown.refuses, False), (lingers, True)):
-        told = teardown.upload(teardown.writes_on, server, 40, engine="live")
+    for server, saved in ((refuses, False), (lingers, True)):
+        told = teardown.upload(writes_on, server, 40, engine="live")
         assert (teardown.TOO_LARGE in told.heard[0]) is saved, told
 
 
@@ -83,16 +119,8 @@ def test_what_was_delivered_before_a_reset_was_read() -> None:
 # -- the peers -----------------------------------------------------------------------
 
 
-async def nothing(me: Peer) -> None:
-    """Exits at once."""
-
-
-async def says_hello(me: Peer) -> None:
-    await me.write(b"hello")
-    await me.wait(0.1)
-
-
 def test_a_program_that_exits_leaves_the_closing_to_its_kernel() -> None:
+    says_hello = does(b"hello", ("wait", 0.1))
     told = perform(says_hello, teardown.hears_the_end_and_answers)
     assert "exits" in told.told(CLIENT)
     assert any((e.kind, e.direction) == (Kind.FIN, UP) for e in told.trace)
@@ -114,10 +142,7 @@ def test_ready_sees_data_the_end_and_an_error_but_not_silence() -> None:
 
 
 def test_data_that_ready_has_seen_and_nobody_read_still_resets() -> None:
-    async def looks_away(me: Peer) -> None:
-        assert await me.ready(1.0)
-        me.close()
-
+    looks_away = does(("ready", 1.0), "close")
     told = perform(teardown.asks_and_listens, looks_away)
     assert told.last_words(CLIENT) == "read: connection reset"
 
@@ -139,16 +164,13 @@ def test_a_write_waits_while_the_kernel_is_full() -> None:
 
 
 def test_two_that_wait_for_each_other_are_a_deadlock() -> None:
-    async def listens(me: Peer) -> None:
-        await me.read()
-
     with pytest.raises(Deadlock):
-        perform(listens, listens)
+        perform(says_nothing, says_nothing)
 
 
 def test_another_engine_is_refused() -> None:
     with pytest.raises(ValueError, match='engine is "model"; allowed'):
-        perform(nothing, nothing, engine="model")
+        perform(does(), does(), engine="model")
 
 
 def test_a_bug_in_a_program_is_not_swallowed() -> None:
@@ -189,7 +211,7 @@ async def asks_for_a_while(me: Peer, body: Sequence[bytes]) -> None:
     if await me.ready(1.0):
         await me.read()
         return
-    await teardown.writes_on(me, body[1:])
+    await writes_on(me, body[1:])
 
 
 async def reads_meanwhile(me: Peer, body: Sequence[bytes]) -> None:
@@ -227,10 +249,6 @@ async def pretends(me: Peer, body: Sequence[bytes]) -> None:
     me.heard = teardown.TOO_LARGE  # type: ignore[misc]
 
 
-async def silent(me: Peer, body: Sequence[bytes]) -> None:
-    """Sends nothing at all."""
-
-
 async def never_looks(me: Peer, body: Sequence[bytes]) -> None:
     for piece in body:
         await me.write(piece)
@@ -265,31 +283,6 @@ def plain(me: Peer, body: Sequence[bytes]) -> None:
     me.write(body[0])
 
 
-async def lingers(me: Peer) -> None:
-    await me.read()
-    await me.write(teardown.TOO_LARGE)
-    await me.linger(5.0)
-
-
-def lingers_for(seconds: float) -> Any:
-    async def server(me: Peer) -> None:
-        await me.read()
-        await me.write(teardown.TOO_LARGE)
-        await me.linger(seconds)
-
-    return server
-
-
-def waits_for(seconds: float) -> Any:
-    async def server(me: Peer) -> None:
-        await me.read()
-        await me.write(teardown.TOO_LARGE)
-        await me.wait(seconds)
-        me.close()
-
-    return server
-
-
 async def drains(me: Peer) -> None:
     await me.read()
     await me.write(teardown.TOO_LARGE)
@@ -317,22 +310,6 @@ async def counts(me: Peer) -> None:
     me.close()
 
 
-async def resets_after_413(me: Peer) -> None:
-    await me.read()
-    await me.write(teardown.TOO_LARGE)
-    me.reset()
-
-
-async def says_nothing(me: Peer) -> None:
-    await me.read()
-
-
-async def has_a_413_of_its_own(me: Peer) -> None:
-    await me.read()
-    await me.write(b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 0\r\n\r\n")
-    await me.linger(5.0)
-
-
 async def waits_for_ever(me: Peer) -> None:
     while True:
         await me.wait(1.0)
@@ -341,18 +318,18 @@ async def waits_for_ever(me: Peer) -> None:
 @pytest.mark.parametrize(
     ("client", "server"),
     [
-        (looks_first, teardown.refuses),
-        (looks_without_a_pause, teardown.refuses),
-        (asks_before, teardown.refuses),
-        (reads_meanwhile, teardown.refuses),
-        (reads_after_the_error, teardown.refuses),
+        (looks_first, refuses),
+        (looks_without_a_pause, refuses),
+        (asks_before, refuses),
+        (reads_meanwhile, refuses),
+        (reads_after_the_error, refuses),
         (asks_for_a_while, lingers),
-        (teardown.writes_on, lingers),
-        (teardown.writes_on, lingers_for(60.0)),
-        (teardown.writes_on, waits_for(100.0)),
-        (teardown.writes_on, reads_all),
-        (teardown.writes_on, counts),
-        (teardown.writes_on, drains),
+        (writes_on, lingers),
+        (writes_on, lingers_for(60.0)),
+        (writes_on, waits_for(100.0)),
+        (writes_on, reads_all),
+        (writes_on, counts),
+        (writes_on, drains),
         (hurries, lingers),
         (looks_first, lingers),
     ],
@@ -365,20 +342,50 @@ def test_every_road_to_the_whole_413_is_accepted(client: Any, server: Any) -> No
 @pytest.mark.parametrize(
     ("client", "server", "message", "hint"),
     [
-        (teardown.writes_on, teardown.refuses, "0 of the 102", "after it had closed"),
-        (teardown.writes_on, lingers_for(0.05), "0 of", "lingered, but only until"),
-        (teardown.writes_on, lingers_for(3.0), "0 of", "lingered, but only until"),
-        (teardown.writes_on, waits_for(1.0), "0 of", "bytes that it had not read"),
-        (teardown.writes_on, waits_for(3.0), "0 of", "bytes that it had not read"),
-        (hurries, teardown.refuses, "2000 pieces", "had not read it"),
-        (writes_all_at_once, teardown.refuses, "2000 pieces", "had not read it"),
-        (teardown.writes_on, resets_after_413, "0 of", "called me.reset()"),
-        (hurries, waits_for(100.0), "2000 pieces", "bytes that it had not read"),
-        (teardown.writes_on, says_nothing, "0 of", "No answer ever left"),
-        (teardown.writes_on, has_a_413_of_its_own, "another 413", "very bytes"),
-        (teardown.writes_on, waits_for_ever, "never ends", "will not send"),
-        (silent, teardown.refuses, "nothing that it could refuse", ""),
-        (never_looks, teardown.refuses, "0 of", "without reading"),
+        (writes_on, refuses, "0 of the 102", "after it had closed"),
+        (
+            writes_on,
+            lingers_for(0.05),
+            "0 of",
+            "lingered, but only until",
+        ),
+        (
+            writes_on,
+            lingers_for(3.0),
+            "0 of",
+            "lingered, but only until",
+        ),
+        (
+            writes_on,
+            waits_for(1.0),
+            "0 of",
+            "bytes that it had not read",
+        ),
+        (
+            writes_on,
+            waits_for(3.0),
+            "0 of",
+            "bytes that it had not read",
+        ),
+        (hurries, refuses, "2000 pieces", "had not read it"),
+        (writes_all_at_once, refuses, "2000 pieces", "had not read it"),
+        (writes_on, refuses_and("reset"), "0 of", "called me.reset()"),
+        (
+            hurries,
+            waits_for(100.0),
+            "2000 pieces",
+            "bytes that it had not read",
+        ),
+        (writes_on, says_nothing, "0 of", "No answer ever left"),
+        (
+            writes_on,
+            answers_another,
+            "another 413",
+            "very bytes",
+        ),
+        (writes_on, waits_for_ever, "never ends", "will not send"),
+        (does(), refuses, "nothing that it could refuse", ""),
+        (never_looks, refuses, "0 of", "without reading"),
     ],
 )
 def test_a_lost_413_gets_a_hint_of_its_own(
@@ -390,21 +397,21 @@ def test_a_lost_413_gets_a_hint_of_its_own(
 
 
 def test_the_hint_names_when_the_413_lay_there_and_when_the_write_failed() -> None:
-    told = teardown.check_upload(teardown.writes_on, teardown.refuses)
+    told = teardown.check_upload(writes_on, refuses)
     assert "in your client's kernel from" in told.hint
     assert "when its write failed" in told.hint
 
 
 def test_who_reads_after_a_failed_write_is_told_that_few_clients_do() -> None:
-    told = teardown.check_upload(reads_after_the_error, teardown.refuses)
+    told = teardown.check_upload(reads_after_the_error, refuses)
     assert told.passed and "most HTTP libraries" in told.message
-    others = teardown.check_upload(looks_first, teardown.refuses)
+    others = teardown.check_upload(looks_first, refuses)
     assert others.passed and "libraries" not in others.message
 
 
 @pytest.mark.live
 def test_after_a_failed_write_the_413_can_be_read_on_real_sockets_too() -> None:
-    told = teardown.upload(reads_after_the_error, teardown.refuses, 40, engine="live")
+    told = teardown.upload(reads_after_the_error, refuses, 40, engine="live")
     assert [n.words for n in told.failures] == ["write: broken pipe"]
     assert told.heard[0] == teardown.TOO_LARGE
 
@@ -418,18 +425,18 @@ def test_after_a_failed_write_the_413_can_be_read_on_real_sockets_too() -> None:
     ],
 )
 def test_a_forgotten_await_is_what_the_hint_names(client: Any, hint: str) -> None:
-    told = teardown.check_upload(client, teardown.refuses)
+    told = teardown.check_upload(client, refuses)
     assert not told.passed and hint in told.hint
 
 
 def test_a_programs_own_exception_is_told_with_its_line() -> None:
-    told = teardown.check_upload(misspells, teardown.refuses)
+    told = teardown.check_upload(misspells, refuses)
     assert "AttributeError" in told.message and "in line" in told.message
     assert "`await me.wriet(body[0])" in told.message
 
 
 def test_what_was_read_cannot_be_pretended() -> None:
-    told = teardown.check_upload(pretends, teardown.refuses)
+    told = teardown.check_upload(pretends, refuses)
     assert not told.passed and "AttributeError" in told.message
 
 
@@ -441,12 +448,12 @@ def test_a_loop_that_never_ends_is_told_so() -> None:
 @pytest.mark.parametrize(
     ("client", "server", "message"),
     [
-        (None, teardown.refuses, "The client is a NoneType; allowed is"),
-        (b"GET /", teardown.refuses, "The client is a bytes; allowed is"),
+        (None, refuses, "The client is a NoneType; allowed is"),
+        (b"GET /", refuses, "The client is a bytes; allowed is"),
         (looks_first, 413, "The server is a int; allowed is"),
-        (says_nothing, teardown.refuses, "The client takes other arguments"),
+        (refuses, refuses, "The client takes other arguments"),
         (looks_first, looks_first, "The server takes other arguments"),
-        (Peer, teardown.refuses, "The client is a type; allowed is"),
+        (Peer, refuses, "The client is a type; allowed is"),
     ],
 )
 def test_what_is_no_program_gets_a_sentence(
@@ -457,30 +464,6 @@ def test_what_is_no_program_gets_a_sentence(
 
 
 # -- exercise 2 ----------------------------------------------------------------------
-
-
-async def closes_at_once(me: Peer) -> None:
-    me.close()
-
-
-async def dies_busy(me: Peer) -> None:
-    await me.ready(10.0)
-
-
-async def calls_reset(me: Peer) -> None:
-    await me.read()
-    me.reset()
-
-
-async def sleeps_and_closes(me: Peer) -> None:
-    await me.wait(0.3)
-    me.close()
-
-
-async def answers_without_reading(me: Peer) -> None:
-    await me.write(teardown.ANSWER)
-    await me.wait(0.3)
-    me.close()
 
 
 async def raises(me: Peer) -> None:
@@ -497,12 +480,6 @@ async def raises_too_early(me: Peer) -> None:
     raise MemoryError
 
 
-async def shuts_first(me: Peer) -> None:
-    me.shut()
-    await me.wait(0.3)
-    me.close()
-
-
 async def forgets_to_wait(me: Peer) -> None:
     me.wait(0.3)
     me.close()
@@ -511,9 +488,9 @@ async def forgets_to_wait(me: Peer) -> None:
 @pytest.mark.parametrize(
     "server",
     [
-        dies_busy,
-        sleeps_and_closes,
-        answers_without_reading,
+        does(("ready", 10.0)),
+        does(("wait", 0.3), "close"),
+        does(teardown.ANSWER, ("wait", 0.3), "close"),
         raises,
         leaves_by_sys_exit,
     ],
@@ -529,10 +506,10 @@ def test_every_way_to_leave_something_unread_is_accepted(server: Any) -> None:
         (teardown.answers_and_closes, "read all 30 bytes"),
         # 80 ms are too short for the slowest wire.
         (teardown.never_reads, "Let the request arrive first"),
-        (closes_at_once, "Let the request arrive first"),
+        (does("close"), "Let the request arrive first"),
         (raises_too_early, "Your server ended with MemoryError, in line"),
-        (calls_reset, "the exercise is to do without"),
-        (shuts_first, "said FIN first"),
+        (does("read", "reset"), "the exercise is to do without"),
+        (does("shut", ("wait", 0.3), "close"), "said FIN first"),
         (lingers, "said FIN first"),
         (forgets_to_wait, "`await me.wait(seconds)`"),
         (waits_for_ever, "its socket stays open"),
