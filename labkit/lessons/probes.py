@@ -15,6 +15,7 @@ from labkit.lab import Run, run
 from labkit.lessons.chains import singly
 from labkit.records.trace import ConnectionLife, Exchange
 from labkit.settings import Hop, Scenario, Server
+from labkit.theory import duration
 
 # Longer timers are never met by an exercise's own traffic; nor are more requests.
 _FAR = 1e6
@@ -46,6 +47,18 @@ class Loss:
         """Seconds before the request that was not served; 0 for the first one."""
         number = self.exchange.number
         return self.gaps[number - 1] if number else 0.0
+
+    @property
+    def request(self) -> str:
+        """Which request it was, as the beginning of a sentence."""
+        if not self.exchange.number:
+            return "the very first request"
+        return f"the request after a gap of {duration(self.gap)}"
+
+    @property
+    def ends(self) -> str:
+        """The programs at both ends of the hop that lost it."""
+        return " and ".join(self.scenario.parties[self.hop : self.hop + 2])
 
     @property
     def hop(self) -> int:
