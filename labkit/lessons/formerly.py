@@ -37,7 +37,7 @@ def module(name: str) -> ModuleType:
 
 
 def _farewell(run: Run, ax: Axes | None = None) -> Axes:
-    return figures.farewell(teardown.told_by(run), ax)
+    return figures.teardown(teardown.told_by(run), ax)
 
 
 def _phases(run: Run, ax: Axes | None = None) -> Axes:

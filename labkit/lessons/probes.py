@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from labkit.lab import Run, run
 from labkit.lessons.chains import singly
 from labkit.records.trace import ConnectionLife, Exchange
-from labkit.settings import Hop, Scenario, Server
+from labkit.settings import Hop, Scenario
 from labkit.theory import duration
+from labkit.theory.window import Goodbye, goodbye
 
 # Longer timers are never met by an exercise's own traffic; nor are more requests.
 _FAR = 1e6
@@ -169,7 +170,7 @@ def _on_a_tick(scenario: Scenario) -> Iterator[list[float]]:
         server, trip = hop.server, max(2.0 * hop.link.delay, _MOMENT)
         if server.tick and server.idle_timeout < _FAR:
             first = _gap_to_a_tick(scenario, number)
-            for timer in _stages(server, server.idle_timeout):
+            for timer in _stages(goodbye(server)):
                 gaps = _around(timer - before, trip, 0.0)
                 yield from ([first, gap] for gap in gaps if gap >= 0.0)
         before += 2.0 * hop.link.delay
@@ -191,7 +192,7 @@ def _since_response(scenario: Scenario, number: int) -> set[float]:
     """Timers that run from the last response, each in seconds."""
     hop = scenario.hops[number]
     timers = {hop.pool.idle_timeout, hop.link.forget_after}
-    timers |= _stages(hop.server, hop.server.idle_timeout)
+    timers |= _stages(goodbye(hop.server))
     if number == len(scenario.hops) - 1 and scenario.origin.fin_after is not None:
         timers.add(scenario.origin.fin_after)
     return timers
@@ -200,14 +201,12 @@ def _since_response(scenario: Scenario, number: int) -> set[float]:
 def _since_opening(hop: Hop) -> set[float]:
     """Timers that run from the connection's first moment, each in seconds."""
     life = hop.server.max_connection_duration
-    return {hop.pool.max_connection_duration, *_stages(hop.server, life)}
+    return {hop.pool.max_connection_duration, *_stages(goodbye(hop.server, life))}
 
 
-def _stages(server: Server, end: float) -> set[float]:
-    """The ends of a server's goodbye that begins at ``end``, and the deaf middle."""
-    deaf = end + server.drain_timeout
-    shut = deaf + server.delayed_close_timeout
-    return {end, deaf, (deaf + shut) / 2.0, shut}
+def _stages(ends: Goodbye) -> set[float]:
+    """The ends of a server's goodbye, and the deaf middle."""
+    return {ends.said, ends.deaf, (ends.deaf + ends.closed) / 2.0, ends.closed}
 
 
 def _limits(scenario: Scenario) -> set[int]:

@@ -18,6 +18,7 @@ from labkit.records.counts import GapPoint, GapSeries
 from labkit.records.trace import Exchange
 from labkit.settings import Origin, Pool, Scenario, Traffic
 from labkit.theory import duration, queue_share
+from labkit.theory.window import deaf_at
 
 RECORDING = "recordings/the-queue.json"
 DELAY = 0.005
@@ -227,7 +228,7 @@ def _pauses(scenario: Scenario, busy: float) -> list[float]:
     burst.
     """
     server = scenario.hops[1].server
-    idle = server.idle_timeout + server.drain_timeout
+    idle = deaf_at(scenario.hops[1])
     late = scenario.origin.fin_after or 0.0
     since_first = (late, server.max_connection_duration)
     pauses = [

@@ -1,11 +1,11 @@
 """What holds for the exercises of every notebook."""
 
 import pytest
-from course import checks, notebooks, solutions, untouched, verdict
 
 import labkit
 from labkit import lessons
 from labkit.lessons import which_timer
+from tests.lessons.course import checks, notebooks, solutions, untouched, verdict
 
 NOTEBOOKS = notebooks()
 

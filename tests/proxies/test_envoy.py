@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chains import INSIDE, PAUSE, calm, counts, fetch, longer, racing, story
 
 import labkit
 from labkit import Hop, Lab, Link, Pool, Scenario, Server, SettingsError, Traffic
@@ -14,6 +13,16 @@ from labkit.proxies import configuration
 from labkit.proxies.envoy import Envoy
 from labkit.records.trace import Direction, Kind
 from labkit.settings import Origin, Retry
+from tests.proxies.chains import (
+    INSIDE,
+    PAUSE,
+    calm,
+    counts,
+    fetch,
+    longer,
+    racing,
+    story,
+)
 
 NEEDS = ("envoy",)
 

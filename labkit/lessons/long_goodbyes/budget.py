@@ -15,6 +15,7 @@ from labkit.lessons.verdict import Verdict, check
 from labkit.records.trace import ConnectionLife, Exchange
 from labkit.settings import Scenario
 from labkit.theory import duration
+from labkit.theory.window import goodbye
 
 # Seconds after its life by which a connection has to be over.
 BUDGET = 10.0
@@ -112,7 +113,7 @@ def _too_long(
 
 def _too_long_hint(scenario: Scenario, life: ConnectionLife) -> str:
     server, pool = scenario.hops[0].server, scenario.hops[0].pool
-    takes = server.drain_timeout + server.delayed_close_timeout
+    takes = goodbye(server, 0.0).closed
     if server.http1_safe_max_connection_duration:
         return (
             "The server waits for a request to say it with, and on a silent connection "
@@ -169,8 +170,8 @@ def _at_the_edges(scenario: Scenario, trip: float) -> Iterator[list[float]]:
     connection is LIFE seconds old is there when the server's life ends.
     """
     server, pool = scenario.hops[0].server, scenario.hops[0].pool
-    deaf = server.drain_timeout
-    shut = deaf + server.delayed_close_timeout
+    ends = goodbye(server, 0.0)
+    deaf, shut = ends.deaf, ends.closed
     alive = _beats(LIFE - _A_MOMENT, trip)
     gaps = [pool.idle_timeout - _A_MOMENT, deaf - trip / 2, (deaf + shut) / 2]
     gaps += [shut - _A_MOMENT, server.idle_timeout - trip / 2]

@@ -12,6 +12,7 @@ from labkit.lessons.recordings import read
 from labkit.records.trace import Exchange
 from labkit.settings import Hop, Link, Pool, Scenario, Server
 from labkit.theory.phases import Outcome, Probe, ProbeSeries
+from labkit.theory.window import closed_at
 
 RECORDING = "recordings/goodbye-envoy.json"
 # A request after so short a pause finds the connection as it was, or opens one.
@@ -63,8 +64,7 @@ def patience(scenario: Scenario) -> float:
 
 
 def _whole(scenario: Scenario) -> float:
-    server = scenario.hops[0].server
-    return server.idle_timeout + server.drain_timeout + server.delayed_close_timeout
+    return closed_at(scenario.hops[0])
 
 
 # -- probes --------------------------------------------------------------------------

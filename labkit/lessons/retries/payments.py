@@ -14,6 +14,7 @@ from labkit.lessons.retries.two_failures import DIES
 from labkit.lessons.verdict import Verdict, check
 from labkit.records.trace import Exchange
 from labkit.settings import Retry, Scenario
+from labkit.settings.vocabulary import RETRIES_CUT, RETRIES_STATUS
 
 # One-way delays of the wires that nobody has seen, from and to.
 FAST, LATEST = 0.005, 0.03
@@ -55,15 +56,10 @@ def _all_paid(scenario: Scenario, sent: int) -> str:
     )
 
 
-# Words that repeat a cut connection, and those of them that repeat a 503 as well.
-_CUT = frozenset({"reset", "5xx", "gateway-error"})
-_STATUS = _CUT - {"reset"}
-
-
 def _tries(scenario: Scenario, hop: int) -> int:
     """How often this hop's client end sends a payment whose upstream dies."""
     retry = scenario.hops[hop].pool.retry
-    covering = _CUT if hop else _STATUS
+    covering = RETRIES_CUT if hop else RETRIES_STATUS
     return 1 + retry.num_retries if covering.intersection(retry.retry_on) else 1
 
 
@@ -152,7 +148,7 @@ def _failed_hint(done: Run, failed: Exchange) -> str:
         )
     if client.retry_on and failed.attempts > client.num_retries:
         return _tries_hint(0, client, failed)
-    if _STATUS.intersection(client.retry_on):
+    if RETRIES_STATUS.intersection(client.retry_on):
         return _budget_hint(0, client)
     return _uncovered_hint(done.scenario, failed)
 

@@ -11,6 +11,7 @@ from labkit.lessons.telling import orders
 from labkit.lessons.verdict import Verdict, check
 from labkit.settings import Hop, Link, Pool, Scenario, Server
 from labkit.theory import duration
+from labkit.theory.text import ROOM
 
 ENDS = ("client end", "server end")
 HOPS = ("the downstream hop", "the upstream hop", "every hop")
@@ -46,7 +47,7 @@ def check_sentence(sentence: object) -> Verdict:
         True,
         f"{_CHAINS} chains that obey it, and no gap around any of their timers fails: "
         "the client end of every hop must be the shorter one, "
-        "by more than a round trip.",
+        f"by more than {ROOM}.",
     )
 
 
