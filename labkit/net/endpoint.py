@@ -32,12 +32,12 @@ _EMPTY: deque[Any] = deque()
 
 
 class Endpoint(asyncio.Transport):
-    """The transport of one end; ``lane`` carries what it sends."""
+    """The transport of one end; ``outgoing`` carries what it sends."""
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        lane: HalfConnection,
+        outgoing: HalfConnection,
         wire: Wire,
         name: Address,
         peer: Address,
@@ -45,7 +45,7 @@ class Endpoint(asyncio.Transport):
     ) -> None:
         super().__init__()
         self._loop = loop
-        self._lane = lane
+        self._outgoing = outgoing
         self._wire = wire
         self._names = (name, peer)
         self._on_close = on_close
@@ -136,7 +136,7 @@ class Endpoint(asyncio.Transport):
         """The kernel gets a segment from the wire."""
         if self._socket_closed:
             if kind is DATA and not self._reset_received:
-                self._lane.send(RST)
+                self._outgoing.send(RST)
             self._reset_received |= kind is RST
             return
         if kind is RST:
@@ -235,7 +235,7 @@ class Endpoint(asyncio.Transport):
         if size <= SEGMENT and not self._buffer and self._outstanding + size <= WINDOW:
             # Nearly always: nothing waits, and there is room for all of it.
             self._outstanding += size
-            self._lane.send(DATA, piece)
+            self._outgoing.send(DATA, piece)
             return
         if self._buffer is _EMPTY:
             self._buffer = deque()
@@ -274,7 +274,7 @@ class Endpoint(asyncio.Transport):
                 self._offset = 0
             self._buffered -= len(piece)
             self._outstanding += len(piece)
-            self._lane.send(DATA, piece)
+            self._outgoing.send(DATA, piece)
 
     def _window_opens(self) -> None:
         self._wake_scheduled = False
@@ -294,7 +294,7 @@ class Endpoint(asyncio.Transport):
     def _send_fin(self) -> None:
         if not self._fin_sent and not self._reset_received:
             self._fin_sent = True
-            self._lane.send(FIN)
+            self._outgoing.send(FIN)
 
     def get_write_buffer_size(self) -> int:
         """Bytes written and not yet on the wire."""
@@ -378,7 +378,7 @@ class Endpoint(asyncio.Transport):
             resets = self._handle is not None and self._handle.resets_on_close
             if resets or any(kind is DATA for kind, _ in self._inbox):
                 self._reset_received = True
-                self._lane.send(RST)
+                self._outgoing.send(RST)
             else:
                 self._send_fin()
         self._inbox = _EMPTY

@@ -20,18 +20,18 @@ Carry = Callable[["Frontend", socket.socket, Address], Flow]
 class Frontend:
     """The client's side of a hop's relay: one address, open or shut or deaf.
 
-    ``carry`` makes a flow of each connection that comes, ``complain`` hears of
+    ``carry`` makes a flow of each connection that comes, ``report`` hears of
     trouble, ``port`` asks for one (0 for any; OSError if it is taken).
     """
 
     def __init__(
-        self, link: LinkState, carry: Carry, complain: ErrorReporter, port: int = 0
+        self, link: LinkState, carry: Carry, report: ErrorReporter, port: int = 0
     ) -> None:
         self.link = link
         self.listening: LoopbackListening | None = None
         self.expected: dict[int, asyncio.Future[Flow]] = {}
         self._carry = carry
-        self._complain = complain
+        self._report = report
         self._loop = link.loop
         self._holder = bind((LOOPBACK, port))
         self.address: Address = self._holder.getsockname()
@@ -59,7 +59,7 @@ class Frontend:
             self._close_listener()
             if listening.answer == "accept":
                 self._acceptor = Acceptor(
-                    self._loop, bind(self.address), self._take, self._complain
+                    self._loop, bind(self.address), self._take, self._report
                 )
             elif listening.answer == "drop":
                 self._fill_the_backlog()

@@ -69,7 +69,7 @@ class LoopbackNetwork:
         self._clients: weakref.WeakSet[asyncio.Transport] = weakref.WeakSet()
         self._accepting: set[asyncio.Task[object]] = set()
         self._watch: ResetWatch | None = None
-        self.complain = ErrorReporter()
+        self.report = ErrorReporter()
         # Told of each connection that comes to a front: hop, number, loop's time.
         self.on_open: Callable[[int, int, float], object] = _nobody_asks
         self._closed = False
@@ -124,7 +124,7 @@ class LoopbackNetwork:
             self._accepting.add(accepting)
             accepting.add_done_callback(self._accepting.discard)
 
-        acceptor = Acceptor(loop, sock, take, self.complain)
+        acceptor = Acceptor(loop, sock, take, self.report)
         try:
             return self._open(hop, answer, direct, acceptor)
         except BaseException:
@@ -294,7 +294,7 @@ class LoopbackNetwork:
         if front is None:
             link = self._links.of(hop, asyncio.get_running_loop(), self.epoch)
             port = self._fixed.get(hop, 0)
-            front = Frontend(link, self.carry, self.complain, port)
+            front = Frontend(link, self.carry, self.report, port)
             self._fronts[hop] = front
         return front
 
