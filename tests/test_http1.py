@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
 
 import pytest
-from scripted import HOST, OK, Peer, World, plain, run
-from waiting import Caller, Nobody, exchange
 
 from labkit.records.trace import Kind
 from labkit.roles.client.connection import Http1Connection
 from labkit.roles.client.states import ImpossibleTransition, State
 from labkit.roles.http.message import HIGH_WATER, HopFailure, Incoming, Outgoing
+from tests.scripted import HOST, OK, Peer, World, plain, run
+from tests.waiting import Caller, Nobody, exchange
 
 T = TypeVar("T")
 

@@ -13,8 +13,6 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
-from scripted import OK, Peer, World, run
-from waiting import Nobody, acquire
 
 import labkit
 from labkit.records.trace import Kind
@@ -24,6 +22,8 @@ from labkit.roles.client.states import ConnectionSignal
 from labkit.roles.http.message import HopFailure
 from labkit.settings import Hop, Link, Pool, Scenario
 from labkit.settings.groups import SCRIPTS
+from tests.scripted import OK, Peer, World, run
+from tests.waiting import Nobody, acquire
 
 # -- decisions, without a loop -------------------------------------------------
 

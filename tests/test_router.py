@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scripted import OK, Behaviour, Peer, World, run
 
 from labkit.records.trace import Kind
 from labkit.roles.client.retry import backoff
 from labkit.roles.http.message import HopFailure, Incoming
 from labkit.settings import Retry
+from tests.scripted import OK, Behaviour, Peer, World, run
 
 CUT = "upstream connect error or disconnect/reset before headers. reset reason: "
 AGAIN = (

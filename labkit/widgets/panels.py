@@ -1,22 +1,31 @@
-"""The panel as widgets: sliders, presets, the picture, a button for real sockets."""
+"""The panel on the screen: it tells the browser what to draw and takes what comes back.
+
+It is one anywidget with a little JavaScript of ours, and not a tree of ipywidgets: a
+native slider has a name and a spoken value, where ipywidgets' says the index of its
+stop; picture, sliders and sentences change in one message; and the whole is smaller.
+Python decides everything (what is allowed, how a value is written, what is safe);
+``panel.js`` draws and sends.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import html
+import math
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 from weakref import WeakSet
 
-import ipywidgets
+import anywidget
+import IPython
+import traitlets
 
-from labkit.figures.paper import metrics
-from labkit.figures.paper.picture import described
-from labkit.figures.paper.style import MM_PER_INCH
-from labkit.lab import arun
+from labkit.jupyter import MARK, WIDGET_VIEW
 from labkit.settings import Scenario, SettingsError
-from labkit.widgets.model import PanelModel, Shown, Slider
+from labkit.widgets.live import LiveRun, Told
+from labkit.widgets.model import START, PanelModel, Shown
 from labkit.widgets.pictures import Picture, View
+from labkit.widgets.stops import nearest
 
 # A slider sends a message for every step. Those that come while a picture is
 # drawn wait in line; so short a pause lets them all in, and the last one counts.
@@ -25,21 +34,8 @@ _SETTLE = 0.01
 _REST = 0.35
 # Between two bits of that work the kernel takes in what came meanwhile.
 _BREATH = 0.005
-_TICK = 0.1
-# As wide as there is room, up to the natural size of a picture.
-_FLUID = {"width": "100%", "max_width": "701px"}
-_PLAIN = "start"
-# Where a panel is narrow, each slider stands below its name.
-_STYLE = """<style>
-.labkit-panel { container-type: inline-size }
-@container (max-width: 600px) {
-  .labkit-panel .widget-slider { flex-wrap: wrap; height: auto }
-  .labkit-panel .widget-slider .widget-label {
-    width: 100% !important; text-align: left
-  }
-  .labkit-panel .widget-hbox { flex-wrap: wrap }
-}
-</style>"""
+_display: Any = IPython.display.display
+_HERE = Path(__file__).parent
 _open: WeakSet[Panel] = WeakSet()
 
 
@@ -60,115 +56,87 @@ def panel(
     return Panel(PanelModel(scenario, knobs, picture, presets or {}, labels or {}))
 
 
-class Panel(ipywidgets.VBox):  # type: ignore[misc]
+class Panel(anywidget.AnyWidget):
     """A panel on the screen; ``model`` is all that it knows.
 
-    ``close()`` ends a live run that is under way and takes the widgets away.
+    ``close()`` ends a live run that is under way and takes the widget away.
     """
+
+    _esm = (_HERE / "panel.js").read_text(encoding="utf-8")
+    _css = (_HERE / "panel.css").read_text(encoding="utf-8")
+    # What the browser draws; plain data.
+    knobs: Any = traitlets.List().tag(sync=True)
+    values: Any = traitlets.Dict().tag(sync=True)
+    presets: Any = traitlets.Dict().tag(sync=True)
+    chips: Any = traitlets.List().tag(sync=True)
+    verdicts: Any = traitlets.List().tag(sync=True)
+    picture: Any = traitlets.Unicode().tag(sync=True)
+    size: Any = traitlets.List().tag(sync=True)
+    said: Any = traitlets.Dict().tag(sync=True)
+    live: Any = traitlets.Dict().tag(sync=True)
 
     def __init__(self, model: PanelModel) -> None:
         for other in list(_open):
             other.cancel()
         _open.add(self)
         self.model = model
-        self._task: asyncio.Task[None] | None = None
-        self._refining: asyncio.Task[None] | None = None
+        self._seen = 0
         self._scheduled = False
-        self._quiet = False
-        self._names = f"{max(map(_pixels, (k.label for k in model.knobs))):.0f}px"
-        self._sliders = {knob.path: self._slider(knob) for knob in model.knobs}
-        self._picture = ipywidgets.HTML(layout=_FLUID)
-        self._order = ipywidgets.HTML()
-        self._told = ipywidgets.HTML()
-        self._live_told = ipywidgets.HTML()
-        self._make_buttons()
-        self._shown = self._redraw()
-        self._run.disabled = not model.view.lives
-        rows = [ipywidgets.HTML(_STYLE, layout={"display": "none"}), *self._rows()]
-        super().__init__(rows, layout={"width": "100%", "max_width": "720px"})
-        self.add_class("labkit-panel")
+        self._refining: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._shown: Shown | None = None
+        super().__init__(size=list(model.size))
+        self.on_msg(lambda _, content, buffers: self.receive(content))
+        self._tell_knobs()
+        self._redraw()
 
-    # -- building -------------------------------------------------------------------
+    # -- what the browser sends -----------------------------------------------------
 
-    def _slider(self, knob: Slider) -> ipywidgets.SelectionSlider:
-        slider = ipywidgets.SelectionSlider(
-            options=knob.options,
-            value=knob.nearest(knob.start),
-            description=knob.label,
-            continuous_update=True,
-            style={"description_width": self._names},
-            layout=_FLUID,
-        )
-        slider.observe(lambda change: self._turn(knob.path, change["new"]), "value")
-        return slider
-
-    def _make_buttons(self) -> None:
-        self._presets = ipywidgets.Dropdown(
-            options=[_PLAIN, *self.model.presets],
-            description="preset",
-            layout={"width": "280px"},
-        )
-        self._presets.observe(lambda change: self._preset(change["new"]), "value")
-        self._reset = ipywidgets.Button(description="Reset", icon="undo")
-        self._reset.on_click(lambda _: self._back())
-        self._run = ipywidgets.Button(
-            description="Run live", icon="play", tooltip="the same on real sockets"
-        )
-        self._run.on_click(lambda _: self._start_live())
-        self._cancel = ipywidgets.Button(
-            description="Cancel", icon="stop", disabled=True
-        )
-        self._cancel.on_click(lambda _: self.cancel())
-        self._progress = ipywidgets.FloatProgress(
-            min=0.0, max=1.0, layout={"width": "200px", "visibility": "hidden"}
-        )
-
-    def _rows(self) -> list[ipywidgets.Widget]:
-        first = [self._reset, self._run, self._cancel, self._progress]
-        if self.model.presets:
-            first.insert(0, self._presets)
-        return [
-            *self._sliders.values(),
-            ipywidgets.HBox(first),
-            self._order,
-            self._picture,
-            self._told,
-            self._live_told,
-        ]
-
-    # -- turning --------------------------------------------------------------------
-
-    def _turn(self, path: str, value: float) -> None:
-        if self._quiet:
+    def receive(self, sent: Mapping[str, Any]) -> None:
+        """Do what a control asks for; a wrong value gets a sentence beside it."""
+        self._seen = int(sent.get("number", self._seen))
+        action = getattr(self, f"_on_{sent.get('do')}", None)
+        if action is None:
             return
         try:
-            self.model.set(path, value)
+            action(sent)
         except SettingsError as error:
-            self._complain(str(error))
-            return
-        self._soon()
+            self._refuse(str(sent.get("path", "")), str(error))
 
-    def _preset(self, name: str) -> None:
-        if name == _PLAIN:
-            self.model.reset()
-        else:
-            self.model.apply(name)
-        self._follow()
+    def _on_set(self, sent: Mapping[str, Any]) -> None:
+        """A slider sends the text of its stop, a field whatever was typed."""
+        [knob] = [each for each in self.model.knobs if each.path == sent["path"]]
+        self.turn(knob.path, knob.read(str(sent["text"])))
 
-    def _back(self) -> None:
-        self._presets.value = _PLAIN
+    def _on_preset(self, sent: Mapping[str, Any]) -> None:
+        self.model.apply(str(sent["name"]))
+        self._moved()
+
+    def _on_drop(self, sent: Mapping[str, Any]) -> None:
+        self.model.take_off(str(sent["path"]))
+        self._moved()
+
+    def _on_reset(self, sent: Mapping[str, Any]) -> None:
         self.model.reset()
-        self._follow()
+        self._moved()
 
-    def _follow(self) -> None:
-        """Move the sliders to where the scenario is."""
-        self._quiet = True
-        try:
-            for knob in self.model.knobs:
-                value = knob.nearest(self.model.scenario.get(knob.path))
-                self._sliders[knob.path].value = value
-        finally:
-            self._quiet = False
+    def _on_live(self, sent: Mapping[str, Any]) -> None:
+        self.start_live()
+
+    def _on_cancel(self, sent: Mapping[str, Any]) -> None:
+        self.cancel()
+
+    def turn(self, path: str, value: float) -> None:
+        """Turn a knob; SettingsError, and nothing is changed, if it is refused."""
+        self.model.set(path, value)
+        self._moved()
+
+    def _moved(self) -> None:
+        if self._task is not None:
+            self.cancel()
+            self._say("The live run was cancelled, for a control moved.")
+        else:
+            self._say("")
         self._soon()
 
     # -- drawing --------------------------------------------------------------------
@@ -189,19 +157,26 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
     def _preview(self) -> None:
         """What is known at once; the rest when the slider rests."""
         self._scheduled = False
+        before = self.picture
         if self._draw(self.model.preview) is not None:
-            self._stop_refining()
+            if self.picture == before and not self.said.get("text"):
+                self._say("Nothing in the picture changes.")
             self._refining = asyncio.get_running_loop().create_task(self._refine())
 
     async def _refine(self) -> None:
         await asyncio.sleep(_REST)
+        self.model.knobs = self.model.controls()
+        self._tell_knobs()
+        self._tell_values()
         try:
             for shown in self.model.refine():
                 if shown is not None:
                     self._show(shown)
                 await asyncio.sleep(_BREATH)
         except Exception as error:
-            self._complain(str(error) or type(error).__name__)
+            self._complain(error)
+        await asyncio.sleep(_REST)
+        self._keep()
 
     def _stop_refining(self) -> None:
         if self._refining is not None:
@@ -216,71 +191,107 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
             shown = drawing()
         except Exception as error:
             # A learner gets a sentence; whoever wants more has the model.
-            self._complain(str(error) or type(error).__name__)
+            self._tell_values()
+            self._complain(error)
             return None
         self._show(shown)
-        self._live_told.value = ""
         return shown
 
     def _show(self, shown: Shown) -> None:
+        """Everything in one message, so that nothing stands beside an older part."""
         self._shown = shown
-        self._picture.value = shown.html
-        self._order.value = "".join(_line(each) for each in shown.ordering)
-        self._told.value = _line(shown.alt)
+        with self.hold_sync():
+            self.picture = shown.html
+            self.verdicts = [
+                {"safe": each.safe, "hop": each.hop, "text": each.sentence}
+                for each in shown.verdicts
+            ]
+            self._tell_values()
+            if self._task is None:
+                self.live = self._offer(shown)
 
-    def _complain(self, sentence: str) -> None:
-        self._told.value = f"<div role='alert'>{html.escape(sentence)}</div>"
+    # -- what the browser is told -----------------------------------------------------
+
+    def _tell_knobs(self) -> None:
+        self.knobs = [
+            {
+                "path": knob.path,
+                "label": knob.label,
+                "help": knob.help,
+                "stops": [knob.written(value) for value in knob.stops],
+            }
+            for knob in self.model.knobs
+        ]
+
+    def _tell_values(self, wrong: Mapping[str, str] | None = None) -> None:
+        """Where every control stands; ``number`` is the last message that counted."""
+        model = self.model
+        at = {}
+        for knob in model.knobs:
+            value = float(model.scenario.get(knob.path))
+            near = nearest(knob.stops, value)
+            at[knob.path] = {"at": near, "text": knob.written(value)}
+        self.values = {"number": self._seen, "at": at, "wrong": dict(wrong or {})}
+        self.presets = {
+            "names": [START, *model.presets],
+            "at": model.preset,
+            "changed": model.is_changed,
+        }
+        extras = model.extras().items()
+        self.chips = [{"path": path, "text": text} for path, text in extras]
+
+    def _refuse(self, path: str, sentence: str) -> None:
+        self._tell_values({path: sentence})
+
+    def _say(self, sentence: str) -> None:
+        self.said = {"text": sentence}
+
+    def _complain(self, error: Exception) -> None:
+        self.said = {"text": str(error) or type(error).__name__, "wrong": True}
 
     # -- real sockets -----------------------------------------------------------------
 
-    def _start_live(self) -> None:
+    def _offer(self, shown: Shown) -> dict[str, Any]:
+        """Whether the same can be tried on real sockets, and for how long."""
+        view = self.model.view
+        if not view.lives:
+            return {"state": "none"}
+        part = view.live_part(shown.scenario)
+        seconds = math.ceil(view.seconds(part, shown.counts))
+        return {"state": "idle", "label": f"Run live ({seconds} s)"}
+
+    def start_live(self) -> None:
         """Run the same setting on real sockets, in the kernel's own loop."""
         self.cancel()
         self._stop_refining()
-        self._task = asyncio.get_running_loop().create_task(self._live())
+        self._say("")
+        trial = LiveRun(self.model, self._shown, self._tell_live)
+        self._task = asyncio.get_running_loop().create_task(self._live(trial))
+
+    async def _live(self, trial: LiveRun) -> None:
+        try:
+            shown, sentence = await trial.run()
+            self._task = None
+            self._show(shown)
+            self._say(sentence)
+        except Exception as error:
+            self._task = None
+            self._say(f"The live run failed: {error}")
+        if self._shown is not None and self._task is None:
+            self.live = self._offer(self._shown)
+
+    def _tell_live(self, told: Told) -> None:
+        self.live = {"state": "running", "label": "Cancel", **told}
 
     def cancel(self) -> None:
         """End a live run that is under way."""
-        if self._task is not None:
-            self._task.cancel()
-            self._task = None
-
-    async def _live(self) -> None:
-        model, start = self.model, self.model.scenario
-        beside = self._shown
-        if beside is None or beside.scenario != start:
-            beside = model.preview()
-        view = model.view
-        part = view.live_part(start)
-        self._busy(True)
-        ticking = asyncio.create_task(self._tick(view.seconds(part, beside.counts)))
-        try:
-            done = await arun(part, engine="live", progress=False, trace=True)
-            if model.scenario == start:
-                self._show(model.draw(done, beside))
-            told = view.compared(start, beside.counts, done)
-            self._live_told.value = _line(told)
-        except asyncio.CancelledError:
-            self._live_told.value = _line("The live run was cancelled.")
-            raise
-        except Exception as error:
-            self._live_told.value = _line(f"The live run failed: {error}")
-        finally:
-            ticking.cancel()
-            self._busy(False)
-
-    def _busy(self, busy: bool) -> None:
-        self._run.disabled = busy or not self.model.view.lives
-        self._cancel.disabled = not busy
-        self._progress.value = 0.0
-        self._progress.layout.visibility = "visible" if busy else "hidden"
-
-    async def _tick(self, seconds: float) -> None:
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        while True:
-            self._progress.value = min(1.0, (loop.time() - began) / max(seconds, 0.1))
-            await asyncio.sleep(_TICK)
+        if self._task is None:
+            return
+        self._task.cancel()
+        self._task = None
+        self._say("The live run was cancelled.")
+        if self._shown is not None:
+            self.live = self._offer(self._shown)
 
     # -- ends -------------------------------------------------------------------------
 
@@ -290,22 +301,31 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
         self._stop_refining()
         super().close()
 
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        """The widgets where a kernel runs, the plain picture where none does."""
-        bundle = super()._repr_mimebundle_(**options)
-        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+    # -- in an output -----------------------------------------------------------------
+
+    def _ipython_display_(self) -> None:
+        """The sliders, and behind them the picture that is kept when they are gone.
+
+        Two outputs, for the picture is brought up to date whenever the sliders rest,
+        and the sliders must not be made anew for that. ``panel.css`` hides the picture
+        while they are there; :mod:`labkit.jupyter` saves the picture only.
+        """
+        view = {"model_id": self.model_id, "version_major": 2, "version_minor": 0}
+        _display({WIDGET_VIEW: view}, metadata=MARK, raw=True)
+        self._show_still(update=False)
+
+    def _keep(self) -> None:
+        """Bring the plain picture up to date."""
+        if IPython.get_ipython() is not None:
+            self._show_still(update=True)
+
+    def _show_still(self, update: bool) -> None:
         if self._shown is not None:
-            data = {**(data or {}), "image/png": self._shown.png}
-            data["text/plain"] = self._shown.alt
-            words = described(self._shown.alt, self.model.size)
-            metadata = {**metadata, "image/png": words}
-        return data, metadata
-
-
-def _pixels(label: str) -> float:
-    """How wide the name of a slider is, in JupyterLab's 13 pixels or a little less."""
-    return metrics.width(label, 13.0 / 96.0 * 72.0) / MM_PER_INCH * 96.0 + 8.0
-
-
-def _line(sentence: str) -> str:
-    return f"<div style='line-height:1.5'>{html.escape(sentence)}</div>"
+            data, metadata = self._shown.still.bundle()
+            _display(
+                data,
+                metadata=metadata,
+                raw=True,
+                display_id=f"labkit-{self.model_id}",
+                update=update,
+            )

@@ -1,7 +1,6 @@
 """What a panel knows, without widgets: knobs, stops, pictures, sentences."""
 
 import math
-import struct
 from xml.etree import ElementTree
 
 import pytest
@@ -10,6 +9,7 @@ from matplotlib.axes import Axes
 import labkit
 from labkit import figures
 from labkit.figures.paper.sheet import Sheet
+from labkit.lessons import race
 from labkit.lessons.start import failing_chain
 from labkit.settings import Scenario, SettingsError
 from labkit.widgets.model import (
@@ -25,7 +25,8 @@ def test_the_default_panel_shows_a_request_that_becomes_a_503() -> None:
     shown = default_panel().redraw()
     assert shown.run.statuses == {200: 5, 503: 1}
     assert shown.html.startswith("<svg") and "1 of 6" in shown.alt
-    assert "unsafe" in shown.ordering[1]
+    assert [verdict.safe for verdict in shown.verdicts] == [True, False]
+    assert shown.verdicts[1].sentence.startswith("unsafe: ")
 
 
 def test_every_whole_second_of_the_upstreams_timer_catches_a_request() -> None:
@@ -48,21 +49,40 @@ def test_every_stop_of_every_slider_gives_a_picture_of_the_same_size() -> None:
     model = default_panel()
     sizes = set()
     for knob in model.knobs:
-        for stop in knob.values[:: max(1, len(knob.values) // 6)]:
+        for stop in knob.stops[:: max(1, len(knob.stops) // 6)]:
             model.set(knob.path, stop)
             sizes.add(model.redraw().html.split("viewBox=")[1].split(">")[0])
         model.reset()
     assert len(sizes) == 1
 
 
-def test_sliders_stop_where_people_set_timers_and_say_so() -> None:
+def test_a_slider_spans_both_sides_of_the_rule_with_fine_steps_around_it() -> None:
+    pool = PanelModel(
+        race.trial(1.99).replace("hop.1.pool.idle_timeout", 60.0),
+        ("hop.1.pool.idle_timeout",),
+        presets={"too small": {"hop.1.pool.idle_timeout": 1.995}},
+    ).knobs[0]
+    low, high = pool.ends
+    assert low < 0.2 and high == math.inf and pool.stops[-2] > 200.0
+    assert {1.98, 1.995, 60.0} <= set(pool.stops)
+    near = [stop for stop in pool.stops if 1.97 < stop < 2.0]
+    assert len(near) > 25
+    assert list(pool.stops) == sorted(pool.stops)
+
+
+def test_a_control_names_hop_side_knob_and_the_symbol_of_the_text() -> None:
+    pool, server, wire = default_panel().knobs
+    assert pool.label == "client's pool → proxy: idle timeout, C"
+    assert server.label == "upstream's server ← proxy: idle timeout, T"
+    assert wire.label == "wire proxy – upstream: delay one way, d"
+    assert "counted from a response sent; allowed: 0 to" in server.help
+
+
+def test_a_field_writes_a_value_so_that_it_is_read_as_the_same_number() -> None:
     knob = default_panel().knobs[1]
-    assert {1.0, 2.5, 5.0, 60.0} <= set(knob.values)
-    assert list(knob.values) == sorted(knob.values)
-    assert knob.written(5.0) == "5 s" and knob.told(0.02) == "20 ms"
-    assert knob.written(math.inf) == "no limit"
-    assert knob.label == "upstream: idle timeout"
-    assert knob.nearest(4.9) == 5.0
+    for value in (5.0, 0.02, 4.9995, 1.995, 3540.0, 3541.5, 3600.0, 1e9, 0.0, math.inf):
+        assert knob.read(knob.written(value)) == pytest.approx(value, rel=1e-8)
+    assert knob.written(4.9995) == "4.9995 s" and knob.written(math.inf) == "no limit"
 
 
 def test_a_rate_has_stops_on_both_sides() -> None:
@@ -118,7 +138,7 @@ def test_a_refused_value_changes_nothing() -> None:
 
 def plotted(run: labkit.Run, ax: Axes | None = None) -> Axes:
     """A picture of a reader's own, with axes of matplotlib's."""
-    ax = figures.paper() if ax is None else ax
+    ax = figures.blank() if ax is None else ax
     ax.clear()
     ax.plot([e.sent for e in run.exchanges])
     return ax
@@ -130,7 +150,7 @@ def test_a_picture_of_our_own_is_svg_and_needs_no_axes() -> None:
     assert isinstance(shown.picture, Sheet) and "_ax" not in vars(model)
     root = ElementTree.fromstring(shown.html)
     assert root[1].text == shown.alt
-    assert shown.png.startswith(b"\x89PNG")
+    assert shown.still.png.startswith(b"\x89PNG")
 
 
 def test_a_figure_of_ours_that_draws_on_axes_is_svg_too() -> None:
@@ -142,7 +162,7 @@ def test_a_figure_of_ours_that_draws_on_axes_is_svg_too() -> None:
 def test_a_readers_own_plot_is_an_image_with_its_alt_text() -> None:
     model = PanelModel(failing_chain(), DEFAULT_PATHS, plotted)
     shown = model.redraw()
-    assert shown.png.startswith(b"\x89PNG")
+    assert shown.still.png.startswith(b"\x89PNG")
     image = ElementTree.fromstring(shown.html.replace(">", "/>"))
     assert image.get("alt") == shown.alt
     assert str(image.get("src")).startswith("data:image/png;base64,iVBOR")
@@ -161,5 +181,6 @@ def test_the_picture_has_its_natural_size_on_a_page() -> None:
     model = default_panel()
     wide, high = model.size
     assert wide == 701
-    pixels = struct.unpack(">II", model.redraw().png[16:24])
-    assert pixels == pytest.approx((2 * wide, 2 * high), abs=2)
+    _, metadata = model.redraw().still.bundle()
+    caption = 28
+    assert metadata["image/png"]["height"] == pytest.approx(high + caption, abs=1)
