@@ -9,8 +9,8 @@ import random
 from collections.abc import Callable, Iterator
 
 from labkit.records.ledger import REQUEST_HEADER, Ledger
-from labkit.roles.client.connection import HopFailure
-from labkit.roles.client.router import Incoming, Outgoing, Router, UpstreamRequest
+from labkit.roles.client.router import Router, UpstreamRequest
+from labkit.roles.http.message import HopFailure, Incoming, Outgoing
 from labkit.roles.origin import IDEMPOTENCY_KEY
 from labkit.settings import Traffic as TrafficSettings
 from labkit.settings.vocabulary import WITH_BODY

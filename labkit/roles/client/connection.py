@@ -37,15 +37,6 @@ from labkit.roles.http.h11_codec import BY_H11
 from labkit.roles.http.headers import wants_close
 from labkit.roles.http.message import Cause, HopFailure, Incoming, Outgoing
 
-__all__ = [
-    "HopFailure",
-    "Http1Connection",
-    "Incoming",
-    "Outgoing",
-    "Owner",
-    "ResponseHandler",
-]
-
 
 class ResponseHandler(Protocol):
     """Who sent a request and waits for its response."""

@@ -21,8 +21,6 @@ from labkit.roles.http.message import Cause, HopFailure, Incoming, Outgoing
 from labkit.settings import Pool
 from labkit.settings.personalities import Habit
 
-__all__ = ["HopFailure", "Incoming", "Outgoing", "Router"]
-
 _CUT: frozenset[Cause] = frozenset({"ServerDisconnected", "ConnectionReset"})
 
 
