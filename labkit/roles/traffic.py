@@ -251,10 +251,6 @@ class Sent:
         """Is it known what became of it?"""
         return self._is_over
 
-    def cancelled(self) -> bool:
-        """Does nobody want to know?"""
-        return False
-
     def set_result(self, incoming: Incoming) -> None:
         """The head of the response is here."""
         self._is_over = True

@@ -100,7 +100,6 @@ class Http1Connection(asyncio.Protocol):
         self.timer: asyncio.TimerHandle | None = None
         self.can_write = True
         self._transport: asyncio.Transport = cast(asyncio.Transport, None)
-        self._gone = False
         # A head that waits for what its body has at hand, for a turn of the loop.
         self._held = b""
         self._clear()
@@ -367,7 +366,6 @@ class Http1Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The transport is gone, for whatever reason."""
-        self._gone = True
         if self._parser is not None and self._parser.takes_reset:
             self._read_the_end(self._parser)
         if self.state is not CLOSED:
@@ -434,10 +432,8 @@ class Http1Connection(asyncio.Protocol):
 
     def pause(self) -> None:
         """Stop reading: nobody takes what has arrived."""
-        if not self._gone:
-            self._transport.pause_reading()
+        self._transport.pause_reading()
 
     def resume(self) -> None:
         """Read on."""
-        if not self._gone:
-            self._transport.resume_reading()
+        self._transport.resume_reading()
