@@ -29,7 +29,7 @@ from tests.waiting import Nobody, acquire
 
 
 class Wish:
-    """A claim that only wants to be named."""
+    """A request that only wants to be named."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -72,7 +72,7 @@ def test_the_order_of_reuse_is_a_knob(reuse: str, expected: list[int]) -> None:
     connections = [idle_since(float(n), number=n) for n in range(3)]
     plan = state(*connections, waiting=2, reuse=reuse).plan(now=5.0)
     assert [connection.number for _, connection in plan.hand_out] == expected
-    assert [claim.name for claim, _ in plan.hand_out] == ["0", "1"]  # type: ignore[attr-defined]
+    assert [request.name for request, _ in plan.hand_out] == ["0", "1"]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -117,8 +117,8 @@ def test_an_expired_connection_makes_room_for_a_new_one() -> None:
 
 def test_beyond_the_pending_limit_the_newest_requests_are_refused() -> None:
     plan = state(idle_since(0.0), waiting=5, max_pending_requests=3).plan(now=0.0)
-    assert [claim.name for claim, _ in plan.hand_out] == ["0"]  # type: ignore[attr-defined]
-    assert [claim.name for claim in plan.refuse] == ["4"]  # type: ignore[attr-defined]
+    assert [request.name for request, _ in plan.hand_out] == ["0"]  # type: ignore[attr-defined]
+    assert [request.name for request in plan.refuse] == ["4"]  # type: ignore[attr-defined]
     assert plan.to_open == 3
 
 

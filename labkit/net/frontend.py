@@ -54,7 +54,7 @@ class Frontend:
         return self.listening.direct if self.listening is not None else None
 
     def open(self, listening: LoopbackListening) -> None:
-        """Put the latest server behind this front."""
+        """Put the latest server behind this frontend."""
         if self.answer != listening.answer:
             self._close_listener()
             if listening.answer == "accept":
@@ -110,16 +110,16 @@ class Frontend:
 
 
 class LoopbackListening:
-    """The server end of a hop: the front's address, and the server's own."""
+    """The server end of a hop: the frontend's address, and the server's own."""
 
     def __init__(
         self,
-        front: Frontend,
+        frontend: Frontend,
         answer: Answer,
         direct: Address | None,
         acceptor: Acceptor | None = None,
     ) -> None:
-        self._front = front
+        self._frontend = frontend
         self.acceptor = acceptor
         self.answer = answer
         self.direct = direct
@@ -130,7 +130,7 @@ class LoopbackListening:
     @property
     def address(self) -> Address:
         """Where a client dials to come in through the hop's link."""
-        return self._front.address
+        return self._frontend.address
 
     async def close(self) -> None:
         """Refuse new connections; those that exist live on."""
@@ -138,6 +138,6 @@ class LoopbackListening:
 
     def end(self) -> None:
         """What :meth:`close` does, for callers that cannot wait."""
-        self._front.shut(self)
+        self._frontend.shut(self)
         if self.acceptor is not None:
             self.acceptor.close()
