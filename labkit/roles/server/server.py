@@ -245,6 +245,11 @@ class HopServer:
                 response = await self._handler(request, context)
         except web.HTTPException as answer:
             response = answer
+        except ConnectionError:
+            # No fault of the handler's where its client has left.
+            if not context.connection.is_over:
+                raise
+            return NoAnswer()
         # A client that left: aiohttp itself notices when it comes to finish.
         try:
             if not response.prepared:
