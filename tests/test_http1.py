@@ -11,8 +11,8 @@ from waiting import Caller, exchange
 from labkit.records.trace import Kind
 from labkit.roles.client.connection import Http1Connection
 from labkit.roles.client.states import State
-from labkit.roles.transitions import ImpossibleTransition
 from labkit.roles.http.message import HIGH_WATER, HopFailure, Incoming, Outgoing
+from labkit.roles.transitions import ImpossibleTransition
 
 T = TypeVar("T")
 
