@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
+
+# Whether a bar is shown, or who hears how many more outcomes there are.
+Shown = bool | Callable[[int], object]
 
 # A run that is over sooner shows nothing at all.
 SHOWN_AFTER = 1.0
@@ -13,7 +17,7 @@ _STEPS = 200
 class Progress:
     """Counts outcomes; shows a bar once the run has lasted a second."""
 
-    def __init__(self, total: int, shown: bool = True, unit: str = "request") -> None:
+    def __init__(self, total: int, shown: Shown = True, unit: str = "request") -> None:
         self._total = total
         self._unit = unit
         self._shown = shown
@@ -33,7 +37,9 @@ class Progress:
             self._bar.update(count)
 
     def __enter__(self) -> Progress:
-        if self._shown:
+        if callable(self._shown):
+            self._bar, self._stride = _Hearer(self._shown), 1
+        elif self._shown:
             self._bar = _bar(self._total, self._unit)
         return self
 
@@ -45,6 +51,16 @@ class Progress:
     ) -> None:
         if self._bar is not None:
             self._bar.close()
+
+
+class _Hearer:
+    """Somebody who draws a bar of their own."""
+
+    def __init__(self, update: Callable[[int], object]) -> None:
+        self.update = update
+
+    def close(self) -> None:
+        """Nothing was opened."""
 
 
 def _bar(total: int, unit: str) -> Any:

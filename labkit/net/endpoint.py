@@ -97,6 +97,7 @@ class Endpoint(asyncio.Transport):
         self._lost = False
         self._eof_written = False
         self._buffer: deque[bytes] = _EMPTY
+        self._offset = 0  # of the oldest in the buffer, what is on its way already
         self._buffered = 0
         self._writing_paused = False
         self._high, self._low = HIGH_WATER, HIGH_WATER // 4
@@ -302,11 +303,13 @@ class Endpoint(asyncio.Transport):
     def _flush(self) -> None:
         buffer = self._buffer
         while buffer and self._outstanding < WINDOW:
-            piece = buffer.popleft()
-            room = min(SEGMENT, WINDOW - self._outstanding)
-            if len(piece) > room:
-                buffer.appendleft(piece[room:])
-                piece = piece[:room]
+            first, start = buffer[0], self._offset
+            end = start + min(SEGMENT, WINDOW - self._outstanding)
+            piece = first[start:end]
+            self._offset = end
+            if end >= len(first):
+                buffer.popleft()
+                self._offset = 0
             self._buffered -= len(piece)
             self._outstanding += len(piece)
             self._lane.send(DATA, piece)
@@ -383,7 +386,7 @@ class Endpoint(asyncio.Transport):
 
     def _force_close(self, error: BaseException | None) -> None:
         self._buffer = _EMPTY
-        self._buffered = 0
+        self._offset = self._buffered = 0
         self._closing = True
         self._lose(error)
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import random
 import socket
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -19,7 +18,7 @@ from typing import Any
 from labkit.clock import NotSupported, VirtualLoop
 from labkit.net import LOOPBACK, Address, Answer, ProtocolFactory
 from labkit.net.endpoint import Endpoint, VirtualSocket
-from labkit.net.link import LinkState, Wire
+from labkit.net.link import Links, Wire
 from labkit.records.trace import Kind, Trace
 from labkit.settings import Link
 
@@ -130,22 +129,18 @@ class MemoryNetwork:
         seed: int = 0,
         trace: Trace | None = None,
     ) -> None:
-        self._settings = list(links) or [Link()]
-        self._seed = seed
-        self._trace = trace
-        self._links: list[LinkState] = []
+        self._links = Links(links, seed, trace)
         self._servers: dict[Address, MemoryServer] = {}
         self._hop_address: dict[int, Address] = {}
         self._hop_of: dict[Address, int] = {}
         self._endpoints: dict[Endpoint, MemoryServer] = {}
         self._dialled: dict[int, Endpoint] = {}
-        self._numbers = [itertools.count(1) for _ in self._settings]
         self._server_ports = itertools.count(_FIRST_SERVER_PORT)
         self._client_ports = self._ephemeral_ports()
 
     def __repr__(self) -> str:
         return (
-            f"<MemoryNetwork: {len(self._settings)} links, "
+            f"<MemoryNetwork: {len(self._links)} links, "
             f"{len(self._servers)} listening, {len(self._endpoints)} open ends>"
         )
 
@@ -156,9 +151,7 @@ class MemoryNetwork:
 
     def set_link(self, hop: int, link: Link) -> None:
         """Change a link while it runs; segments sent from now on obey it."""
-        self._settings[hop] = link
-        if self._links:
-            self._links[hop].settings = link
+        self._links.set(hop, link)
 
     def silence(self, hop: int) -> None:
         """Lose every open connection of a hop without a word, as a dead host does."""
@@ -195,8 +188,7 @@ class MemoryNetwork:
             server.close()
         for endpoint in list(self._endpoints):
             endpoint.close()
-        longest = max(link.delay + link.jitter for link in self._settings)
-        await asyncio.sleep(2 * longest)
+        await asyncio.sleep(2 * self._links.longest)
         for endpoint in list(self._endpoints):
             endpoint.abort()
         await asyncio.sleep(0)
@@ -216,10 +208,12 @@ class MemoryNetwork:
     ) -> MemoryServer:
         """Listen on an address, or on several; port 0 takes a free one.
 
-        OSError if one is taken, OverflowError for a port that there is not.
+        ``sock`` is bound and stays unused, only its address counts (aiohttp's test
+        server brings one). OSError if an address is taken, OverflowError for a port
+        that there is not, NotSupported for a socket that the kernel serves already.
         """
         if sock is not None:
-            host, port = sock.getsockname()[:2]
+            host, port = _bound_address(sock)
         hosts = host if isinstance(host, (list, tuple)) else [host]
         addresses = dict.fromkeys(
             (_here(each), _port(port) or self._free_port(_here(each)))
@@ -242,13 +236,19 @@ class MemoryNetwork:
     ) -> tuple[asyncio.Transport, asyncio.Protocol]:
         """Dial an address, or take over the connection of a dialled socket.
 
-        ``local_addr`` is where from; OSError if that is taken.
+        ``local_addr`` is where from; OSError if that is taken. NotSupported for a
+        socket that this network has not dialled for.
         """
         if sock is None:
             client = self._client(local_addr)
             endpoint = await self._dial(loop, (_here(host), _port(port)), client)
-        else:
+        elif id(sock) in self._dialled:
             endpoint = self._dialled.pop(id(sock))
+        else:
+            raise NotSupported(
+                f"sock is {sock!r}; allowed: a socket that sock_connect of this loop "
+                "has dialled for (what the kernel has connected is not in this world)"
+            )
         return _started(endpoint, factory)
 
     async def sock_connect(self, loop: VirtualLoop, sock: Any, address: Any) -> None:
@@ -310,26 +310,11 @@ class MemoryNetwork:
             raise _in_use(address)
         return address
 
-    def _link(self, loop: VirtualLoop, hop: int) -> LinkState:
-        if not self._links:
-            self._links = [
-                LinkState(
-                    index,
-                    settings,
-                    loop,
-                    random.Random(f"{self._seed} link {index}"),
-                    self._trace,
-                )
-                for index, settings in enumerate(self._settings)
-            ]
-        return self._links[hop]
-
     async def _dial(
         self, loop: VirtualLoop, address: Address, client: Address
     ) -> Endpoint:
         """Send a SYN and wait for its answer, one round trip later."""
-        hop = self._hop_of.get(address, 0)
-        wire = Wire(self._link(loop, hop), next(self._numbers[hop]))
+        wire = self._links.of(self._hop_of.get(address, 0), loop).wire()
         answered: asyncio.Future[Endpoint] = loop.create_future()
         Handshake(self, wire, address, client, answered)
         return await answered
@@ -424,6 +409,18 @@ def _here(host: Any) -> str:
         host = host.decode("ascii")
     literal = isinstance(host, str) and host.startswith("127.")
     return host if literal else LOOPBACK
+
+
+def _bound_address(sock: Any) -> Address:
+    """Where a socket is bound; NotSupported for one that cannot be in this world."""
+    is_tcp = sock.family == socket.AF_INET and sock.type == socket.SOCK_STREAM
+    if is_tcp and not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        host, port = sock.getsockname()
+        return host, port
+    raise NotSupported(
+        f"sock is {sock!r}; allowed: a TCP socket of IPv4 that does not listen yet "
+        "(whom the kernel lets in is not in this world)"
+    )
 
 
 def _port(port: Any) -> int:

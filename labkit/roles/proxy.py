@@ -16,10 +16,10 @@ from labkit.roles.client.router import Incoming, Outgoing, Router
 from labkit.roles.http import headers
 from labkit.roles.server.server import RequestContext
 from labkit.settings.personalities import FAILURES, HABITS
+from labkit.settings.vocabulary import WITHOUT_BODY
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _REQUEST_HEADER = REQUEST_HEADER.encode()
-_BODILESS = frozenset({204, 304})
 
 
 class Proxy:
@@ -196,7 +196,7 @@ class WholeResponse(web.Response):
 def _whole(
     request: web.BaseRequest, incoming: Incoming, passed: list[tuple[str, str]]
 ) -> web.StreamResponse:
-    bodiless = request.method == "HEAD" or incoming.status in _BODILESS
+    bodiless = request.method == "HEAD" or incoming.status in WITHOUT_BODY
     return WholeResponse(
         status=incoming.status,
         reason=incoming.reason,

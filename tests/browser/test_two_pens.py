@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 from playwright.sync_api import Browser, Page
 
-from labkit.figures import draw, svgpen
-from labkit.figures.palette import PALETTE
-from labkit.figures.sheet import Sheet
-from labkit.figures.textsize import FAMILY
+from labkit.figures.paper import matplotlib_pen, svg_pen
+from labkit.figures.paper.metrics import FAMILY
+from labkit.figures.paper.palette import PALETTE
+from labkit.figures.paper.sheet import Sheet
 
 pytestmark = pytest.mark.browser
 
@@ -53,7 +53,7 @@ def page(chromium: Browser) -> Iterator[Page]:
     """A light page on a screen with two pixels for one."""
     page = chromium.new_page(
         viewport={"width": 1400, "height": 1200},
-        device_scale_factor=draw.DPI / draw.NATURAL,
+        device_scale_factor=matplotlib_pen.DPI / matplotlib_pen.NATURAL,
         color_scheme="light",
     )
     page.set_content(f"<style>{font_faces()}body{{margin:0}}</style><main></main>")
@@ -62,7 +62,7 @@ def page(chromium: Browser) -> Iterator[Page]:
 
 
 def show(page: Page, sheet: Sheet) -> None:
-    text = svgpen.document(sheet, "A title", "In words.")
+    text = svg_pen.document(sheet, "A title", "In words.")
     page.evaluate("text => { document.querySelector('main').innerHTML = text }", text)
     page.evaluate("() => document.fonts.ready.then(() => null)")
 
@@ -92,7 +92,9 @@ def by_svg(page: Page, sheet: Sheet) -> Ink:
 
 
 def by_png(sheet: Sheet) -> Ink:
-    return ink(draw.png(draw.figure_of(draw.drawn(sheet))))
+    return ink(
+        matplotlib_pen.png(matplotlib_pen.figure_of(matplotlib_pen.drawn(sheet)))
+    )
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -104,7 +106,7 @@ def test_both_pens_draw_the_same_picture(page: Page, case: str) -> None:
     assert svg.mean() == pytest.approx(png.mean(), rel=0.03)
 
 
-@pytest.mark.parametrize("case", ["sequence", "lifelines", "phases", "farewell"])
+@pytest.mark.parametrize("case", ["sequence", "lifelines", "phases", "teardown"])
 def test_a_word_that_lies_elsewhere_would_be_noticed(page: Page, case: str) -> None:
     sheet = CASES[case]()
     longest = max(sheet.words, key=lambda word: len(word.text))

@@ -6,13 +6,12 @@ import importlib
 import itertools
 from collections.abc import Callable
 
-from figures.stories import late_write, one_lost_request, ran, scenario
-
 import labkit
-from labkit.figures.sheet import Sheet
+from labkit.figures.paper.sheet import Sheet
 from labkit.records.counts import Outcomes
 from labkit.settings import Hop, Link, Server
 from labkit.theory.phases import Outcome, Probe, ProbeSeries
+from tests.figures.stories import late_write, one_lost_request, ran, scenario
 
 FATES = {
     "GET": (Outcomes("no retry", 55, 21, 24, 0), Outcomes("reset", 70, 0, 8, 12, 10)),
@@ -44,7 +43,7 @@ ODD_NAMES = (
 def layout(diagram: str) -> Callable[..., Sheet]:
     """The pure layout of a diagram: the package's front door has the figure."""
     found: Callable[..., Sheet] = importlib.import_module(
-        f"labkit.figures.{diagram}"
+        f"labkit.figures.diagrams.{diagram}"
     ).sheet
     return found
 
@@ -73,8 +72,8 @@ CASES: dict[str, Callable[[], Sheet]] = {
     "outcomes on small paper": lambda: layout("outcomes")(FATES, (140.0, 60.0)),
     "phases": lambda: layout("phases")(GOODBYE, (PROBES,), guess=5.5),
     "phases without probes": lambda: layout("phases")(GOODBYE),
-    "farewell": lambda: layout("farewell")(late_write()),
-    "farewell on small paper": lambda: layout("farewell")(late_write(), (150.0, 120.0)),
+    "teardown": lambda: layout("teardown")(late_write()),
+    "teardown on small paper": lambda: layout("teardown")(late_write(), (150.0, 120.0)),
 }
 
 EDGE = 0.05  # mm, a stroke may lie on it

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from figures.gallery import CASES
 
-from labkit.figures.farewell import LOOKS
-from labkit.figures.outcomes import LOOKS as FATES
-from labkit.figures.palette import PALETTE, Shade, role_of
-from labkit.figures.phases import LOOKS as PHASES
-from labkit.figures.style import FAILURE, MARKS, OTHER_MARK, STROKES
+from labkit.figures.diagrams.outcomes import LOOKS as FATES
+from labkit.figures.diagrams.phases import LOOKS as PHASES
+from labkit.figures.diagrams.teardown import LOOKS
+from labkit.figures.paper.palette import PALETTE, Shade, role_of
+from labkit.figures.paper.style import FAILURE, MARKS, OTHER_MARK, STROKES
 
 FIGURES = Path(__file__).parents[2] / "labkit" / "figures"
 PAPERS = ("light", "dark")

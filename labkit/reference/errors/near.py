@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from labkit.reference.errors.phrases import written
-from labkit.reference.errors.words import ROWS
+from labkit.reference.errors.words import rows
 
 _LETTERS = 2000
 _MOST_WORDS = 40
@@ -33,7 +33,7 @@ def nearest(text: str) -> tuple[str, ...]:
 def _scored(words: list[str]) -> Iterator[tuple[tuple[float, int, int], str, str]]:
     """Every phrase near enough; the nearest, of which most is there, is smallest."""
     alike = {word for word in _vocabulary() if _is_like(word, words, _ALIKE)}
-    for phrase, known in written(ROWS):
+    for phrase, known in written(rows()):
         own = _WORD.findall(phrase)
         shared = sum(word in alike for word in own)
         if len(own) == 1 and not _is_like(own[0], words, _ALIKE_ALONE):
@@ -48,5 +48,5 @@ def _is_like(word: str, words: list[str], how_much: float) -> bool:
 
 @cache
 def _vocabulary() -> frozenset[str]:
-    phrases = (phrase for phrase, _ in written(ROWS))
+    phrases = (phrase for phrase, _ in written(rows()))
     return frozenset(word for phrase in phrases for word in _WORD.findall(phrase))

@@ -11,15 +11,16 @@ from aiohttp import HttpVersion11, web
 
 from labkit.records.ledger import REQUEST_HEADER, Ledger
 from labkit.roles.client.router import HopFailure, Incoming, Outgoing, Router
+from labkit.roles.envoy import headers
 from labkit.roles.envoy.manager import ConnectionManager
 from labkit.roles.envoy.request_codec import reason_of
 from labkit.roles.envoy.response import END, Reply, text_fields
-from labkit.roles.http import headers
 from labkit.roles.proxy import Proxy, say_continue
 from labkit.roles.server.server import RequestContext
+from labkit.settings.vocabulary import WITHOUT_BODY
 
 _NUMBER = REQUEST_HEADER.encode()
-_BODILESS = frozenset({101, 204, 304})
+_BODILESS = WITHOUT_BODY | {101}
 # Methods whose requests say nothing of a body that they do not have.
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE", "TRACE", "CONNECT"})
 
@@ -65,7 +66,7 @@ class EnvoyProxy(Proxy):
             target=request.raw_path,
             headers=fields,
             body=body,
-            counts_down=True,
+            renew=headers.expect,
         )
 
     def _expected(self) -> float:
