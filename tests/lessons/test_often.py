@@ -26,12 +26,6 @@ def test_the_formula_is_the_whole_story_but_for_who_finds_it_busy() -> None:
         assert told == pytest.approx(plain * idle, rel=0.05)
 
 
-def test_the_model_lies_on_the_line() -> None:
-    for point in often.modelled(often.chain(), (0.5, 2.0, 8.0), 20_000).points:
-        low, high = wilson(point.failed, point.requests, 0.999)
-        assert low <= predicted(often.chain(point.at)).share <= high
-
-
 def test_virtual_time_lies_on_the_line() -> None:
     for point in often.measure(often.chain(requests=1000), (1.0, 4.0)).points:
         low, high = wilson(point.failed, point.requests, 0.999)
