@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from labkit.cli import realtime
 from labkit.cli.files import check_folders, check_picture, written_whole
 from labkit.cli.scenario import read
-from labkit.records.estimate import Estimate, percent
+from labkit.records.estimate import Estimate
 from labkit.settings import Scenario
+from labkit.theory.text import percent
 
 if TYPE_CHECKING:
     from pathlib import Path
