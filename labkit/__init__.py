@@ -11,6 +11,7 @@ imported when it is first used.
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -94,6 +95,13 @@ __all__ = [
     "scenario",
     "sweep",
 ]
+
+
+# In a notebook an error is one line.
+if "IPython" in sys.modules:
+    from labkit import interactive
+
+    interactive.register()
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from time import process_time
 
 import pytest
-from doctor.pastes import ALL, Paste
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +17,7 @@ from labkit.reference.errors.explanation import VERDICTS
 from labkit.reference.errors.phrases import written
 from labkit.reference.errors.words import rows
 from labkit.settings import SettingsError
+from tests.doctor.pastes import ALL, Paste
 
 EXECUTED = {"yes", "no", "unknown"}
 

@@ -5,8 +5,6 @@ import math
 from typing import Any
 
 import pytest
-from scripted import OK, Peer, World, run
-from waiting import acquire
 
 import labkit
 from labkit.records.trace import Kind
@@ -16,6 +14,8 @@ from labkit.roles.client.states import ConnectionSignal
 from labkit.roles.http.message import HopFailure
 from labkit.settings import Hop, Link, Pool, Scenario
 from labkit.settings.groups import SCRIPTS
+from tests.scripted import OK, Peer, World, run
+from tests.waiting import Nobody, acquire
 
 # -- decisions, without a loop -------------------------------------------------
 
@@ -34,7 +34,7 @@ class Wish:
 
 
 def idle_since(since: float, **fields: Any) -> Http1Connection:
-    connection = Http1Connection()
+    connection = Http1Connection(Nobody())
     connection.tell(ConnectionSignal.CONNECTED)
     connection.idle_since = since
     for name, value in fields.items():
@@ -42,7 +42,7 @@ def idle_since(since: float, **fields: Any) -> Http1Connection:
     return connection
 
 
-def roster(*idle: Http1Connection, waiting: int = 0, **knobs: Any) -> PoolState:
+def state(*idle: Http1Connection, waiting: int = 0, **knobs: Any) -> PoolState:
     made = PoolState(Pool(**knobs))
     made.members = dict.fromkeys(idle)
     made.idle = dict.fromkeys(idle)
@@ -52,17 +52,17 @@ def roster(*idle: Http1Connection, waiting: int = 0, **knobs: Any) -> PoolState:
 
 
 def test_an_empty_pool_opens_one_connection_per_request() -> None:
-    assert roster(waiting=3).plan(now=0.0).to_open == 3
+    assert state(waiting=3).plan(now=0.0).to_open == 3
 
 
 def test_a_pool_with_nothing_to_do_plans_nothing() -> None:
-    assert roster(idle_since(0.0)).plan(now=9.0) == ([], [], [], 0)
+    assert state(idle_since(0.0)).plan(now=9.0) == ([], [], [], 0)
 
 
 @pytest.mark.parametrize(("reuse", "expected"), [("lifo", [2, 1]), ("fifo", [0, 1])])
 def test_the_order_of_reuse_is_a_knob(reuse: str, expected: list[int]) -> None:
     connections = [idle_since(float(n), number=n) for n in range(3)]
-    plan = roster(*connections, waiting=2, reuse=reuse).plan(now=5.0)
+    plan = state(*connections, waiting=2, reuse=reuse).plan(now=5.0)
     assert [connection.number for _, connection in plan.hand_out] == expected
     assert [claim.name for claim, _ in plan.hand_out] == ["0", "1"]  # type: ignore[attr-defined]
 
@@ -74,7 +74,7 @@ def test_at_its_idle_timeout_a_connection_is_closed_not_reused(
     now: float, fresh: bool
 ) -> None:
     connection = idle_since(0.0)
-    plan = roster(connection, waiting=1, idle_timeout=4.0).plan(now)
+    plan = state(connection, waiting=1, idle_timeout=4.0).plan(now)
     if fresh:
         assert [connection for _, connection in plan.hand_out] == [connection]
     else:
@@ -83,32 +83,32 @@ def test_at_its_idle_timeout_a_connection_is_closed_not_reused(
 
 
 def test_connections_on_their_way_are_counted_before_new_ones_are_opened() -> None:
-    planned = roster(waiting=3)
-    planned.connecting = 2
-    assert planned.plan(now=0.0).to_open == 1
+    pool = state(waiting=3)
+    pool.connecting = 2
+    assert pool.plan(now=0.0).to_open == 1
 
 
 def test_a_request_waits_for_a_resting_connection() -> None:
-    planned = roster(waiting=1)
-    planned.resting = dict.fromkeys([idle_since(0.0)])
-    assert planned.plan(now=0.0).to_open == 0
+    pool = state(waiting=1)
+    pool.resting = dict.fromkeys([idle_since(0.0)])
+    assert pool.plan(now=0.0).to_open == 0
 
 
 def test_the_limit_of_connections_leaves_the_rest_waiting() -> None:
-    planned = roster(waiting=5, max_connections=2)
-    assert planned.plan(now=0.0).to_open == 2
-    planned.connecting = 2
-    assert planned.plan(now=0.0) == ([], [], [], 0)
+    pool = state(waiting=5, max_connections=2)
+    assert pool.plan(now=0.0).to_open == 2
+    pool.connecting = 2
+    assert pool.plan(now=0.0) == ([], [], [], 0)
 
 
 def test_an_expired_connection_makes_room_for_a_new_one() -> None:
     old = idle_since(0.0)
-    plan = roster(old, waiting=1, idle_timeout=1.0, max_connections=1).plan(now=2.0)
+    plan = state(old, waiting=1, idle_timeout=1.0, max_connections=1).plan(now=2.0)
     assert (plan.close, plan.to_open) == ([(old, "idle_timeout")], 1)
 
 
 def test_beyond_the_pending_limit_the_newest_requests_are_refused() -> None:
-    plan = roster(idle_since(0.0), waiting=5, max_pending_requests=3).plan(now=0.0)
+    plan = state(idle_since(0.0), waiting=5, max_pending_requests=3).plan(now=0.0)
     assert [claim.name for claim, _ in plan.hand_out] == ["0"]  # type: ignore[attr-defined]
     assert [claim.name for claim in plan.refuse] == ["4"]  # type: ignore[attr-defined]
     assert plan.to_open == 3
@@ -121,21 +121,27 @@ def test_beyond_the_pending_limit_the_newest_requests_are_refused() -> None:
 def test_an_honoured_hint_counts_with_a_second_to_spare(
     hint: float | None, honours: bool, deadline: float
 ) -> None:
-    planned = roster(idle_timeout=60.0, honours_hint=honours)
-    assert planned.deadline(idle_since(0.0, hint=hint)) == deadline
+    pool = state(idle_timeout=60.0, honours_hint=honours)
+    assert pool.deadline(idle_since(0.0, hint=hint)) == deadline
 
 
-def test_a_hint_of_a_second_or_less_ends_the_connection_with_the_response() -> None:
-    planned = roster(honours_hint=True)
-    assert planned.why_retired(idle_since(0.0, hint=1.0), now=0.0) == "hint"
-    assert planned.why_retired(idle_since(0.0, hint=1.1), now=0.0) == ""
+@pytest.mark.parametrize(("hint", "why"), [(1.0, "hint"), (1.1, "")])
+def test_a_hint_of_a_second_or_less_ends_the_connection_with_the_response(
+    hint: float, why: str
+) -> None:
+    connection = idle_since(0.0)
+    pool = state(connection, honours_hint=True)
+    assert pool.take(now=0.0) is connection
+    connection.hint = hint
+    assert pool.rest(connection, now=1.0) == why
+    assert (connection in pool.resting) is not bool(why)
 
 
 def test_the_nearer_of_two_deadlines_counts() -> None:
-    planned = roster(idle_timeout=4.0, max_connection_duration=10.0)
-    assert planned.deadline(idle_since(3.0)) == 7.0
-    assert planned.deadline(idle_since(8.0)) == 10.0
-    assert roster().deadline(idle_since(8.0)) == math.inf
+    pool = state(idle_timeout=4.0, max_connection_duration=10.0)
+    assert pool.deadline(idle_since(3.0)) == 7.0
+    assert pool.deadline(idle_since(8.0)) == 10.0
+    assert state().deadline(idle_since(8.0)) == math.inf
 
 
 # -- the life of a connection in the pool --------------------------------------
@@ -530,7 +536,7 @@ def test_who_stops_waiting_leaves_nothing_behind() -> None:
             await waiting
         world.pool.release(first)
         await asyncio.sleep(0.1)
-        return len(world.pool.roster.idle)
+        return len(world.pool.state.idle)
 
     assert run(story, max_connections=1) == 1
 
@@ -545,7 +551,7 @@ def test_who_is_cancelled_in_the_moment_of_being_served_gives_it_back() -> None:
         with pytest.raises(asyncio.CancelledError):
             await waiting
         await asyncio.sleep(0.1)
-        return len(world.pool.roster.idle)
+        return len(world.pool.state.idle)
 
     for passes in (0, 1):
         assert run(story, max_connections=1, reuse_delay=passes) == 1
@@ -571,7 +577,7 @@ def test_a_longer_idle_timeout_holds_at_once() -> None:
         await asyncio.sleep(1.0)
         world.pool.settings = Pool(idle_timeout=60.0)
         await asyncio.sleep(5.0)
-        return len(world.pool.roster.idle)
+        return len(world.pool.state.idle)
 
     assert run(story, idle_timeout=3.0) == 1
 
@@ -606,6 +612,6 @@ def test_it_introduces_itself() -> None:
         return repr(world.pool)
 
     assert run(story, reuse_delay=0) == (
-        "<ConnectionPool of hop 0: <Roster: 0 busy, 1 idle, 0 resting, "
+        "<ConnectionPool of hop 0: <PoolState: 0 busy, 1 idle, 0 resting, "
         "0 connecting, 0 requests waiting>>"
     )

@@ -26,7 +26,8 @@ from typing import Any
 
 from labkit import Run, Scenario, WireEvent, run_many
 from labkit.experiments.gaps import TOLERANCE
-from labkit.lessons import heartbeat, often
+from labkit.lessons import how_often as often
+from labkit.lessons.how_often import heartbeat
 from labkit.net.jitter import measure_jitter
 from labkit.records.trace import Direction, Kind
 

@@ -35,11 +35,9 @@ def compare(arguments: Namespace) -> int:
 
 
 def _draw(done: Comparison, path: Path) -> None:
-    from labkit.figures import comparison as picture
-    from labkit.figures import save
-    from labkit.figures.plots.comparison import told
+    from labkit.figures import comparison, save
 
     title = done.headline()
-    ax = picture(done.rungs, title=title)
+    sheet = comparison.sheet(done.rungs, title=title)
     name = done.scenario.name or "Five answers to one question"
-    save(ax, path, title=name, desc=told(done.rungs, title))
+    save(sheet, path, title=name, desc=comparison.alt_text(done.rungs, title))

@@ -15,12 +15,12 @@ from labkit.cli.scenario import read_sized
 if TYPE_CHECKING:
     from labkit.sweep import Table
 
-INTERRUPTED = 130
+BROKEN, INTERRUPTED = 1, 130
 
 
 def sweep(arguments: Namespace) -> int:
     """Run all points, print the table, write the files; returns the exit status."""
-    from labkit.sweep import Sweep
+    from labkit.sweep import Sweep, WorkerDied
     from labkit.sweep.ranges import parsed
 
     scenario = read_sized(arguments)
@@ -39,12 +39,29 @@ def sweep(arguments: Namespace) -> int:
     # After the plan has counted the points: whoever draws looks at each value.
     if arguments.plot:
         draw.check(arguments.plot, vary)
-    table = work.run()
+    try:
+        table = work.run()
+    except WorkerDied as why:
+        _tell(arguments, work.table)
+        return _died(arguments, work.table, why)
+    # First: what was computed is not lost with a file that cannot be written.
+    _tell(arguments, table)
     _write(arguments, table)
     if arguments.plot and table.is_complete:
         draw.draw(table, scenario, Path(arguments.plot))
-    print(json.dumps(table.to_json()) if arguments.json else report(table))
     return _interrupted(arguments, table) if work.was_stopped else 0
+
+
+def _tell(arguments: Namespace, table: Table) -> None:
+    text = json.dumps(table.to_json()) if arguments.json else report(table)
+    print(text, flush=True)
+
+
+def _died(arguments: Namespace, table: Table, why: Exception) -> int:
+    _write(arguments, table)
+    done = f"{len(table)} of {table.wanted} points done"
+    sys.stderr.write(f"labkit: {why}, {done}; allowed: points that a worker survives\n")
+    return BROKEN
 
 
 def _interrupted(arguments: Namespace, table: Table) -> int:

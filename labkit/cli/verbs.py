@@ -57,14 +57,38 @@ first steps:
 
 
 def _start(verbs: Verbs) -> None:
-    add_verb(
+    verb = add_verb(
         verbs,
         "start",
         start,
-        "open JupyterLab at the first notebook",
-        "Words behind -- go to JupyterLab.",
+        "open the course in JupyterLab, in a copy of your own",
+        "What is there is never overwritten. Words behind -- go to JupyterLab.",
         """labkit start
-        labkit start -- --no-browser --port=8899""",
+        labkit start 03
+        labkit start ~/courses/http 03 --no-browser --port 8899
+        labkit start --fresh 03
+        labkit start -- --ip=0.0.0.0""",
+    )
+    verb.add_argument(
+        "what",
+        nargs="*",
+        metavar="FOLDER|NN",
+        help="where your copy lies or shall lie (~/labkit-course), and the number of a "
+        "notebook to open",
+    )
+    verb.add_argument(
+        "--fresh",
+        metavar="NN",
+        help="bring this notebook back as it was shipped; yours is kept beside it",
+    )
+    verb.add_argument(
+        "--no-browser", action="store_true", help="print the address, open nothing"
+    )
+    verb.add_argument(
+        "--port",
+        type=int,
+        metavar="N",
+        help="of JupyterLab; the next free one if not given",
     )
 
 

@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
 from labkit import resources
 from labkit.clock import wind_up
@@ -17,7 +17,8 @@ from labkit.lab.engines import real_proxies
 from labkit.net.precise import precise_loop
 from labkit.records.ledger import Exchanges, Ledger
 from labkit.records.trace import ConnectionLife, Trace
-from labkit.settings import Event, Scenario, schedule
+from labkit.settings import Event, Scenario, SettingsError, schedule
+from labkit.settings.validators import shown
 
 if TYPE_CHECKING:
     from labkit.net.loopback import LoopbackNetwork
@@ -70,6 +71,16 @@ class _Engine:
 
     def _stop(self, *_: object) -> None:
         self.loop.call_soon_threadsafe(self.loop.stop)
+
+
+class _Urls(dict[str, str]):
+    """Addresses by name, which say what is wrong with a name."""
+
+    def __missing__(self, name: object) -> NoReturn:
+        if not self:
+            raise RuntimeError(_NOT_RUNNING)
+        there = ", ".join(self)
+        raise SettingsError(f"no server is called {shown(name)}; there are: {there}")
 
 
 class Lab:
@@ -125,8 +136,12 @@ class Lab:
 
     @property
     def urls(self) -> dict[str, str]:
-        """The address of each server by its name, reached through its hop's link."""
-        return dict(self._urls)
+        """The address of each server by its name, reached through its hop's link.
+
+        None when stopped: to ask for one is a RuntimeError then, and a SettingsError
+        for a name that no server has.
+        """
+        return _Urls(self._urls)
 
     @property
     def scenario(self) -> Scenario:

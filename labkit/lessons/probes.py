@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from labkit.lab import Run, run
-from labkit.records.trace import Exchange
+from labkit.lessons.chains import singly
+from labkit.records.trace import ConnectionLife, Exchange
 from labkit.settings import Hop, Scenario
 from labkit.theory.window import Goodbye, goodbye
 
@@ -24,6 +25,8 @@ _BEFORE, _AFTER, _STEPS = 1.75, 1.25, 4
 # Where the wire takes no time, a moment stands for a round trip.
 _MOMENT = 0.001
 _HAIR = 1e-5
+# How an attempt ends that met a closing connection.
+CLOSING = ("ServerDisconnected", "ConnectionReset")
 
 
 @dataclass(frozen=True)
@@ -65,8 +68,19 @@ class Loss:
         if lost.status != 200:
             cause = f" {lost.flags}" if lost.flags != "-" else ""
             return f"was answered {lost.status}{cause}"
-        times = "never" if not lost.executed else f"{lost.executed} times"
-        return f"was answered 200 and executed {times}"
+        return f"was answered 200 and {executed(lost)}"
+
+
+def executed(exchange: Exchange) -> str:
+    """How often the upstream did what it was asked, in words."""
+    words = {0: "never executed", 1: "executed once"}
+    return words.get(exchange.executed, f"executed {exchange.executed} times")
+
+
+def life_of(done: Run, hop: int, connection: int | None) -> ConnectionLife | None:
+    """The connection of this number on a hop of a run; None if it has none."""
+    which = (hop, connection)
+    return next((e for e in done.lives if (e.hop, e.connection) == which), None)
 
 
 def is_served(exchange: Exchange) -> bool:
@@ -80,10 +94,7 @@ def first_unserved(done: Run) -> Exchange | None:
 
 
 def first_loss(scenario: Scenario) -> Loss | None:
-    """The first probe of a chain that is not served; None if all are.
-
-    The chain's own arrivals are set aside; its method, headers and bodies stay.
-    """
+    """The first probe of a chain that is not served; None if all are."""
     for gaps in patterns(scenario):
         done = probed(scenario, gaps)
         lost = first_unserved(done)
@@ -93,14 +104,8 @@ def first_loss(scenario: Scenario) -> Loss | None:
 
 
 def probed(scenario: Scenario, gaps: Sequence[float]) -> Run:
-    """One request more than there are ``gaps`` (seconds), in virtual time."""
-    changes = {
-        "traffic.arrivals": "gaps",
-        "traffic.gaps": list(gaps) or [0.0],
-        "traffic.requests": len(gaps) + 1,
-        "traffic.burst": 1,
-    }
-    return run(scenario.replace_all(changes), progress=False, trace=False)
+    """Requests with these ``gaps`` (seconds) between them, in virtual time."""
+    return run(singly(scenario, gaps), progress=False, trace=False)
 
 
 def patterns(scenario: Scenario) -> Iterator[list[float]]:

@@ -12,14 +12,13 @@ import asyncio
 import errno
 import itertools
 import os
-import random
 import socket
-import sys
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from labkit.net import LOOPBACK, Address, Answer, ProtocolFactory, abort, after_delivery
-from labkit.net.link import LinkState, Wire
+from labkit.net.frontend import Frontend, LoopbackListening
+from labkit.net.link import Links, LinkState, Wire
 from labkit.net.relay import Flow
 from labkit.net.sockets import (
     Acceptor,
@@ -35,131 +34,9 @@ from labkit.settings import Link
 
 # Programs that were just told to close need a moment before their FIN is seen.
 _GRACE = 0.1
-_MOST_FILLERS = 8
 
 # An ephemeral port and the listening port that it talks to name a connection.
 PortPair = tuple[int, int]
-
-
-class Frontend:
-    """The client's side of a hop's relay: one address, open or shut or deaf."""
-
-    def __init__(
-        self, network: LoopbackNetwork, link: LinkState, port: int = 0
-    ) -> None:
-        self.link = link
-        self.listening: LoopbackListening | None = None
-        self.expected: dict[int, asyncio.Future[Flow]] = {}
-        self._network = network
-        self._loop = link.loop
-        self._holder = bind((LOOPBACK, port))
-        self.address: Address = self._holder.getsockname()
-        if sys.platform != "linux":
-            # Only Linux lets a bound port be opened while somebody holds it.
-            self._holder.close()
-        self._acceptor: Acceptor | None = None
-        self._fillers: list[socket.socket] = []
-
-    def __repr__(self) -> str:
-        return f"<Front of hop {self.link.hop} on {self.address[1]}: {self.answer}s>"
-
-    @property
-    def answer(self) -> Answer:
-        """What a client that dials now meets."""
-        return "refuse" if self.listening is None else self.listening.answer
-
-    def target(self) -> Address | None:
-        """Where the server listens at this moment, None if nobody does."""
-        return self.listening.direct if self.listening is not None else None
-
-    def open(self, listening: LoopbackListening) -> None:
-        """Put the latest server behind this front."""
-        if self.answer != listening.answer:
-            self._close_listener()
-            if listening.answer == "accept":
-                self._acceptor = Acceptor(
-                    self._loop, bind(self.address), self._take, self._network.complain
-                )
-            elif listening.answer == "drop":
-                self._fill_the_backlog()
-        self.listening = listening
-
-    def shut(self, listening: LoopbackListening) -> None:
-        """Refuse from now on, unless another server has taken the place."""
-        if self.listening is listening:
-            # A client in the accept queue has sent its SYN before this moment.
-            if self._acceptor is not None:
-                self._acceptor.accept()
-            self.listening = None
-            self._close_listener()
-
-    def close(self) -> None:
-        """Give the port back."""
-        self.listening = None
-        self._close_listener()
-        self._holder.close()
-
-    def resume(self) -> None:
-        """There are file descriptors again."""
-        if self._acceptor is not None:
-            self._acceptor.resume()
-
-    def _fill_the_backlog(self) -> None:
-        """Leave the kernel no room, so that it drops the SYN of whoever comes."""
-        deaf = bind(self.address)
-        deaf.listen(0)
-        self._fillers.append(deaf)
-        for _ in range(_MOST_FILLERS):
-            filler = tcp_socket()
-            self._fillers.append(filler)
-            filler.connect_ex(self.address)
-
-    def _close_listener(self) -> None:
-        if self._acceptor is not None:
-            self._acceptor.close()
-            self._acceptor = None
-        while self._fillers:
-            self._fillers.pop().close()
-
-    def _take(self, near: socket.socket, client: Address) -> None:
-        flow = self._network.carry(self, near, client)
-        expected = self.expected.pop(client[1], None)
-        if expected is not None and not expected.done():
-            expected.set_result(flow)
-
-
-class LoopbackListening:
-    """The server end of a hop: the front's address, and the server's own."""
-
-    def __init__(
-        self,
-        front: Frontend,
-        answer: Answer,
-        direct: Address | None,
-        acceptor: Acceptor | None = None,
-    ) -> None:
-        self._front = front
-        self.acceptor = acceptor
-        self.answer = answer
-        self.direct = direct
-
-    def __repr__(self) -> str:
-        return f"<LoopbackListening on {self.address[1]}, {self.answer}s>"
-
-    @property
-    def address(self) -> Address:
-        """Where a client dials to come in through the hop's link."""
-        return self._front.address
-
-    async def close(self) -> None:
-        """Refuse new connections; those that exist live on."""
-        self.end()
-
-    def end(self) -> None:
-        """What :meth:`close` does, for callers that cannot wait."""
-        self._front.shut(self)
-        if self.acceptor is not None:
-            self.acceptor.close()
 
 
 class LoopbackNetwork:
@@ -181,14 +58,11 @@ class LoopbackNetwork:
     ) -> None:
         allow_many_descriptors()
         self._fixed = dict(fixed or {})
-        self._settings = list(links) or [Link()]
-        self._seed = seed
-        self._trace = trace
+        self._links = Links(links, seed, trace)
         self._epoch = epoch if epoch is not None else _time_of_running_loop()
         self._fronts: dict[int, Frontend] = {}
         self._listenings: list[LoopbackListening] = []
-        self._numbers = [itertools.count(1) for _ in self._settings]
-        self._number_of: list[dict[PortPair, int]] = [{} for _ in self._settings]
+        self._number_of: list[dict[PortPair, int]] = [{} for _ in self._links.settings]
         self._ports: dict[Flow, PortPair] = {}
         # Wires whose programs have gone while something was still under way.
         self._late: list[Wire] = []
@@ -202,7 +76,7 @@ class LoopbackNetwork:
 
     def __repr__(self) -> str:
         return (
-            f"<LoopbackNetwork: {len(self._settings)} links, "
+            f"<LoopbackNetwork: {len(self._links)} links, "
             f"{len(self._fronts)} fronts, {self.open_connections} connections>"
         )
 
@@ -221,14 +95,11 @@ class LoopbackNetwork:
     def begin(self, epoch: float) -> None:
         """Let the trace's clock show 0 at this moment of the loop's."""
         self._epoch = epoch
-        for front in self._fronts.values():
-            front.link.epoch = epoch
+        self._links.begin(epoch)
 
     def set_link(self, hop: int, link: Link) -> None:
         """Change a link while it runs; segments sent from now on obey it."""
-        self._settings[hop] = link
-        if hop in self._fronts:
-            self._fronts[hop].link.settings = link
+        self._links.set(hop, link)
 
     def silence(self, hop: int) -> None:
         """Lose every open connection of a hop without a word, as a dead host does."""
@@ -300,7 +171,7 @@ class LoopbackNetwork:
 
     def link(self, hop: int) -> Link:
         """The link of a hop as it stands now."""
-        return self._settings[hop]
+        return self._links.settings[hop]
 
     def connection(self, hop: int, port: int, listening: int) -> int:
         """The number of a connection by its two ports on either leg, 0 if unknown.
@@ -324,10 +195,9 @@ class LoopbackNetwork:
     def carry(self, front: Frontend, near: socket.socket, client: Address) -> Flow:
         """Relay a connection that a front has accepted."""
         link = front.link
-        number = next(self._numbers[link.hop])
-        pair = (client[1], front.address[1])
-        self._number_of[link.hop][pair] = number
-        flow = Flow(Wire(link, number), near, front.target, self)
+        wire, pair = link.wire(), (client[1], front.address[1])
+        number = self._number_of[link.hop][pair] = wire.connection
+        flow = Flow(wire, near, front.target, self)
         self._ports[flow] = pair
         self._name_ports(link, number, (*pair, 0, 0))
         self.on_open(link.hop, number, link.loop.time())
@@ -398,7 +268,7 @@ class LoopbackNetwork:
         await arrived
 
     def _unanswered_wire(self, front: Frontend, port: int) -> Wire:
-        wire = Wire(front.link, next(self._numbers[front.link.hop]))
+        wire = front.link.wire()
         ports = (port, front.address[1], 0, 0)
         self._name_ports(front.link, wire.connection, ports)
         return wire
@@ -422,15 +292,10 @@ class LoopbackNetwork:
             raise RuntimeError("this network is closed")
         front = self._fronts.get(hop)
         if front is None:
-            link = LinkState(
-                hop,
-                self._settings[hop],
-                asyncio.get_running_loop(),
-                random.Random(f"{self._seed} link {hop}"),
-                self._trace,
-                self.epoch,
-            )
-            front = self._fronts[hop] = Frontend(self, link, self._fixed.get(hop, 0))
+            link = self._links.of(hop, asyncio.get_running_loop(), self.epoch)
+            port = self._fixed.get(hop, 0)
+            front = Frontend(link, self.carry, self.complain, port)
+            self._fronts[hop] = front
         return front
 
     @property
@@ -443,7 +308,7 @@ class LoopbackNetwork:
     async def _settle(self) -> None:
         """Wait while anything is under way, two longest round trips at most."""
         loop = asyncio.get_running_loop()
-        longest = max(link.delay + link.jitter for link in self._settings)
+        longest = self._links.longest
         deadline = loop.time() + 4 * longest + _GRACE
         for wait in _waits(longest):
             # What programs have just sent must be read before it is in flight.

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import random
 import socket
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -19,7 +18,7 @@ from typing import Any
 from labkit.clock import NotSupported, VirtualLoop
 from labkit.net import LOOPBACK, Address, Answer, ProtocolFactory
 from labkit.net.endpoint import Endpoint, VirtualSocket
-from labkit.net.link import LinkState, Wire
+from labkit.net.link import Links, Wire
 from labkit.records.trace import Kind, Trace
 from labkit.settings import Link
 
@@ -130,22 +129,18 @@ class MemoryNetwork:
         seed: int = 0,
         trace: Trace | None = None,
     ) -> None:
-        self._settings = list(links) or [Link()]
-        self._seed = seed
-        self._trace = trace
-        self._links: list[LinkState] = []
+        self._links = Links(links, seed, trace)
         self._servers: dict[Address, MemoryServer] = {}
         self._hop_address: dict[int, Address] = {}
         self._hop_of: dict[Address, int] = {}
         self._endpoints: dict[Endpoint, MemoryServer] = {}
         self._dialled: dict[int, Endpoint] = {}
-        self._numbers = [itertools.count(1) for _ in self._settings]
         self._server_ports = itertools.count(_FIRST_SERVER_PORT)
         self._client_ports = self._ephemeral_ports()
 
     def __repr__(self) -> str:
         return (
-            f"<MemoryNetwork: {len(self._settings)} links, "
+            f"<MemoryNetwork: {len(self._links)} links, "
             f"{len(self._servers)} listening, {len(self._endpoints)} open ends>"
         )
 
@@ -156,9 +151,7 @@ class MemoryNetwork:
 
     def set_link(self, hop: int, link: Link) -> None:
         """Change a link while it runs; segments sent from now on obey it."""
-        self._settings[hop] = link
-        if self._links:
-            self._links[hop].settings = link
+        self._links.set(hop, link)
 
     def silence(self, hop: int) -> None:
         """Lose every open connection of a hop without a word, as a dead host does."""
@@ -195,8 +188,7 @@ class MemoryNetwork:
             server.close()
         for endpoint in list(self._endpoints):
             endpoint.close()
-        longest = max(link.delay + link.jitter for link in self._settings)
-        await asyncio.sleep(2 * longest)
+        await asyncio.sleep(2 * self._links.longest)
         for endpoint in list(self._endpoints):
             endpoint.abort()
         await asyncio.sleep(0)
@@ -318,26 +310,11 @@ class MemoryNetwork:
             raise _in_use(address)
         return address
 
-    def _link(self, loop: VirtualLoop, hop: int) -> LinkState:
-        if not self._links:
-            self._links = [
-                LinkState(
-                    index,
-                    settings,
-                    loop,
-                    random.Random(f"{self._seed} link {index}"),
-                    self._trace,
-                )
-                for index, settings in enumerate(self._settings)
-            ]
-        return self._links[hop]
-
     async def _dial(
         self, loop: VirtualLoop, address: Address, client: Address
     ) -> Endpoint:
         """Send a SYN and wait for its answer, one round trip later."""
-        hop = self._hop_of.get(address, 0)
-        wire = Wire(self._link(loop, hop), next(self._numbers[hop]))
+        wire = self._links.of(self._hop_of.get(address, 0), loop).wire()
         answered: asyncio.Future[Endpoint] = loop.create_future()
         Handshake(self, wire, address, client, answered)
         return await answered

@@ -47,23 +47,23 @@ class Proxy:
         self._passes_hint = self._habit is not None and self._habit.passes_hint
 
     async def __call__(
-        self, request: web.BaseRequest, visit: RequestContext
+        self, request: web.BaseRequest, context: RequestContext
     ) -> web.StreamResponse:
         """Answer one request; the signature of a server's handler."""
-        outgoing = self._outgoing(request, visit.number)
+        outgoing = self._outgoing(request, context.number)
         if self._collects and isinstance(outgoing.body, AsyncIterator):
             outgoing.body = b"".join([piece async for piece in outgoing.body])
-        visit.attempts, visit.upstream = 1, self.upstream
+        context.attempts, context.upstream = 1, self.upstream
         try:
             incoming = await self._router.send(outgoing)
         except HopFailure as failure:
-            visit.attempts = failure.attempts
+            context.attempts = failure.attempts
             if failure.cause == "Overflow":
-                visit.upstream = None
-            return self._own_answer(failure, request, visit)
-        visit.attempts = incoming.attempts
-        self._ledger.log(visit.number, incoming.flags or "-", "via_upstream")
-        return await self._relay(request, visit, incoming)
+                context.upstream = None
+            return self._own_answer(failure, request, context)
+        context.attempts = incoming.attempts
+        context.log(incoming.flags or "-", "via_upstream")
+        return await self._relay(request, context, incoming)
 
     # -- the request ---------------------------------------------------------------
 
@@ -97,7 +97,7 @@ class Proxy:
     # -- the response --------------------------------------------------------------
 
     async def _relay(
-        self, request: web.BaseRequest, visit: RequestContext, incoming: Incoming
+        self, request: web.BaseRequest, context: RequestContext, incoming: Incoming
     ) -> web.StreamResponse:
         passed = self._response_headers(incoming)
         if incoming.complete is not None:
@@ -106,16 +106,16 @@ class Proxy:
             status=incoming.status, reason=incoming.reason, headers=passed
         )
         try:
-            visit.set_connection_headers(response)
+            context.set_headers(response)
             await response.prepare(request)
             async for chunk in incoming.chunks():
                 await response.write(chunk)
             await response.write_eof()
         except HopFailure as failure:
             # Half a response cannot be taken back: the client sees it cut.
-            self._ledger.log(visit.number, failure.flags, failure.details)
-            self._ledger.give_up(visit.number, self._router.hop, failure.cause)
-            visit.gate.cut_response("the upstream broke off")
+            context.log(failure.flags, failure.details)
+            self._ledger.give_up(context.number, self._router.hop, failure.cause)
+            context.connection.cut("the upstream broke off")
         except BaseException:
             incoming.abandon()
             raise
@@ -133,13 +133,12 @@ class Proxy:
             return [(_text(name), _text(value)) for name, value in passed]
 
     def _own_answer(
-        self, failure: HopFailure, request: web.BaseRequest, visit: RequestContext
+        self, failure: HopFailure, request: web.BaseRequest, context: RequestContext
     ) -> web.StreamResponse:
-        self._ledger.log(visit.number, failure.flags, failure.details)
+        context.log(failure.flags, failure.details)
         status = self._own_status(failure)
         if not status:
-            visit.gate.close_now("its upstream failed")
-            return web.Response()
+            return context.close("its upstream failed")
         return web.Response(status=status, text=failure.body)
 
     def _own_status(self, failure: HopFailure) -> int:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from labkit.theory.window import deaf_at, patience, safe
+from labkit.theory.window import deaf_at, margin, patience, safe
 
 if TYPE_CHECKING:
     from labkit.settings import Hop, Scenario
 
+
+# By how much more than the pool's a server's idle timeout has to be, in words.
+ROOM = "a round trip plus the lateness of the timers"
 
 # Below this a percentage would be a row of zeros.
 _TINY = 1e-9
@@ -20,13 +23,20 @@ def ordering(scenario: Scenario, hop: int) -> str:
     ends = scenario.hops[hop]
     if hop == len(scenario.hops) - 1 and scenario.origin.fin_after is not None:
         return _closes_unasked(ends, scenario.origin.fin_after)
-    verdict = "safe" if safe(ends) else "unsafe"
-    return f"{_who_first(ends)}: {verdict}"
+    return f"{_who_first(ends)}: {_verdict(ends)}"
+
+
+def _verdict(hop: Hop) -> str:
+    """With what is left for timers: the pool's may be late, the server's early."""
+    left = margin(hop)
+    if math.isinf(left) or left <= 0.0:
+        return "safe" if left > 0.0 else "unsafe"
+    return f"safe, unless timers are {duration(left)} late"
 
 
 def _closes_unasked(hop: Hop, lateness: float) -> str:
     """The same for an application that closes after a response."""
-    server, round_trip = hop.server, 2.0 * hop.link.delay
+    server, round_trip = hop.server, _round_trip(hop)
     if server.announce and server.max_requests_per_connection == 1:
         return "the server announces its close with every response: safe"
     if lateness == 0.0:
@@ -35,7 +45,11 @@ def _closes_unasked(hop: Hop, lateness: float) -> str:
         return f"the server closes with its response, unannounced: {verdict}"
     told = f"the server closes {duration(lateness)} after a response, unannounced"
     if patience(hop) < lateness - round_trip:
-        return f"{told}, more than a round trip after the pool gives up: safe"
+        left = duration(lateness - round_trip - patience(hop))
+        return (
+            f"{told}, more than a round trip after the pool gives up: safe, unless "
+            f"timers are {left} late"
+        )
     if lateness < round_trip:
         trip = duration(round_trip)
         return f"{told}, within a round trip ({trip}): unsafe for whoever waits"
@@ -57,8 +71,13 @@ def _who_first(hop: Hop) -> str:
     return f"the pool gives up {apart} before the server{stops}, {_room(hop)}"
 
 
+def _round_trip(hop: Hop) -> float:
+    """The longest, in seconds: jitter may hit it both ways."""
+    return 2.0 * (hop.link.delay + hop.link.jitter)
+
+
 def _room(hop: Hop) -> str:
-    round_trip = 2.0 * hop.link.delay
+    round_trip = _round_trip(hop)
     if round_trip == 0.0:
         return "and the wire takes no time"
     than = "more" if safe(hop) else "no more"

@@ -210,5 +210,6 @@ def margin(hop: Hop) -> float:
 
 
 def safe(hop: Hop) -> bool:
-    """Is the client end of this hop the shorter one, by more than a round trip?"""
+    """Is the client end of this hop the shorter one, by more than a round trip, as
+    long as no timer is late by the margin?"""
     return margin(hop) > 0.0

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from labkit.figures import paper, png
+from labkit.figures import blank, png
 from labkit.figures.paper import svg_pen
 from labkit.figures.paper.matplotlib_pen import (
     DPI,
@@ -246,7 +246,7 @@ class PanelModel:
     @cached_property
     def _ax(self) -> Axes:
         """Axes that are drawn on again and again."""
-        return paper(*self._paper)
+        return blank(*self._paper)
 
     @property
     def size(self) -> tuple[int, int]:

@@ -18,14 +18,10 @@ from labkit import model
 from labkit.figures import Edge, heatmap, hump, margins, rates
 from labkit.figures.plots import axes
 from labkit.figures.plots.grids import Counted, Expected, GridLike
-from labkit.figures.plots.heatmap import HEIGHT
-from labkit.figures.plots.heatmap import told as map_alt_text
-from labkit.figures.plots.hump import rate as per_second
-from labkit.figures.plots.hump import told as hump_alt_text
+from labkit.figures.plots.heatmap import SIZE as MAP_SIZE
 from labkit.figures.plots.map_view import rule
-from labkit.figures.plots.margins import told as margins_alt_text
-from labkit.figures.plots.rates import told as rates_alt_text
 from labkit.figures.plots.scales import percent
+from labkit.figures.plots.scales import rate as per_second
 from labkit.lab import Run
 from labkit.model import Grid
 from labkit.records.counts import Curve, RatePoint, RateSeries
@@ -195,7 +191,7 @@ class HeatMap(ModelView):
 
     def height(self, scenarios: Sequence[Scenario]) -> float:
         """Always the same."""
-        return HEIGHT
+        return MAP_SIZE[1]
 
     def _axes(self, count: int) -> dict[str, tuple[float, ...]]:
         return dict.fromkeys(self.paths, steps(*self._range, count))
@@ -250,7 +246,7 @@ class HeatMap(ModelView):
         told = facts(scenario, self._hop, by)
         share = expectation(scenario)
         heatmap(counts, ax, scenario=scenario, share=share, facts=told)
-        return map_alt_text(counts, scenario, share)
+        return heatmap.alt_text(counts, scenario, share)
 
 
 def _stacked(parts: Sequence[Grid], values: tuple[float, ...]) -> Counted:
@@ -293,7 +289,7 @@ class _Curves(ModelView):
 
     def height(self, scenarios: Sequence[Scenario]) -> float:
         """Always the same."""
-        return axes.HEIGHT
+        return axes.SIZE[1]
 
     def stops(self, scenario: Scenario, count: int) -> tuple[float, ...]:
         """Where the theory is asked."""
@@ -403,7 +399,7 @@ class Rates(_Curves):
             here=self.here(scenario),
             facts=facts(scenario, self._hop, counts.silence or "theory and model"),
         )
-        return rates_alt_text(found, counts.theory, edge, timer)
+        return rates.alt_text(found, counts.theory, edge, timer)
 
 
 def _timer(scenario: Scenario, path: str) -> str:
@@ -466,7 +462,7 @@ class Hump(_Curves):
             here=self.here(scenario),
             facts=_hump_facts(scenario, self._hop, counts.silence),
         )
-        return hump_alt_text(found, counts.theory, window)
+        return hump.alt_text(found, counts.theory, window)
 
 
 def _hump_facts(scenario: Scenario, hop: int, silence: str) -> str:
@@ -495,7 +491,7 @@ class Margins(ModelView):
 
     def height(self, scenarios: Sequence[Scenario]) -> float:
         """Always the same."""
-        return axes.HEIGHT
+        return axes.SIZE[1]
 
     def preview(self, scenario: Scenario) -> Scenario:
         """The settings say it all."""
@@ -510,7 +506,7 @@ class Margins(ModelView):
     ) -> str:
         """The margin of this hop."""
         margins(scenario.hops[self._hop], ax=ax)
-        return margins_alt_text(scenario.hops[self._hop])
+        return margins.alt_text(scenario.hops[self._hop])
 
 
 Maker = Callable[[Scenario, Sequence[str]], View]

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from labkit.figures.diagrams.lifelines import sheet as lifelines
+from labkit.figures.diagrams.outcomes import alt_text
 from labkit.figures.diagrams.outcomes import sheet as outcomes
-from labkit.figures.diagrams.outcomes import told
 from labkit.figures.diagrams.sequence import sheet as sequence
 from labkit.figures.paper import matplotlib_pen
 from labkit.figures.paper.matplotlib_pen import size_of
@@ -170,5 +170,5 @@ def _bars_title(run: Run) -> str:
 TRACED: Mapping[str, Traced] = {
     "sequence": Laid(sequence),
     "lifelines": Laid(lifelines),
-    "outcomes": Laid(_bars, lambda run: told(_fates(run))),
+    "outcomes": Laid(_bars, lambda run: alt_text(_fates(run))),
 }

@@ -6,13 +6,12 @@ import importlib
 import itertools
 from collections.abc import Callable
 
-from figures.stories import late_write, one_lost_request, ran, scenario
-
 import labkit
 from labkit.figures.paper.sheet import Sheet
 from labkit.records.counts import Outcomes
 from labkit.settings import Hop, Link, Server
 from labkit.theory.phases import Outcome, Probe, ProbeSeries
+from tests.figures.stories import late_write, one_lost_request, ran, scenario
 
 FATES = {
     "GET": (Outcomes("no retry", 55, 21, 24, 0), Outcomes("reset", 70, 0, 8, 12, 10)),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from stories import one_lost_request, ran
 
 import labkit
 from labkit.figures.diagrams.attribution import Fate, is_end, told
 from labkit.figures.diagrams.selection import Omitted, goodbye_words, tell
-from labkit.lessons import goodbyes
+from labkit.lessons import long_goodbyes as goodbyes
+from tests.figures.stories import one_lost_request, ran
 
 
 def test_a_request_that_crosses_the_fin_died() -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from figures.gallery import CASES, astray, crowded, layout
-from figures.stories import ran, scenario
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +10,8 @@ import labkit
 from labkit.figures.paper.sheet import Sheet, Word
 from labkit.records.counts import FATES, Outcomes
 from labkit.settings import Hop, Link, Pool, Scenario, Server
+from tests.figures.gallery import CASES, astray, crowded, layout
+from tests.figures.stories import ran, scenario
 
 seconds = st.sampled_from([0.0, 0.001, 0.02, 0.5, 1.0, 4.985, 5.0, 61.0, 3600.0])
 names = st.text(max_size=40).map(lambda text: "".join(filter(str.isprintable, text)))

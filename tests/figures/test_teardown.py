@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from stories import late_write, overlaps, texts
 
 from labkit import figures
 from labkit.figures.diagrams.teardown import LOOKS
@@ -13,6 +12,7 @@ from labkit.figures.paper.hatch import strokes
 from labkit.figures.paper.matplotlib_pen import size_of
 from labkit.figures.paper.sheet import Box
 from labkit.records.tcp_states import Tcp
+from tests.figures.stories import late_write, overlaps, texts
 
 
 def test_states_and_notes_stand_beside_the_lifelines() -> None:
@@ -40,7 +40,7 @@ def test_no_two_texts_touch(delay: float, wait: float) -> None:
 
 
 def test_given_axes_keep_their_size() -> None:
-    ax = figures.paper(178.0, 140.0)
+    ax = figures.blank(178.0, 140.0)
     assert figures.teardown(late_write(), ax=ax) is ax
     assert size_of(ax) == pytest.approx((178.0, 140.0))
     assert overlaps(ax) == []

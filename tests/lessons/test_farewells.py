@@ -11,8 +11,9 @@ import pytest
 
 import labkit
 from labkit.clock import Deadlock
-from labkit.lessons import farewells
-from labkit.lessons.peers import Peer, agree, perform
+from labkit.lessons import teardown as farewells
+from labkit.lessons.teardown.peer import Peer
+from labkit.lessons.teardown.two_programs import agree, perform
 from labkit.records.tcp_states import CLIENT, SERVER, Tcp
 from labkit.records.teardown import Teardown
 from labkit.records.trace import Direction, Kind

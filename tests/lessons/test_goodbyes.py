@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import labkit
-from labkit.lessons import goodbyes
+from labkit.lessons import long_goodbyes as goodbyes
 from labkit.theory.phases import Outcome, phases
 
 POOL, SERVER = "hop.0.pool", "hop.0.server"

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import labkit
-from labkit.lessons import estimates, heartbeat, often
+from labkit.lessons import how_often as often
+from labkit.lessons.how_often import estimates, heartbeat
 from labkit.theory import errors_per_day, failure_share, peak, predicted, wilson
 from tools.record_hump import gaps
 

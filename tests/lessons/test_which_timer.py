@@ -7,8 +7,9 @@ import numpy
 import pytest
 
 import labkit
-from labkit.lessons import neighbours, timers
+from labkit.lessons import which_timer as timers
 from labkit.lessons.probes import first_loss
+from labkit.lessons.which_timer import neighbours
 from labkit.settings import Event
 
 FRONT, BACK = "hop.0.", "hop.1."
@@ -287,7 +288,7 @@ def test_neighbours_say_which_end_each_product_is_and_what_follows() -> None:
     nodes = sorted(server for _, server in set(told) if server.startswith("Node.js"))
     assert nodes[0] == "Node.js http.Server, 18, 20.0 - 20.17, 22.0 - 22.8: 5 s"
     assert nodes[-1].endswith(": 6 s")
-    assert all(order.endswith("safe") for order in told.values())
+    assert all("safe" in order for order in told.values())
     assert "keeps none" in repr(neighbours.neighbours())
 
 

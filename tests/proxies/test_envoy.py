@@ -5,15 +5,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chains import INSIDE, PAUSE, calm, counts, fetch, longer, racing, story
 
 import labkit
 from labkit import Hop, Lab, Link, Pool, Scenario, Server, SettingsError, Traffic
-from labkit.lessons import repeats
+from labkit.lessons import retries as repeats
 from labkit.proxies import configuration
 from labkit.proxies.envoy import Envoy
 from labkit.records.trace import Direction, Kind
 from labkit.settings import Origin, Retry
+from tests.proxies.chains import (
+    INSIDE,
+    PAUSE,
+    calm,
+    counts,
+    fetch,
+    longer,
+    racing,
+    story,
+)
 
 NEEDS = ("envoy",)
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 from distributed import Client
-from small import GRID, POOL, RACE, at_the_first_points
 
 import labkit
 from labkit.settings import SettingsError
 from labkit.sweep import Sweep
+from tests.sweep.small import GRID, POOL, RACE, at_the_first_points
 
 pytestmark = pytest.mark.live
 DASK = Path(sys.executable).parent / "dask"

@@ -7,7 +7,6 @@ import itertools
 import math
 
 import pytest
-from figures.gallery import crowded
 
 import labkit
 from labkit.figures.paper.sheet import Sheet
@@ -24,6 +23,7 @@ from labkit.widgets.model_views import (
     edge_of,
     first_order,
 )
+from tests.figures.gallery import crowded
 
 POOL, SERVER = "hop.0.pool.idle_timeout", "hop.0.server.idle_timeout"
 RATE, DELAY, TICK = "traffic.rate", "hop.0.link.delay", "hop.0.server.tick"

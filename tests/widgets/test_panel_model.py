@@ -138,7 +138,7 @@ def test_a_refused_value_changes_nothing() -> None:
 
 def plotted(run: labkit.Run, ax: Axes | None = None) -> Axes:
     """A picture of a reader's own, with axes of matplotlib's."""
-    ax = figures.paper() if ax is None else ax
+    ax = figures.blank() if ax is None else ax
     ax.clear()
     ax.plot([e.sent for e in run.exchanges])
     return ax

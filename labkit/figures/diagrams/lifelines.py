@@ -273,3 +273,8 @@ def _named(sheet: Sheet, at: Point, text: str) -> Point:
     word = Word(text, at[0] + 3.0, at[1], "left")
     sheet.write(word)
     return word.box().right + 7.0, at[1]
+
+
+def alt_text(run: RunLike) -> str:
+    """The figure in words, for those who cannot see it."""
+    return f"Lifelines of the connections. {run.summary()}"

@@ -213,7 +213,7 @@ def _apart(wanted: Sequence[tuple[float, int]], end: float) -> list[tuple[float,
     return placed
 
 
-def told(groups: Mapping[str, Sequence[Outcomes]]) -> str:
+def alt_text(groups: Mapping[str, Sequence[Outcomes]]) -> str:
     """The figure in words, for those who cannot see it: bars that are alike at once.
 
     At most LONGEST characters; what does not fit is counted.

@@ -102,7 +102,7 @@ def sheet(
     return sheet
 
 
-def alt(hop: Hop, series: Sequence[ProbeSeries] = ()) -> str:
+def alt_text(hop: Hop, series: Sequence[ProbeSeries] = ()) -> str:
     """The same in words: the phases with their times, and what the probes found."""
     spans = [
         f"{_LONG[each.outcome][0]} from {moment(round(each.start, 6))}"

@@ -36,7 +36,7 @@ _PACKED = 6  # of zlib's nine: the others take longer and save nothing
 _Thing = TypeVar("_Thing", Area, Line)
 
 
-def paper(width: float = 178.0, height: float = 150.0, dpi: float = DPI) -> Axes:
+def blank(width: float = 178.0, height: float = 150.0, dpi: float = DPI) -> Axes:
     """Blank axes that fill a new figure of this size in mm; it keeps its size."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -71,7 +71,7 @@ def on(ax: Axes | None, layout: Callable[[Size | None], Sheet]) -> Axes:
 
 def drawn(sheet: Sheet) -> Axes:
     """The sheet on new paper of its size."""
-    return put(sheet, paper(*sheet.paper))
+    return put(sheet, blank(*sheet.paper))
 
 
 def put(sheet: Sheet, ax: Axes) -> Axes:

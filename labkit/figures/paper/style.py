@@ -26,6 +26,7 @@ PINK = PALETTE["pink"].light
 VIOLET = PALETTE["violet"].light
 LILAC = PALETTE["lilac"].light
 HATCH = PALETTE["hatch"].light
+HATCH_LOST = PALETTE["hatch-lost"].light
 
 PAPER = PALETTE["paper"].light
 INK = PALETTE["ink"].light
@@ -33,10 +34,13 @@ MUTED = PALETTE["muted"].light
 LIFELINE = PALETTE["lifeline"].light
 BAND = PALETTE["band"].light
 BOX = PALETTE["box"].light
+GRID = PALETTE["grid"].light
 BAR = PALETTE["bar"].light
 # Orange and yellow are too pale for strokes; as an area they need no contrast.
 # Translucent: it lies over the ground of words, so that both have one colour.
 WINDOW = PALETTE["window"].light
+LATE = PALETTE["late"].light
+MODEL_BAND = PALETTE["model"].light
 WINDOW_EDGE = PALETTE["amber"].light
 FAILED = VERMILION
 FAILED_INK = PALETTE["failed-ink"].light

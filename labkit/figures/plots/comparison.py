@@ -4,125 +4,92 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from labkit.figures.paper import matplotlib_pen, metrics
-from labkit.figures.paper.metrics import FAMILY
+from labkit.figures.paper import metrics
+from labkit.figures.paper.sheet import GROUND, Area, Box, Line, Sheet, Size, Word
 from labkit.figures.paper.style import (
     INK,
     LABEL,
-    LIFELINE,
     MARKS,
-    MM_PER_POINT,
     MUTED,
     NAME,
-    OTHER_MARK,
     PAPER,
-    TITLE,
     WINDOW,
 )
-from labkit.figures.plots import shares
+from labkit.figures.plots import axes, marks, scales
+from labkit.figures.plots.axes import Frame
+from labkit.figures.plots.scales import Scale
 from labkit.records.estimate import Estimate
 from labkit.theory import duration
 from labkit.theory.text import percent
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 WIDTH = 178.0
-# mm: a row, and what stands above, below, left and right of them all.
-_ROW, _ABOVE, _BELOW, _LEFT, _RIGHT = 11.0, 17.0, 15.0, 49.0, 60.0
+# mm: a row, and what stands above, left and right of them all.
+_ROW, _ABOVE, _LEFT, _RIGHT = 11.0, 13.0, 52.0, 57.0
 # The axis of a comparison in which nothing failed ends at the widest interval; where
 # there is none either, here.
 _SMALLEST = 1e-4
 
 
-def comparison(
-    rungs: Sequence[Estimate], ax: Axes | None = None, *, title: str | None = None
-) -> Axes:
+def sheet(
+    estimates: Sequence[Estimate], size: Size | None = None, *, title: str | None = None
+) -> Sheet:
     """Draw one row for every column, the theory through all of them.
 
     A count has Wilson's 95 % interval and stands in words at the right, 0 as "0 of n,
     below p"; a formula that knows only bounds is a line on a band. A column that
     refused says why. ``title`` is the finding.
     """
-    if ax is None:
-        ax = matplotlib_pen.paper(WIDTH, _ABOVE + _ROW * len(rungs) + _BELOW)
-    ax.clear()
-    wide, high = matplotlib_pen.size_of(ax)
-    ax.set_position(
-        (
-            _LEFT / wide,
-            _BELOW / high,
-            1.0 - (_LEFT + _RIGHT) / wide,
-            1.0 - (_ABOVE + _BELOW) / high,
-        )
-    )
-    _frame(ax, rungs)
-    for place, rung in enumerate(rungs):
-        _name(ax, place, rung)
-        if rung.refused:
-            _refused(ax, place, rung)
-        elif rung.said is not None:
-            _formula(ax, place, rung, len(rungs))
+    sheet = Sheet(*(size or (WIDTH, _ABOVE + _ROW * len(estimates) + axes.BELOW)))
+    axes.headline(sheet, [title or headline(estimates)])
+    frame = _frame(sheet, estimates)
+    for stop, _ in (stops := scales.percents(frame.x)):
+        at = frame.x.at(stop)
+        axes.grid_line(sheet, (at, frame.box.top), (at, frame.box.bottom))
+    for place, each in enumerate(estimates):
+        y = frame.y.at(place)
+        _name(sheet, y, each)
+        if each.refused:
+            _refused(sheet, frame, y, each)
         else:
-            _count(ax, place, rung)
-    heading = title or headline(rungs)
-    ax.text(
-        (4.0 - _LEFT) / (wide - _LEFT - _RIGHT),
-        1.0 + (_ABOVE - 9.0) / (high - _ABOVE - _BELOW),
-        metrics.shortened(heading, wide - 8.0, TITLE, "bold"),
-        transform=ax.transAxes,
-        fontweight="bold",
-        **shares.font(TITLE, INK),
-    )
-    return ax
+            _draw(sheet, frame, y, each)
+    axes.across(sheet, frame.box, frame.x, stops, "failed requests")
+    return sheet
 
 
-def headline(rungs: Sequence[Estimate]) -> str:
+def headline(estimates: Sequence[Estimate]) -> str:
     """How many requests fail, and who says so."""
-    speaking = [rung for rung in rungs if not rung.refused]
+    speaking = [each for each in estimates if not each.refused]
     if not speaking:
         return "No column has anything to say of this scenario"
-    if not any(rung.share for rung in speaking):
+    if not any(each.share for each in speaking):
         return "No request fails, in any column"
-    lowest = min(rung.share for rung in speaking)
-    highest = max(rung.share for rung in speaking)
+    lowest = min(each.share for each in speaking)
+    highest = max(each.share for each in speaking)
     if percent(lowest) == percent(highest):
         return f"{percent(lowest)} of requests fail"
     return f"{percent(lowest)} to {percent(highest)} of requests fail"
 
 
-def _frame(ax: Axes, rungs: Sequence[Estimate]) -> None:
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
-
-    for side in ("top", "right", "left"):
-        ax.spines[side].set_visible(False)
-    ax.spines["bottom"].set_color(LIFELINE)
-    ends = [rung.interval[1] for rung in rungs if not rung.refused]
-    ax.set_xlim(0.0, 1.06 * max([*ends, _SMALLEST]))
-    ax.set_ylim(len(rungs) - 0.5, -0.5)
-    ax.set_yticks([])
-    ax.xaxis.set_major_locator(MaxNLocator(4))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda share, _: percent(share)))
-    ax.tick_params(labelsize=LABEL, colors=INK, color=LIFELINE, labelfontfamily=FAMILY)
-    ax.set_xlabel("failed requests", **shares.font(NAME, INK))
-    ax.grid(axis="x", color="#E4E8EC", linewidth=0.8)
-    ax.set_axisbelow(True)
+def _frame(sheet: Sheet, estimates: Sequence[Estimate]) -> Frame:
+    box = Box(_LEFT, _ABOVE, sheet.width - _RIGHT, sheet.height - axes.BELOW)
+    ends = [each.interval[1] for each in estimates if not each.refused]
+    x = Scale(0.0, 1.06 * max([*ends, _SMALLEST]), box.left, box.right)
+    return Frame(box, x, Scale(-0.5, len(estimates) - 0.5, box.top, box.bottom))
 
 
-def _name(ax: Axes, place: int, rung: Estimate) -> None:
+def _name(sheet: Sheet, y: float, each: Estimate) -> None:
     """Who speaks, and how fast."""
-    _beside(ax, place, _LEFT - 4.0, -0.16, rung.name, NAME, INK, "bold")
-    told = "" if rung.refused else _effort(rung)
-    _beside(ax, place, _LEFT - 4.0, 0.24, told, LABEL, MUTED)
+    sheet.write(Word(each.name, axes.MARGIN, y - 2.0, "left", NAME, "bold"))
+    if not each.refused:
+        sheet.write(Word(_effort(each), axes.MARGIN, y + 2.5, "left", ink=MUTED))
 
 
-def _effort(rung: Estimate) -> str:
-    if rung.said is not None:
-        return "a formula" if rung.is_exact else "bounds"
-    took = duration(float(f"{rung.wall_seconds:.2g}"))
-    return f"{took}, {_count_of(rung.speed)} a second"
+def _effort(each: Estimate) -> str:
+    if each.said is not None:
+        return "a formula" if each.is_exact else "bounds"
+    took = duration(float(f"{each.wall_seconds:.2g}"))
+    return f"{took}, {_count_of(each.speed)} a second"
 
 
 def _count_of(speed: float) -> str:
@@ -132,90 +99,40 @@ def _count_of(speed: float) -> str:
     return f"{float(f'{speed:.2g}'):,.{digits}f}"
 
 
-def _beside(
-    ax: Axes,
-    place: int,
-    left: float,
-    down: float,
-    text: str,
-    points: float,
-    ink: str,
-    weight: str = "normal",
+def _refused(sheet: Sheet, frame: Frame, y: float, each: Estimate) -> None:
+    left = frame.box.left + 2.0
+    words = metrics.shortened(each.told(), sheet.width - axes.MARGIN - left, LABEL)
+    axes.on_ground(sheet, [Word(words, left, y, "left", ink=MUTED)], PAPER)
+
+
+def _draw(sheet: Sheet, frame: Frame, y: float, each: Estimate) -> None:
+    """A formula or a count, and in words right of the axis."""
+    x, (low, high) = frame.x.at(each.share), map(frame.x.at, each.interval)
+    if each.said is not None:
+        _formula(sheet, frame, x, (low, high), y)
+    else:
+        marks.whisker(sheet, (low, y), (high, y), each.label)
+        marks.dot(sheet, (x, y), each.label)
+    left = frame.box.right + 3.0
+    words = metrics.shortened(each.told(), sheet.width - 1.0 - left, LABEL)
+    sheet.write(Word(words, left, y, "left", ink=INK))
+
+
+def _formula(
+    sheet: Sheet, frame: Frame, x: float, ends: tuple[float, float], y: float
 ) -> None:
-    """Words so many mm left of the axis; ``down`` in rows from the middle of one."""
-    ax.annotate(
-        text,
-        (0.0, place + down),
-        xycoords=("axes fraction", "data"),
-        xytext=(-left / MM_PER_POINT, 0.0),
-        textcoords="offset points",
-        va="center",
-        fontweight=weight,
-        **shares.font(points, ink),
-    )
-
-
-def _said(ax: Axes, place: int, rung: Estimate) -> None:
-    """The count in words, right of the axis."""
-    ax.annotate(
-        rung.told(),
-        (1.0, place),
-        xycoords=("axes fraction", "data"),
-        xytext=(3.0 / MM_PER_POINT, 0.0),
-        textcoords="offset points",
-        va="center",
-        **shares.font(LABEL, INK),
-    )
-
-
-def _refused(ax: Axes, place: int, rung: Estimate) -> None:
-    wide = matplotlib_pen.size_of(ax)[0] + _RIGHT - 8.0
-    ax.annotate(
-        metrics.shortened(rung.told(), wide, LABEL),
-        (0.0, place),
-        xycoords=("axes fraction", "data"),
-        xytext=(2.0 / MM_PER_POINT, 0.0),
-        textcoords="offset points",
-        va="center",
-        zorder=6.0,
-        bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 1.0},
-        **shares.font(LABEL, MUTED),
-    )
-
-
-def _formula(ax: Axes, place: int, rung: Estimate, rows: int) -> None:
     """A line through all rows, over a band where there are bounds."""
-    colour = MARKS["theory"].colour
-    low, high = rung.interval
-    if not rung.is_exact:
-        ax.axvspan(low, high, color=WINDOW, linewidth=0.0, zorder=0.5)
-        ax.plot([low, high], [place, place], color=colour, linewidth=2.0, zorder=3.0)
-    ax.plot([rung.share, rung.share], [-0.5, rows - 0.5], color=colour, linewidth=1.2,
-            zorder=2.0, clip_on=False)  # fmt: skip
-    _said(ax, place, rung)
+    colour, (low, high) = MARKS["theory"].colour, ends
+    if low < high:
+        band = Box(low, frame.box.top, high, frame.box.bottom)
+        sheet.areas.append(Area(band.corners(), WINDOW, layer=GROUND))
+        sheet.lines.append(Line(((low, y), (high, y)), colour, 2.0))
+    through = ((x, frame.box.top), (x, frame.box.bottom))
+    sheet.lines.append(Line(through, colour, 1.2))
 
 
-def _count(ax: Axes, place: int, rung: Estimate) -> None:
-    mark = MARKS.get(rung.label, OTHER_MARK)
-    low, high = rung.interval
-    ax.errorbar(
-        [rung.share],
-        [place],
-        xerr=[[rung.share - low], [high - rung.share]],
-        fmt=mark.marker,
-        color=mark.colour,
-        markersize=mark.size,
-        markerfacecolor=mark.colour if mark.filled else PAPER,
-        markeredgewidth=1.3,
-        elinewidth=1.4,
-        capsize=3.0,
-        clip_on=False,
-        zorder=4.0,
-    )
-    _said(ax, place, rung)
-
-
-def told(rungs: Sequence[Estimate], title: str | None = None) -> str:
+def alt_text(estimates: Sequence[Estimate], title: str | None = None) -> str:
     """The figure in words, for those who cannot see it."""
-    rows = " ".join(f"{rung.name}: {rung.told()}." for rung in rungs)
-    return f"Five answers to one question. {title or headline(rungs)}. {rows}"
+    rows = " ".join(f"{each.name}: {each.told()}." for each in estimates)
+    heading = title or headline(estimates)
+    return f"Five answers to one question. {heading}. {rows}"

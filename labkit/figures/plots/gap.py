@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
-from labkit.figures.paper.style import INK, LABEL, MARKS, PAPER, WINDOW
-from labkit.figures.plots import shares
+from labkit.figures.paper.sheet import BOXES, GROUND, Area, Box, Line, Sheet, Size
+from labkit.figures.paper.style import MARKS, WINDOW
+from labkit.figures.plots import axes, scales, shares
+from labkit.figures.plots.axes import Entry, Frame
+from labkit.figures.plots.scales import Scale
 from labkit.records.counts import GapSeries
 from labkit.theory import Window, duration
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
-
-def gap(
+def sheet(
     results: Sequence[GapSeries],
-    ax: Axes | None = None,
+    size: Size | None = None,
     *,
     window: Window | None = None,
     title: str | None = None,
     guess: Window | None = None,
-) -> Axes:
+) -> Sheet:
     """Draw the share of failed requests over the gap before them.
 
     Each series gets its mark, with Wilson's 95 % intervals; ``window``, in
@@ -30,21 +29,25 @@ def gap(
     says. A series labelled "theory" is drawn as a line instead. ``guess`` is the
     window that somebody predicted: a bracket that names how far off it is.
     """
-    if ax is None:
-        ax = shares.axes()
-    ax.clear()
-    factor, unit = _unit(results, window)
-    shares.frame(ax, f"gap before the request, in {unit}")
-    _limits(ax, results, [each for each in (window, guess) if each], factor)
-    if window is not None and not window.is_empty:
-        _theory(ax, window, factor)
-    for place, series in enumerate(results):
-        shares.series(ax, series, lambda gap: gap * factor, place)
+    shown = None if window is None or window.is_empty else window
+    sheet, box = axes.opened(
+        size or shares.SIZE, [title or _title(window)], "", _entries(results, shown)
+    )
+    high = box.top + shares.ABOVE + (shares.GUESS if guess else 0.0)
+    y = Scale(0.0, 1.0, box.bottom - shares.UNDER, high)
+    windows = [each for each in (shown, guess) if each and not each.is_empty]
+    frame = Frame(box, _scale(results, windows, box), y)
+    axes.upright(sheet, box, y, shares.QUARTERS, "failed requests")
+    if shown is not None:
+        _theory(sheet, frame, shown)
+    for series in results:
+        shares.draw(sheet, frame, series, frame.x.at)
     if guess is not None:
-        _bracket(ax, guess, window, factor)
-    shares.legend(ax)
-    shares.headline(ax, title or _title(window))
-    return ax
+        ends = frame.x.at(guess.start), frame.x.at(guess.end)
+        shares.bracket(sheet, frame, ends, _guessed(guess, window))
+    stops = [stop for stop in scales.times(frame.x) if stop[0] >= 0.0]
+    axes.across(sheet, box, frame.x, stops, "gap before the request")
+    return sheet
 
 
 def _title(window: Window | None) -> str:
@@ -56,60 +59,47 @@ def _title(window: Window | None) -> str:
     return f"Requests fail after a gap between {span}"
 
 
-def _unit(results: Sequence[GapSeries], window: Window | None) -> tuple[float, str]:
-    gaps = [point.gap for series in results for point in series.points]
-    if window is not None and math.isfinite(window.end):
-        gaps.append(window.end)
-    return (1000.0, "ms") if max(gaps, default=1.0) < 1.0 else (1.0, "s")
+def _entries(results: Sequence[GapSeries], window: Window | None) -> Iterator[Entry]:
+    if window is not None:
+        words = f"race window, {duration(round(window.width, 9))}"
+        yield Entry(words, axes.patch(WINDOW))
+        yield shares.theory_entry()
+    yield from shares.entries(results)
 
 
-def _limits(
-    ax: Axes,
-    results: Sequence[GapSeries],
-    windows: Sequence[Window],
-    factor: float,
-) -> None:
+def _scale(results: Sequence[GapSeries], windows: Sequence[Window], box: Box) -> Scale:
     """All points and the windows, with a margin."""
     places = [point.gap for series in results for point in series.points]
-    for window in windows:
-        if not window.is_empty:
-            edges = (window.start, window.end)
-            places += [edge for edge in edges if math.isfinite(edge)]
+    edges = [edge for each in windows for edge in (each.start, each.end)]
+    places += [edge for edge in edges if math.isfinite(edge)]
     low, high = min(places, default=0.0), max(places, default=1.0)
     margin = 0.05 * (high - low) or 0.05 * (high or 1.0)
-    ax.set_xlim((low - margin) * factor, (high + margin) * factor)
+    return Scale(low - margin, high + margin, box.left, box.right)
 
 
-def _theory(ax: Axes, window: Window, factor: float) -> None:
+def _theory(sheet: Sheet, frame: Frame, window: Window) -> None:
     """The step from "never" to "always" and back."""
-    left, right = ax.get_xlim()
-    start = max(window.start * factor, left)
-    end = min(window.end * factor, right)
-    label = f"race window, {duration(round(window.width, 9))}"
-    ax.axvspan(start, end, color=WINDOW, linewidth=0.0, label=label, zorder=0.5)
-    xs = [left, start, start, end, end, right]
-    mark = MARKS["theory"]
-    ax.plot(xs, [0, 0, 1, 1, 0, 0], color=mark.colour, linewidth=1.2, label="theory")
+    (left, never), (right, always) = frame.at(-math.inf, 0.0), frame.at(math.inf, 1.0)
+    start, end = frame.x.at(window.start), frame.x.at(window.end)
+    span = Box(start, always - shares.ABOVE, end, frame.box.bottom)
+    sheet.areas.append(Area(span.corners(), WINDOW, layer=GROUND))
+    step = ((start, never), (start, always), (end, always), (end, never))
+    points = ((left, never), *step, (right, never))
+    sheet.lines.append(Line(points, MARKS["theory"].colour, 1.2, layer=BOXES))
 
 
-def _bracket(ax: Axes, guess: Window, truth: Window | None, factor: float) -> None:
-    """A prediction beside the truth, with the gap between them named."""
-    height = 0.6
-    start, end = guess.start * factor, guess.end * factor
-    ax.plot([start, end], [height, height], color=INK, linewidth=1.6, marker="|",
-            markersize=12, zorder=6.0)  # fmt: skip
+def _guessed(guess: Window, truth: Window | None) -> str:
+    """A prediction, and how far it is from the truth."""
     told = f"your guess: {duration(round(guess.width, 9))}"
-    if truth is not None:
-        off = round(guess.width - truth.width, 9)
-        side = "too wide" if off > 0 else "too narrow"
-        told += f", {duration(abs(off))} {side}" if off else ", right"
-    ax.annotate(
-        told,
-        (start, height),
-        xytext=(4.0, 7.0),
-        textcoords="offset points",
-        ha="left",
-        zorder=6.0,
-        bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 1.0},
-        **shares.font(LABEL, INK),
-    )
+    if truth is None:
+        return told
+    off = round(guess.width - truth.width, 9)
+    side = "too wide" if off > 0 else "too narrow"
+    return f"{told}, {duration(abs(off))} {side}" if off else f"{told}, right"
+
+
+def alt_text(results: Sequence[GapSeries], window: Window | None = None) -> str:
+    """The figure in words, for those who cannot see it."""
+    heading = f"Failed requests against the gap before them. {_title(window)}"
+    stop = "" if heading.endswith("?") else "."
+    return " ".join([heading + stop, *shares.sentences(results)])

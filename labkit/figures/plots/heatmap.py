@@ -9,12 +9,9 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from functools import cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from labkit.figures.paper import matplotlib_pen
 from labkit.figures.paper.hatch import strokes
 from labkit.figures.paper.sheet import (
     BOXES,
@@ -23,11 +20,11 @@ from labkit.figures.paper.sheet import (
     Area,
     Box,
     Line,
-    Point,
     Sheet,
+    Size,
     Word,
 )
-from labkit.figures.paper.style import LABEL, LIFELINE, NAME, PAPER
+from labkit.figures.paper.style import GRID, LABEL, LIFELINE, NAME, PAPER
 from labkit.figures.plots import axes, scales, zones
 from labkit.figures.plots.axes import Entry, Frame
 from labkit.figures.plots.grids import GridLike
@@ -37,42 +34,37 @@ from labkit.figures.plots.zones import Named
 from labkit.settings import Scenario
 from labkit.settings.fields import Knob
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-HEIGHT = 125.0
+SIZE = 178.0, 125.0
 _BAR = 26.0  # mm at the right of the frame, for the colours and their numbers
-_BAR_WIDE, _SHADES = 5.0, 48
+_BAR_WIDE = 5.0
 # The theory knows no smallest share; what is rarer than this part of the most frequent
 # has the palest colour, too.
 _DEEPEST = 1e-4
-_PALEST = 0.06  # the map's first colours are too near to the paper
 
 
-@cache
-def shade(step: int) -> str:
-    """A colour between pale yellow (0) and dark violet (_SHADES - 1).
+# Viridis turned round, from pale green to dark violet (van der Walt and Smith, 2015,
+# https://bids.github.io/colormap/): even steps of lightness for every kind of colour
+# vision, so that dark is much in grey print, too.
+_SHADES = (
+    "d8e219 cae11f bddf26 b0dd2f a2da37 95d840 86d549 7ad151 6ece58 63cb5f 58c765 "
+    "4ec36b 44bf70 3bbb75 32b67a 2cb17e 26ad81 22a884 20a386 1f9f88 1f9a8a 1f958b "
+    "21918c 228b8d 24868e 26828e 287d8e 2a788e 2c738e 2e6f8e 306a8e 32648e 355f8d "
+    "375a8c 3a548c 3c4f8a 3e4989 414487 433e85 453781 46307e 472a7a 482475 481d6f "
+    "481769 471063 46085c 440154"
+)
+SHADES = tuple(f"#{shade}" for shade in _SHADES.split())
 
-    Viridis turned round (van der Walt and Smith, 2015): even steps of lightness for
-    every kind of colour vision, so that dark is much in grey print, too.
-    """
-    import matplotlib as mpl
-    from matplotlib.colors import to_hex
 
-    share = _PALEST + (1.0 - _PALEST) * step / (_SHADES - 1)
-    return str(to_hex(mpl.colormaps["viridis"](1.0 - share)))
-
-
-def heatmap(
+def sheet(
     grid: GridLike,
-    ax: Axes | None = None,
+    size: Size | None = None,
     *,
     scenario: Scenario | None = None,
     share: float | None = None,
     title: str | None = None,
     facts: str = "",
     named: Sequence[Named] = (),
-) -> Axes:
+) -> Sheet:
     """Draw what became of the requests over two knobs of a grid.
 
     The first knob goes up, the second across. With the ``scenario`` that the grid
@@ -83,14 +75,12 @@ def heatmap(
     which nothing failed is hatched. ``share`` is what the reader loses by the theory,
     where somebody asked it; ``named`` are settings with a name, such as products.
     """
-    if ax is None:
-        ax = matplotlib_pen.paper(axes.WIDTH, HEIGHT)
-    sheet = Sheet(*matplotlib_pen.size_of(ax))
     view = View(grid, scenario, share)
-    axes.headline(sheet, [title or view.title()], facts or view.facts())
-    top = axes.legend(sheet, _entries(view))
-    bar = 0.0 if view.safety else _BAR
-    box = Box(axes.LEFT, top + 8.0, sheet.width - bar - 8.0, sheet.height - axes.BELOW)
+    wide = 8.0 if view.safety else 8.0 + _BAR
+    headings = [title or view.title()]
+    sheet, box = axes.opened(
+        size or SIZE, headings, facts or view.facts(), _entries(view), right=wide
+    )
     up, right = grid.values
     x = scales.along(right, box.left, box.right)
     frame = Frame(box, x, scales.along(up, box.bottom, box.top))
@@ -102,7 +92,7 @@ def heatmap(
         zones.mark(sheet, frame, view)
     zones.name(sheet, frame, named)
     _axes(sheet, frame, view)
-    return matplotlib_pen.put(sheet, ax)
+    return sheet
 
 
 def _shaded(sheet: Sheet, frame: Frame, view: View) -> None:
@@ -130,7 +120,7 @@ def _entries(view: View) -> Iterator[Entry]:
         return
     yield from zones.whereabouts(view)
     if not view.lost.all():
-        yield Entry(view.zero(), _zero_sample)
+        yield Entry(view.zero(), axes.patch(PAPER, "/", GRID))
 
 
 def _cells(sheet: Sheet, frame: Frame, view: View, colours: Scale) -> None:
@@ -146,7 +136,7 @@ def _cells(sheet: Sheet, frame: Frame, view: View, colours: Scale) -> None:
             end = start + sum(1 for _ in run)
             if step >= 0:
                 cell = Box(columns[start], high, columns[end], low)
-                colour = shade(step)
+                colour = SHADES[step]
                 sheet.areas.append(Area(cell.corners(), colour, colour, 0.2, BOXES))
             start = end
 
@@ -154,7 +144,11 @@ def _cells(sheet: Sheet, frame: Frame, view: View, colours: Scale) -> None:
 def _steps(view: View, colours: Scale) -> list[list[int]]:
     """The shade of every cell; -1 where nothing failed."""
     decades = math.log10(colours.high / colours.low)
-    way = np.log10(np.maximum(view.shares / colours.low, 1.0)) / decades * (_SHADES - 1)
+    way = (
+        np.log10(np.maximum(view.shares / colours.low, 1.0))
+        / decades
+        * (len(SHADES) - 1)
+    )
     steps: list[list[int]] = np.nan_to_num(way.round(), nan=-1).astype(int).tolist()
     return steps
 
@@ -162,16 +156,7 @@ def _steps(view: View, colours: Scale) -> list[list[int]]:
 def _hatched(sheet: Sheet, box: Box) -> None:
     sheet.areas.append(Area(box.corners(), PAPER, layer=GROUND))
     for ends in strokes(box, "/"):
-        sheet.lines.append(Line(ends, "#C4CAD0", 0.6, layer=GROUND))
-
-
-def _zero_sample(sheet: Sheet, at: Point) -> None:
-    x, y = at
-    box = Box(x - 3.0, y - 1.8, x + 3.0, y + 1.8)
-    for ends in strokes(box, "/"):
-        sheet.lines.append(Line(ends, "#C4CAD0", 0.6))
-    corners = box.corners()
-    sheet.lines.append(Line((*corners, corners[0]), LIFELINE, 0.8))
+        sheet.lines.append(Line(ends, GRID, 0.6, layer=GROUND))
 
 
 def _axes(sheet: Sheet, frame: Frame, view: View) -> None:
@@ -202,11 +187,11 @@ def _bar(sheet: Sheet, box: Box, colours: Scale) -> None:
     """The colours with their numbers, and above them what they count."""
     left = box.right + 7.0
     right = left + _BAR_WIDE
-    step = (box.bottom - box.top) / _SHADES
-    for n in range(_SHADES):
+    step = (box.bottom - box.top) / len(SHADES)
+    for n, shade in enumerate(SHADES):
         bottom = box.bottom - n * step
         part = Box(left, bottom - step, right, bottom)
-        sheet.areas.append(Area(part.corners(), shade(n), shade(n), 0.2, BOXES))
+        sheet.areas.append(Area(part.corners(), shade, shade, 0.2, BOXES))
     for value, words in scales.percents(colours):
         y = colours.at(value)
         if sheet.write(Word(words, right + 2.0, y, "left", LABEL)):
@@ -217,7 +202,7 @@ def _bar(sheet: Sheet, box: Box, colours: Scale) -> None:
     )
 
 
-def told(
+def alt_text(
     grid: GridLike, scenario: Scenario | None = None, share: float | None = None
 ) -> str:
     """The figure in words, for those who cannot see it."""

@@ -4,29 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
-from labkit.figures.paper import matplotlib_pen
-from labkit.figures.paper.sheet import Box, Sheet, Word
-from labkit.figures.paper.style import BLACK, INK, PAPER
-from labkit.figures.plots import axes, scales, share_plot
-from labkit.figures.plots.axes import Entry, Frame
-from labkit.figures.plots.scales import rare
-from labkit.figures.plots.share_plot import Rated
+from labkit.figures.paper.sheet import Sheet, Size
+from labkit.figures.paper.style import BLACK
+from labkit.figures.plots import axes, scales, share_plot, share_words
+from labkit.figures.plots.scales import rare, rate
+from labkit.figures.plots.share_data import SharePlot
+from labkit.figures.plots.share_plot import Pole
 from labkit.records.counts import Curve, RateSeries
-from labkit.theory import Window, duration, failure_share, peak
+from labkit.theory import Window, failure_share, peak
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-_HERE = (0.0, (1.2, 1.2))
 _GUESS = (0.0, (6.0, 1.5, 1.2, 1.5))
 FORMULA = "L* = ln(b/a) / (b − a)"
 
 
-def hump(
+def sheet(
     series: Sequence[RateSeries],
-    ax: Axes | None = None,
+    size: Size | None = None,
     *,
     theory: Sequence[Curve] = (),
     window: Window | None = None,
@@ -35,40 +29,25 @@ def hump(
     title: str | None = None,
     facts: str = "",
     linear: bool = False,
-) -> Axes:
+) -> Sheet:
     """Draw the share of failed requests over the rate of requests, in 1/s.
 
     ``window`` is the race window (a, b), whose peak is marked; ``here`` marks the
     rate that the reader has, ``guess`` the rate at which somebody expected the peak.
     On a ``linear`` scale of shares the hump looks as high as it is; decades show what
-    is rare. The rest is as in :func:`labkit.figures.plots.rates`.
+    is rare. The rest is as in :func:`labkit.figures.rates`.
     """
-    if ax is None:
-        ax = matplotlib_pen.paper(axes.WIDTH, axes.HEIGHT)
-    sheet = Sheet(*matplotlib_pen.size_of(ax))
-    known = Rated(series, theory)
+    plot = SharePlot(series, theory)
     summit = summit_of(window)
-    axes.headline(sheet, [title] if title else titles(known, summit), facts)
-    top = axes.legend(sheet, [*share_plot.entries(known), *_poles(summit, here, guess)])
-    room = 6.0 if summit else 0.0
-    bottom = sheet.height - axes.BELOW - known.lanes()
-    box = Box(axes.LEFT, top + 8.0, sheet.width - 5.0, bottom)
-    marked = [rate for rate in (summit, here, guess) if rate is not None]
-    x = scales.along([*known.knob, *marked], box.left + 2.0, box.right - 2.0)
-    frame = Frame(box, x, known.scale(box.top + room, box.bottom, linear))
-    axes.upright(sheet, box, frame.y, scales.percents(frame.y), "failed requests")
-    below = Box(box.left, box.top, box.right, box.bottom + known.lanes())
-    if summit is not None:
-        axes.upright_at(sheet, x.at(summit), below, BLACK)
-        _name(sheet, frame, summit, f"{FORMULA} = {rate(summit)}")
-    if here is not None:
-        axes.upright_at(sheet, x.at(here), below, INK, _HERE)
-    if guess is not None:
-        axes.upright_at(sheet, x.at(guess), below, INK, _GUESS)
-        _name(sheet, frame, guess, "your guess")
-    share_plot.draw(sheet, known, frame)
-    axes.across(sheet, below, x, scales.numbers(x, "/s"), "request rate")
-    return matplotlib_pen.put(sheet, ax)
+    headings = [title] if title else titles(plot, summit)
+    poles = list(_poles(summit, here, guess))
+    return share_plot.sheet(
+        plot, size, headings, facts, poles, _stops, "request rate", linear=linear
+    )
+
+
+def _stops(scale: scales.Scale) -> list[scales.Stop]:
+    return scales.numbers(scale, "/s")
 
 
 def summit_of(window: Window | None) -> float | None:
@@ -79,24 +58,16 @@ def summit_of(window: Window | None) -> float | None:
     return rate if 0.0 < rate < math.inf else None
 
 
-def _name(sheet: Sheet, frame: Frame, at: float, told: str) -> None:
-    """Words beside an upright line, on the side with more room."""
-    x, box = frame.x.at(at), frame.box
-    left = x - box.left > box.right - x
-    start = x - 3.0 if left else x + 3.0
-    word = Word(told, start, box.top + 1.8, "right" if left else "left")
-    axes.on_ground(sheet, word, PAPER)
-
-
 def _poles(
     summit: float | None, here: float | None, guess: float | None
-) -> Iterator[Entry]:
+) -> Iterator[Pole]:
     if summit is not None:
-        yield Entry("the peak", axes.pole(BLACK, dash=axes.DASHED))
+        name = f"{FORMULA} = {rate(summit)}"
+        yield Pole(summit, "the peak", axes.DASHED, BLACK, name)
     if here is not None:
-        yield Entry(f"you are here: {rate(here)}", axes.pole(INK, dash=_HERE))
+        yield Pole(here, f"you are here: {rate(here)}", axes.DOTTED)
     if guess is not None:
-        yield Entry(_guessed(guess, summit), axes.pole(INK, dash=_GUESS))
+        yield Pole(guess, _guessed(guess, summit), _GUESS, name="your guess")
 
 
 def _guessed(guess: float, summit: float | None) -> str:
@@ -110,27 +81,15 @@ def _guessed(guess: float, summit: float | None) -> str:
     return f"{told}, {off:.2g} times too {'fast' if guess > summit else 'slow'}"
 
 
-def rate(value: float) -> str:
-    """A rate as people write it: "0.2/s, one every 5 s"; plain above 1/s."""
-    plain = f"{value:.3g}/s"
-    return plain if value >= 1.0 else f"{plain}, one every {_short(1.0 / value)}"
-
-
-def _short(seconds: float) -> str:
-    """A time span to three digits."""
-    digits = 2 - math.floor(math.log10(seconds))
-    return duration(round(seconds, digits))
-
-
-def titles(known: Rated, summit: float | None) -> list[str]:
+def titles(plot: SharePlot, summit: float | None) -> list[str]:
     """The finding, the fullest first."""
-    if not (worst := known.worst()):
-        return [f"None of {known.requests:,} requests failed"]
+    if not (worst := plot.worst()):
+        return [share_words.none_of(plot)]
     if summit is None:
-        return [share_plot.up_to(worst)]
+        return [share_words.up_to(worst)]
     if summit >= 1.0:
         return [f"Worst at {summit:.3g} requests a second: {rare(worst)} fail"]
-    every = _short(1.0 / summit)
+    every = scales.short(1.0 / summit)
     return [f"Worst at one request every {every}: {rare(worst)} fail"]
 
 
@@ -140,17 +99,16 @@ def curve(window: Window, rates: Sequence[float], label: str = "theory") -> Curv
     return Curve(label, tuple(rates), shares)
 
 
-def told(
+def alt_text(
     series: Sequence[RateSeries],
     theory: Sequence[Curve] = (),
     window: Window | None = None,
 ) -> str:
     """The figure in words, for those who cannot see it."""
-    known = Rated(series, theory)
+    plot = SharePlot(series, theory)
     summit = summit_of(window)
-    parts = [f"Failed requests against the request rate. {titles(known, summit)[0]}."]
-    parts += [share_plot.sentence(each, rate) for each in series]
-    parts += [share_plot.line_sentence(each, rate) for each in theory]
+    parts = [f"Failed requests against the request rate. {titles(plot, summit)[0]}."]
+    parts += share_words.sentences(plot, rate)
     if summit is not None:
         parts.append(f"The peak, {FORMULA}, lies at {rate(summit)}.")
-    return " ".join(part for part in parts if part)
+    return " ".join(parts)

@@ -2,121 +2,121 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
 
-from labkit.figures.paper.style import BAND, INK, LABEL, MARKS
-from labkit.figures.plots import shares
+from labkit.figures.paper.sheet import (
+    BOXES,
+    GROUND,
+    TOP,
+    Area,
+    Box,
+    Line,
+    Point,
+    Sheet,
+    Size,
+    Word,
+)
+from labkit.figures.paper.style import BAND, INK, MARKS, PAPER
+from labkit.figures.plots import axes, scales, shares
+from labkit.figures.plots.axes import DASHED, Entry, Frame
+from labkit.figures.plots.scales import Scale
 from labkit.records.counts import GapPoint, GapSeries
-from labkit.theory import duration
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-# Where a FIN in the segment of its response stands, left of the logarithmic part,
-# in decades before the earliest other FIN.
-_ASIDE = 0.55
-_TICKS = (1.0, 2.0, 5.0)
+# mm at the left of the frame for a FIN in the segment of its response.
+_ASIDE = 18.0
 # One request in two is the worst; its interval ends below this.
-_WORDS = 0.67
+_USUAL = 0.75
+_STEPS = 1600  # so fine that the theory's stairs look upright
 
 
-def lateness(
+def sheet(
     results: Sequence[GapSeries],
-    ax: Axes | None = None,
+    size: Size | None = None,
     *,
     theory: Callable[[float], float] | None = None,
     title: str = "Who fails, when the FIN follows its response",
     guess: GapPoint | None = None,
-) -> Axes:
+) -> Sheet:
     """Draw the share of failed requests over the lateness of the FIN, in seconds.
 
     A point's gap is the lateness. It is drawn logarithmically; 0, the FIN in the
     same segment as the response, has a place of its own at the left. ``theory``
     gives the share at any lateness above 0. ``guess`` is what somebody predicted
-    at one lateness: a bracket to the first series that names how far off it is.
+    at one lateness: a mark that names how far it is from the first series.
     """
-    if ax is None:
-        ax = shares.axes()
-        ax.set_position((0.105, 0.2, 0.87, 0.615))
-    ax.clear()
-    late = sorted({p.gap for series in results for p in series.points if p.gap > 0})
-    low, high = (late[0], late[-1]) if late else (0.001, 0.01)
-    aside = math.log10(low) - _ASIDE
+    entries = _entries(results, theory is not None)
+    sheet, box = axes.opened(size or shares.SIZE, [title], "", entries)
+    frame = _frame(results, guess, box)
 
     def where(seconds: float) -> float:
-        return math.log10(seconds) if seconds > 0 else aside
+        return frame.x.at(seconds) if seconds > 0 else box.left + _ASIDE / 2.0
 
-    shares.frame(ax, "FIN so long after its response")
-    _scale(ax, low, high, aside)
+    stops = [stop for stop in shares.QUARTERS if stop[0] <= frame.y.high]
+    axes.upright(sheet, box, frame.y, stops, "failed requests")
+    _same_segment(sheet, box)
     if theory is not None:
-        _line(ax, theory, low, high)
-    for place, series in enumerate(results):
-        shares.series(ax, series, where, place)
+        _stairs(sheet, frame, theory)
+    for series in results:
+        shares.draw(sheet, frame, series, where)
     if guess is not None:
-        _bracket(ax, guess, results, where)
-    shares.legend(ax)
-    shares.headline(ax, title)
-    return ax
+        at = where(guess.gap), frame.y.at(guess.share)
+        _mark(sheet, frame, at, _guessed(guess, results))
+    ticks = scales.times(frame.x)
+    axes.across(sheet, box, frame.x, ticks, "FIN so long after its response")
+    return sheet
 
 
-def _scale(ax: Axes, low: float, high: float, aside: float) -> None:
-    """Ticks at 1, 2 and 5 of each decade, and the place of no lateness at all."""
-    ax.set_xlim(aside - 0.2, math.log10(high) + 0.1)
-    ax.axvspan(aside - 0.2, aside + 0.2, color=BAND, linewidth=0.0, zorder=0.2)
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    stops = [step * 10.0**power for power in decades for step in _TICKS]
-    stops = [stop for stop in stops if 0.999 * low <= stop <= 1.001 * high]
-    ax.set_xticks(
-        [aside, *map(math.log10, stops)], ["same\nsegment", *map(duration, stops)]
-    )
-    # Never more than one in two, with its interval: the rest of the height is free.
-    ax.set_ylim(-0.035, 0.75)
-    ax.set_yticks([0.0, 0.25, 0.5, 0.75], ["0 %", "25 %", "50 %", "75 %"])
+def _entries(results: Sequence[GapSeries], has_theory: bool) -> Iterator[Entry]:
+    if has_theory:
+        yield shares.theory_entry()
+    yield from shares.entries(results)
 
 
-def _line(ax: Axes, theory: Callable[[float], float], low: float, high: float) -> None:
-    """The theory's staircase, in steps fine enough to look vertical."""
-    first, last = math.log10(low) - 0.15, math.log10(high) + 0.1
-    places = [first + (last - first) * step / 4000 for step in range(4001)]
-    levels = [theory(10.0**place) for place in places]
-    ax.plot(places, levels, color=MARKS["theory"].colour, linewidth=1.2, label="theory")
+def _frame(results: Sequence[GapSeries], guess: GapPoint | None, box: Box) -> Frame:
+    """Lateness in decades, shares up to what is usual or to all."""
+    points = [point for series in results for point in series.points]
+    late = [point.gap for point in points if point.gap > 0] or [0.001, 0.01]
+    x = Scale(0.75 * min(late), 1.25 * max(late), box.left + _ASIDE, box.right, True)
+    counted = [point.interval[1] for point in points if point.trials > 1]
+    most = max([*counted, *([guess.share] if guess else [])], default=0.0)
+    high = box.top + shares.ABOVE + (shares.GUESS if guess else 0.0)
+    top = _USUAL if most <= _USUAL else 1.0
+    return Frame(box, x, Scale(0.0, top, box.bottom - shares.UNDER, high))
 
 
-def _bracket(
-    ax: Axes,
-    guess: GapPoint,
-    results: Sequence[GapSeries],
-    where: Callable[[float], float],
-) -> None:
-    """A prediction, and how far it is from what was counted there.
-
-    The words stand above all that can have been counted, whatever was guessed.
-    """
-    x = where(guess.gap)
-    if guess.share > _WORDS:
-        ax.set_ylim(-0.035, 1.06)
-        ax.set_yticks([*ax.get_yticks(), 1.0], [*_labels(ax), "100 %"])
-    ax.plot([x, x], [guess.share, _WORDS], color=INK, linewidth=1.0,
-            linestyle=(0.0, (2.0, 2.0)), zorder=2.0)  # fmt: skip
-    ax.plot([x], [guess.share], color=INK, marker="x", markersize=8.0, zorder=6.0)
-    ax.annotate(
-        _told(guess, results),
-        (x, _WORDS),
-        xytext=(6.0, 0.0),
-        textcoords="offset points",
-        ha="left",
-        va="center",
-        **shares.font(LABEL, INK),
-    )
+def _same_segment(sheet: Sheet, box: Box) -> None:
+    """The place of no lateness at all."""
+    aside = Box(box.left, box.top, box.left + _ASIDE - 3.0, box.bottom)
+    sheet.areas.append(Area(aside.corners(), BAND, layer=GROUND))
+    for row, word in enumerate(("same", "segment")):
+        sheet.write(Word(word, box.left + _ASIDE / 2.0, box.bottom + 3.6 + 4.3 * row))
 
 
-def _labels(ax: Axes) -> list[str]:
-    return [label.get_text() for label in ax.get_yticklabels()]
+def _stairs(sheet: Sheet, frame: Frame, theory: Callable[[float], float]) -> None:
+    """The theory, with a point wherever it turns."""
+    places = [frame.x.between(step / _STEPS) for step in range(_STEPS + 1)]
+    points = [frame.at(place, theory(place)) for place in places]
+    turns = [
+        at
+        for before, at, after in zip(points, points[1:], points[2:], strict=False)
+        if not before[1] == at[1] == after[1]
+    ]
+    line = (points[0], *turns, points[-1])
+    sheet.lines.append(Line(line, MARKS["theory"].colour, 1.2, layer=BOXES))
 
 
-def _told(guess: GapPoint, results: Sequence[GapSeries]) -> str:
+def _mark(sheet: Sheet, frame: Frame, at: Point, words: str) -> None:
+    """A prediction; the words stand above all that can have been counted."""
+    (x, y), top = at, frame.box.top + 2.0
+    sheet.lines.append(Line(((x, y), (x, top)), INK, 1.0, DASHED, BOXES))
+    for slope in (-1.1, 1.1):
+        ends = ((x - 1.1, y - slope), (x + 1.1, y + slope))
+        sheet.lines.append(Line(ends, INK, 1.6, layer=TOP))
+    beside = Word(words, x + 2.0, top, "left"), Word(words, x - 2.0, top, "right")
+    axes.on_ground(sheet, beside, PAPER)
+
+
+def _guessed(guess: GapPoint, results: Sequence[GapSeries]) -> str:
     told = f"your guess: {guess.failed} of {guess.trials}"
     near = [p for s in results[:1] for p in s.points if p.gap == guess.gap]
     if not near:
@@ -124,3 +124,9 @@ def _told(guess: GapPoint, results: Sequence[GapSeries]) -> str:
     off = round(guess.trials * (guess.share - near[0].share))
     side = "too many" if off > 0 else "too few"
     return f"{told}, {abs(off)} {side}" if off else f"{told}, right"
+
+
+def alt_text(results: Sequence[GapSeries]) -> str:
+    """The figure in words, for those who cannot see it."""
+    heading = "Failed requests against the time from a response to its FIN."
+    return " ".join([heading, *shares.sentences(results)])

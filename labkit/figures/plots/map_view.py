@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from labkit.figures.paper.sheet import Point
 from labkit.figures.plots.grids import GridLike
-from labkit.figures.plots.hump import rate
-from labkit.figures.plots.scales import percent, rare
+from labkit.figures.plots.scales import percent, rare, rate
 from labkit.settings import Hop, Scenario, knob_at
 from labkit.settings.fields import Knob
 from labkit.settings.paths import turned

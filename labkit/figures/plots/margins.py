@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
-from labkit.figures.paper import matplotlib_pen
 from labkit.figures.paper.hatch import strokes
 from labkit.figures.paper.sheet import (
     BOXES,
@@ -15,10 +13,19 @@ from labkit.figures.paper.sheet import (
     Area,
     Box,
     Line,
-    Point,
     Sheet,
+    Size,
 )
-from labkit.figures.paper.style import BLACK, FAILED_INK, INK, LIFELINE, MARKS
+from labkit.figures.paper.style import (
+    BLACK,
+    FAILED_INK,
+    HATCH_LOST,
+    INK,
+    LATE,
+    LOST,
+    MARKS,
+    WINDOW,
+)
 from labkit.figures.plots import axes, marks, scales
 from labkit.figures.plots.axes import Entry, Frame
 from labkit.figures.plots.scales import Scale
@@ -27,24 +34,18 @@ from labkit.settings import Hop
 from labkit.theory import duration, margin
 from labkit.theory.window import goodbye, patience
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 TICKS = (0.001, 10.0)
-_HERE = (0.0, (1.2, 1.2))
-_LATE, _EARLY = "#56B4E94D", "#E69F004D"
-_NONE = "#FBDCC8"
 
 
-def margins(
+def sheet(
     hop: Hop,
     results: Sequence[Curve] = (),
-    ax: Axes | None = None,
+    size: Size | None = None,
     *,
     ticks: tuple[float, float] = TICKS,
     title: str | None = None,
     facts: str = "",
-) -> Axes:
+) -> Sheet:
     """Draw by how much a hop is safe, over the tick of its server's idle timer.
 
     A timer that only knows multiples of a tick fires up to one tick off. Late is
@@ -54,14 +55,12 @@ def margins(
     ``results`` are margins that were measured, one mark each; the hop's own tick is
     marked where it has one.
     """
-    if ax is None:
-        ax = matplotlib_pen.paper(axes.WIDTH, axes.HEIGHT)
-    sheet = Sheet(*matplotlib_pen.size_of(ax))
-    sure = margin(hop)
-    here = hop.server.tick
-    axes.headline(sheet, [title] if title else titles(hop), facts or facts_of(hop))
-    top = axes.legend(sheet, _entries(sure, results, here))
-    box = Box(axes.LEFT, top + 8.0, sheet.width - 5.0, sheet.height - axes.BELOW)
+    sure, here = margin(hop), hop.server.tick
+    headings = [title] if title else titles(hop)
+    entries = _entries(sure, results, here)
+    sheet, box = axes.opened(
+        size or axes.SIZE, headings, facts or facts_of(hop), entries
+    )
     seen = [x for each in results for x in each.xs] + ([here] if here else [])
     x = scales.along([*ticks, *seen], box.left, box.right)
     frame = Frame(box, x, _scale(sure, results, box))
@@ -72,12 +71,12 @@ def margins(
         if sure > 0 and x.holds(sure):
             axes.upright_at(sheet, x.at(sure), box, FAILED_INK)
     if here:
-        axes.upright_at(sheet, x.at(here), box, INK, _HERE)
+        axes.upright_at(sheet, x.at(here), box, INK, axes.DOTTED)
     for each in results:
         for tick, found in zip(each.xs, each.ys, strict=True):
             marks.dot(sheet, frame.at(tick, found), each.label)
     axes.across(sheet, box, x, scales.times(x), "tick of the server's idle timer")
-    return matplotlib_pen.put(sheet, ax)
+    return sheet
 
 
 def _scale(sure: float, results: Sequence[Curve], box: Box) -> Scale:
@@ -94,9 +93,9 @@ def _danger(sheet: Sheet, frame: Frame) -> None:
     """Below a margin of zero requests may be lost."""
     box, zero = frame.box, frame.y.at(0.0)
     below = Box(box.left, zero, box.right, box.bottom)
-    sheet.areas.append(Area(below.corners(), _NONE, layer=GROUND))
+    sheet.areas.append(Area(below.corners(), LOST, layer=GROUND))
     for ends in strokes(below, "x"):
-        sheet.lines.append(Line(ends, "#F2B795", 0.5, layer=GROUND))
+        sheet.lines.append(Line(ends, HATCH_LOST, 0.5, layer=GROUND))
     sheet.lines.append(Line(((box.left, zero), (box.right, zero)), BLACK, 1.2))
 
 
@@ -106,8 +105,8 @@ def _bands(sheet: Sheet, frame: Frame, sure: float) -> None:
     middle = [frame.at(tick, sure) for tick in steps]
     late = [frame.at(tick, sure + tick) for tick in steps]
     early = [frame.at(tick, sure - tick) for tick in steps]
-    sheet.areas.append(Area((*middle, *reversed(late)), _LATE, layer=BOXES))
-    sheet.areas.append(Area((*middle, *reversed(early)), _EARLY, layer=BOXES))
+    sheet.areas.append(Area((*middle, *reversed(late)), LATE, layer=BOXES))
+    sheet.areas.append(Area((*middle, *reversed(early)), WINDOW, layer=BOXES))
     ink = MARKS["theory"].colour
     sheet.lines.append(Line((middle[0], middle[-1]), ink, 1.4, layer=LINES))
     inside = [sure - tick >= frame.y.low for tick in steps].count(True)
@@ -117,38 +116,16 @@ def _bands(sheet: Sheet, frame: Frame, sure: float) -> None:
 def _entries(sure: float, results: Sequence[Curve], here: float) -> Iterator[Entry]:
     if math.isfinite(sure):
         yield Entry("as set", axes.stroke(BLACK))
-        yield Entry("up to a tick late", _patch(_LATE))
-        yield Entry("up to a tick early", _patch(_EARLY))
-    yield Entry("requests are lost", _crossed)
+        yield Entry("up to a tick late", axes.patch(LATE))
+        yield Entry("up to a tick early", axes.patch(WINDOW))
+    yield Entry("requests are lost", axes.patch(LOST, "x", HATCH_LOST))
     if math.isfinite(sure) and sure > 0:
         words = f"largest tick: {duration(round(sure, 6))}"
-        yield Entry(words, axes.pole(FAILED_INK, dash=axes.DASHED))
+        yield Entry(words, axes.pole(FAILED_INK, axes.DASHED))
     for each in results:
-        yield Entry(each.label, _dot(each.label))
+        yield Entry(each.label, marks.sample(each.label, whiskers=False))
     if here:
-        yield Entry(f"you are here: {duration(here)}", axes.pole(INK, dash=_HERE))
-
-
-def _dot(label: str) -> axes.Sample:
-    return lambda sheet, at: marks.dot(sheet, at, label)
-
-
-def _patch(colour: str) -> axes.Sample:
-    def draw(sheet: Sheet, at: Point) -> None:
-        sheet.areas.append(Area(_swatch(at).corners(), colour, LIFELINE, 0.6))
-
-    return draw
-
-
-def _crossed(sheet: Sheet, at: Point) -> None:
-    sheet.areas.append(Area(_swatch(at).corners(), _NONE, LIFELINE, 0.6))
-    for ends in strokes(_swatch(at), "x"):
-        sheet.lines.append(Line(ends, "#F2B795", 0.5))
-
-
-def _swatch(at: Point) -> Box:
-    x, y = at
-    return Box(x - 3.0, y - 1.7, x + 3.0, y + 1.7)
+        yield Entry(f"you are here: {duration(here)}", axes.pole(INK, axes.DOTTED))
 
 
 def titles(hop: Hop) -> list[str]:
@@ -180,7 +157,7 @@ def facts_of(hop: Hop) -> str:
     return f"C = {duration(patience(hop))}, {deaf}, RTT = {round_trip}"
 
 
-def told(hop: Hop, results: Sequence[Curve] = ()) -> str:
+def alt_text(hop: Hop, results: Sequence[Curve] = ()) -> str:
     """The figure in words, for those who cannot see it."""
     parts = [
         "Margin of a hop against the tick of its server's timer.",

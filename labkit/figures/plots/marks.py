@@ -6,6 +6,7 @@ import math
 
 from labkit.figures.paper.sheet import HEADS, TOP, Area, Line, Point, Sheet
 from labkit.figures.paper.style import MARKS, OTHER_MARK, PAPER, Mark
+from labkit.figures.plots.axes import Sample
 
 _SIZE = 1.05  # mm, half as wide as a mark
 _CAP = 0.8
@@ -35,9 +36,22 @@ def dot(sheet: Sheet, at: Point, label: str) -> None:
     sheet.areas.append(Area(corners, fill, mark.colour, 1.3, TOP))
 
 
-def whisker(sheet: Sheet, x: float, low: float, high: float, label: str) -> None:
-    """An interval with a cap at each end, from ``low`` to ``high`` on the paper."""
+def whisker(sheet: Sheet, start: Point, end: Point, label: str) -> None:
+    """An interval with a cap at each end, upright or level on the paper."""
+    strokes = [(start, end)]
+    dx, dy = (_CAP, 0.0) if start[0] == end[0] else (0.0, _CAP)
+    strokes += [((x - dx, y - dy), (x + dx, y + dy)) for x, y in (start, end)]
     colour = look(label).colour
-    strokes = [((x, low), (x, high))]
-    strokes += [((x - _CAP, y), (x + _CAP, y)) for y in (low, high)]
     sheet.lines.extend(Line(ends, colour, 1.1, layer=HEADS) for ends in strokes)
+
+
+def sample(label: str, *, whiskers: bool = True) -> Sample:
+    """A mark in a legend."""
+
+    def draw(sheet: Sheet, at: Point) -> None:
+        x, y = at
+        if whiskers:
+            whisker(sheet, (x, y - 2.0), (x, y + 2.0), label)
+        dot(sheet, at, label)
+
+    return draw

@@ -113,9 +113,9 @@ def _decades(scale: Scale, steps: Sequence[float]) -> list[float]:
     ]
 
 
-def _even(scale: Scale, large: Sequence[float] = ()) -> list[float]:
-    """About six stops, equally far apart; ``large`` are steps to prefer to decimals."""
-    least = (scale.high - scale.low) / 6.0
+def _even(scale: Scale, large: Sequence[float] = (), parts: float = 6.0) -> list[float]:
+    """So many stops, equally far apart; ``large`` are steps to prefer to decimals."""
+    least = (scale.high - scale.low) / parts
     fitting = [step for step in large if step >= least] if least > 50.0 else []
     step = fitting[0] if fitting else _nice(least)
     first, last = math.ceil(scale.low / step), math.floor(scale.high / step)
@@ -127,6 +127,21 @@ def _nice(least: float) -> float:
     power = math.floor(math.log10(least))
     steps = (float(f"{step}e{power}") for step in (1, 2, 5, 10))
     return next(step for step in steps if step >= least * (1 - 1e-9))
+
+
+# -- words ---------------------------------------------------------------------------
+
+
+def rate(value: float) -> str:
+    """A rate as people write it: "0.2/s, one every 5 s"; plain above 1/s."""
+    plain = f"{value:.3g}/s"
+    return plain if value >= 1.0 else f"{plain}, one every {short(1.0 / value)}"
+
+
+def short(seconds: float) -> str:
+    """A time span to three digits."""
+    digits = 2 - math.floor(math.log10(seconds))
+    return duration(round(seconds, digits))
 
 
 # -- shares --------------------------------------------------------------------------
@@ -162,7 +177,7 @@ def shares(
 def percents(scale: Scale) -> list[Stop]:
     """The stops of a scale of shares."""
     if scale.is_log:
-        stops = _decades(scale, (1.0,))
+        sets = [_decades(scale, (1.0,))]
     else:
-        stops = _even(scale)
-    return [(stop, percent(stop)) for stop in stops if scale.holds(stop)]
+        sets = [_even(scale, parts=parts) for parts in (6.0, 4.0, 2.0)]
+    return _most(scale, [[(stop, percent(stop)) for stop in each] for each in sets])

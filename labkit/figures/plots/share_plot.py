@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from labkit.figures.paper import metrics
 from labkit.figures.paper.sheet import (
@@ -21,122 +21,38 @@ from labkit.figures.paper.sheet import (
     Line,
     Point,
     Sheet,
+    Size,
     Word,
 )
-from labkit.figures.paper.style import BAND, LABEL, MARKS, Dash
+from labkit.figures.paper.style import BAND, INK, LABEL, MARKS, MODEL_BAND, PAPER, Dash
 from labkit.figures.plots import axes, marks, scales
 from labkit.figures.plots.axes import Entry, Frame
-from labkit.figures.plots.scales import Scale, percent, rare
+from labkit.figures.plots.scales import Scale, Stop
+from labkit.figures.plots.share_data import GAP, LANE, SharePlot, counts_of
+from labkit.figures.plots.share_words import words
 from labkit.records.counts import Curve, RatePoint, RateSeries
 
 MODEL = "model"
-_TINT = "#009E7338"  # of the model's band: its green, translucent
-_LANE, _GAP = 5.4, 1.8
+_NAMES = 6.0  # mm for the names of poles, above the highest share
 _DODGE = 1.7  # mm between dots of several engines at one place
 _THEORY = MARKS["theory"].colour
-# So many stretches without a failure are told one by one.
-_RUNS = 3
-# A curve may fall for ever; without counts it is drawn down to this part of its top.
-_DEEPEST = 1e-4
 
 
-@dataclass(frozen=True, slots=True)
-class Rated:
-    """What is drawn: counts of engines and lines of the theory, over one knob."""
-
-    series: Sequence[RateSeries]
-    theory: Sequence[Curve] = ()
-
-    @property
-    def knob(self) -> list[float]:
-        """Every finite value at which something is known."""
-        counted = (p.at for each in self.series for p in each.points)
-        drawn = (x for curve in self.theory for x in curve.xs)
-        return [x for x in (*counted, *drawn) if math.isfinite(x)]
-
-    @property
-    def zeros(self) -> list[RateSeries]:
-        """The series that have counted no failure somewhere, there alone."""
-        found = [
-            RateSeries(each.label, tuple(p for p in _counted(each) if not p.failed))
-            for each in self.series
-        ]
-        return [each for each in found if each.points]
-
-    @property
-    def requests(self) -> int:
-        """How many were counted in all."""
-        return sum(point.requests for each in self.series for point in each.points)
-
-    def worst(self) -> float:
-        """The largest share, by whoever knows best: the theory, else the largest n."""
-        if self.theory:
-            return max(self.theory[0].ys, default=0.0)
-        counted = [p for each in self.series for p in _counted(each)]
-        most = max((p.requests for p in counted), default=0)
-        return max((p.share for p in counted if p.requests == most), default=0.0)
-
-    def lanes(self) -> float:
-        """How high the lanes below the frame are, in mm."""
-        return _GAP + _LANE * len(self.zeros) if self.zeros else 0.0
-
-    def scale(self, top: float, bottom: float, linear: bool = False) -> Scale:
-        """The scale of the shares above zero, whiskers and all.
-
-        Whether they span decades is the theory's to say, if there is one: chance does
-        not turn a linear scale into another.
-        """
-        counted = [p for each in self.series for p in _counted(each)]
-        found = [p for p in counted if p.failed]
-        whiskers = [bound for p in found for bound in p.interval]
-        lines = [y for curve in self.theory for y in curve.ys if y > 0.0]
-        if not whiskers and not lines:
-            least = _hidden(counted) * 0.3 if counted else 0.1
-            return scales.shares([least, 1.0], bottom, top)
-        floor = max(lines, default=0.0) * _DEEPEST
-        lines = [y for y in lines if y >= floor]
-        most = max([*whiskers, *lines, scales.COUNTABLE])
-        if linear or not _is_wide(lines or [p.share for p in found]):
-            return scales.shares([most], bottom, top)
-        rarest = scales.COUNTABLE / 100.0
-        shown = [max(share, rarest) for share in (*whiskers, *_countable(lines, found))]
-        return scales.shares([*shown, most], bottom, top)
-
-
-def _countable(lines: Sequence[float], found: Sequence[RatePoint]) -> list[float]:
-    """The shares of the theory without those that are far below all counts."""
-    least = min((point.interval[0] for point in found), default=0.0)
-    floor = min(least, max(lines, default=0.0) / 10.0)
-    return [share for share in lines if share >= floor]
-
-
-def _is_wide(shares: Sequence[float]) -> bool:
-    return max(shares) >= 10.0 * min(shares)
-
-
-def _counted(series: RateSeries) -> list[RatePoint]:
-    known = (p for p in series.points if p.requests and math.isfinite(p.at))
-    return sorted(known, key=lambda point: point.at)
-
-
-def _hidden(points: Iterable[RatePoint]) -> float:
-    """The smallest share that these counts of zero leave possible."""
-    return min(point.interval[1] for point in points)
-
-
-def entries(rated: Rated) -> Iterator[Entry]:
+def entries(plot: SharePlot) -> Iterator[Entry]:
     """The legend of all that is drawn."""
-    for curve in rated.theory:
-        yield Entry(curve.label, axes.stroke(*_pen(rated, curve)))
-    for each in rated.series:
-        words = f"{each.label}{_how_many(_counted(each))}"
-        yield Entry(words, _band_sample if each.label == MODEL else _dot(each.label))
+    for curve in plot.theory:
+        yield Entry(curve.label, axes.stroke(*_pen(plot, curve)))
+    for each in plot.series:
+        words = f"{each.label}{_how_many(counts_of(each))}"
+        yield Entry(
+            words, _band_sample if each.label == MODEL else marks.sample(each.label)
+        )
 
 
-def _pen(rated: Rated, curve: Curve) -> tuple[str, float, Dash]:
+def _pen(plot: SharePlot, curve: Curve) -> tuple[str, float, Dash]:
     """The first curve is solid, further ones are told apart by their dash."""
     dashes: tuple[Dash, ...] = ("solid", (0.0, (6.0, 2.0)), (0.0, (2.0, 1.5)))
-    return _THEORY, 1.4, dashes[list(rated.theory).index(curve) % len(dashes)]
+    return _THEORY, 1.4, dashes[list(plot.theory).index(curve) % len(dashes)]
 
 
 def _how_many(points: Sequence[RatePoint]) -> str:
@@ -147,40 +63,82 @@ def _how_many(points: Sequence[RatePoint]) -> str:
     return f", n = {low:,}" if low == high else f", n = {low:,} to {high:,}"
 
 
-def _dot(label: str) -> axes.Sample:
-    def draw(sheet: Sheet, at: Point) -> None:
-        x, y = at
-        marks.whisker(sheet, x, y + 2.0, y - 2.0, label)
-        marks.dot(sheet, at, label)
-
-    return draw
-
-
 def _band_sample(sheet: Sheet, at: Point) -> None:
     x, y = at
     box = Box(x - 3.0, y - 1.6, x + 3.0, y + 1.6)
-    sheet.areas.append(Area(box.corners(), _TINT, layer=BOXES))
+    sheet.areas.append(Area(box.corners(), MODEL_BAND, layer=BOXES))
     sheet.lines.append(
         Line(((x - 3.0, y), (x + 3.0, y)), MARKS[MODEL].colour, 1.1, axes.DASHED)
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Pole:
+    """A value of the knob with an upright line, words in the legend, and a name."""
+
+    at: float
+    words: str
+    dash: Dash
+    colour: str = INK
+    name: str = ""
+
+
+def sheet(
+    plot: SharePlot,
+    size: Size | None,
+    titles: Sequence[str],
+    facts: str,
+    poles: Sequence[Pole],
+    stops: Callable[[Scale], list[Stop]],
+    knob: str,
+    *,
+    linear: bool = False,
+) -> Sheet:
+    """The plot on its paper; ``stops`` are the ticks of the knob of this name."""
+    keys = [Entry(p.words, axes.pole(p.colour, p.dash)) for p in poles]
+    sheet, whole = axes.opened(
+        size or axes.SIZE, titles, facts, [*entries(plot), *keys]
+    )
+    box = replace(whole, bottom=whole.bottom - plot.lanes())
+    known = [*plot.knob, *(pole.at for pole in poles)]
+    x = scales.along(known, box.left + 2.0, box.right - 2.0)
+    room = _NAMES if any(pole.name for pole in poles) else 0.0
+    frame = Frame(box, x, plot.scale(box.top + room, box.bottom, linear))
+    axes.upright(sheet, box, frame.y, scales.percents(frame.y), "failed requests")
+    for pole in poles:
+        if x.holds(pole.at):
+            axes.upright_at(sheet, x.at(pole.at), whole, pole.colour, pole.dash)
+            _name(sheet, frame, pole)
+    draw(sheet, plot, frame)
+    axes.across(sheet, whole, x, stops(x), knob)
+    return sheet
+
+
+def _name(sheet: Sheet, frame: Frame, pole: Pole) -> None:
+    """Words beside an upright line, on the side with more room."""
+    x, box = frame.x.at(pole.at), frame.box
+    left = x - box.left > box.right - x
+    start = x - 3.0 if left else x + 3.0
+    word = Word(pole.name, start, box.top + 1.8, "right" if left else "left")
+    axes.on_ground(sheet, [word], PAPER)
+
+
 # -- above zero ----------------------------------------------------------------------
 
 
-def draw(sheet: Sheet, rated: Rated, frame: Frame) -> None:
+def draw(sheet: Sheet, plot: SharePlot, frame: Frame) -> None:
     """Everything in the frame and in the lanes below it."""
-    for curve in rated.theory:
-        _curve(sheet, frame, curve, _pen(rated, curve))
-    dotted = [each for each in rated.series if each.label != MODEL]
-    for each in rated.series:
+    for curve in plot.theory:
+        _curve(sheet, frame, curve, _pen(plot, curve))
+    dotted = [each for each in plot.series if each.label != MODEL]
+    for each in plot.series:
         if each.label == MODEL:
-            _band(sheet, frame, _counted(each))
+            _band(sheet, frame, counts_of(each))
     for place, each in enumerate(dotted):
         aside = (place - (len(dotted) - 1) / 2.0) * _DODGE
         _dots(sheet, frame, each, aside)
-    for row, each in enumerate(rated.zeros):
-        _lane(sheet, frame, each, frame.box.bottom + _GAP + _LANE * row)
+    for row, each in enumerate(plot.zeros):
+        _lane(sheet, frame, each, frame.box.bottom + GAP + LANE * row)
 
 
 def _curve(
@@ -236,7 +194,7 @@ def _band(sheet: Sheet, frame: Frame, points: Sequence[RatePoint]) -> None:
     green, here = MARKS[MODEL].colour, _widened(points)
     low = [_place(frame, x, p.interval[0]) for x, p in here]
     high = [_place(frame, x, p.interval[1]) for x, p in here]
-    sheet.areas.append(Area((*low, *reversed(high)), _TINT, layer=BOXES))
+    sheet.areas.append(Area((*low, *reversed(high)), MODEL_BAND, layer=BOXES))
     for none, run in itertools.groupby(points, lambda p: p.failed == 0):
         if not none:
             shares = [_place(frame, x, p.share) for x, p in _widened(list(run))]
@@ -251,11 +209,11 @@ def _widened(run: Sequence[RatePoint]) -> list[tuple[float, RatePoint]]:
 
 
 def _dots(sheet: Sheet, frame: Frame, series: RateSeries, aside: float) -> None:
-    for point in _counted(series):
+    for point in counts_of(series):
         if point.failed:
             x, y = _place(frame, point.at, point.share)
             low, high = (frame.y.at(max(e, frame.y.low)) for e in point.interval)
-            marks.whisker(sheet, x + aside, low, high, series.label)
+            marks.whisker(sheet, (x + aside, low), (x + aside, high), series.label)
             marks.dot(sheet, (x + aside, y), series.label)
 
 
@@ -264,12 +222,12 @@ def _dots(sheet: Sheet, frame: Frame, series: RateSeries, aside: float) -> None:
 
 def _lane(sheet: Sheet, frame: Frame, series: RateSeries, top: float) -> None:
     """The places at which nothing failed, and what that says."""
-    box, middle = frame.box, top + _LANE / 2.0
-    ground = Box(box.left, top, box.right, top + _LANE - 0.5)
+    box, middle = frame.box, top + LANE / 2.0
+    ground = Box(box.left, top, box.right, top + LANE - 0.5)
     sheet.areas.append(Area(ground.corners(), BAND, layer=BOXES))
     places = [frame.x.at(point.at) for point in series.points]
     word = _lane_words(words(series), places, box, middle)
-    axes.on_ground(sheet, word, BAND)
+    axes.on_ground(sheet, [word], BAND)
     sheet.write(Word("none", box.left - 1.8, middle, "right"))
     covered = word.box()
     for x in places:
@@ -290,68 +248,3 @@ def _widest(places: Sequence[float], left: float, right: float) -> tuple[float, 
     """The widest stretch of a lane without a mark; the last one of equals."""
     stops = [left, *sorted(places), right]
     return max(itertools.pairwise(stops), key=lambda ends: ends[1] - ends[0])
-
-
-def words(series: RateSeries) -> str:
-    """What a count of zero says: "virtual: 0 of 2,000, below 0.19 %"."""
-    counts = {point.requests for point in series.points}
-    low, high = min(counts), max(counts)
-    many = f"{low:,}" if low == high else f"{low:,} to {high:,}"
-    below = max(point.interval[1] for point in series.points)
-    return f"{series.label}: 0 of {many}, below {percent(below)}"
-
-
-# -- in words ------------------------------------------------------------------------
-
-
-def up_to(worst: float) -> str:
-    """The largest share as a finding."""
-    if worst < scales.COUNTABLE:
-        return "Fewer than one request in a million fails"
-    return f"Up to {percent(worst)} of requests fail"
-
-
-def sentence(series: RateSeries, name: Callable[[float], str]) -> str:
-    """What a series counted: its worst place, and where it counted nothing."""
-    points = _counted(series)
-    if not points:
-        return ""
-    worst = max(points, key=lambda point: point.share)
-    low, high = (percent(bound) for bound in worst.interval)
-    told = (
-        f"{series.label}: most at {name(worst.at)}, {worst.failed:,} of "
-        f"{worst.requests:,} ({low} to {high})"
-    )
-    none = [point for point in points if not point.failed]
-    if not none:
-        return f"{told}."
-    if len(none) == len(points):
-        return f"{words(RateSeries(series.label, tuple(none)))} everywhere."
-    return f"{told}; none failed at {_places_without(points, name)}."
-
-
-def _places_without(points: Sequence[RatePoint], name: Callable[[float], str]) -> str:
-    """Where nothing failed, run by run; how often, where that is too long to tell."""
-    runs = [
-        [point.at for point in run]
-        for none, run in itertools.groupby(points, lambda point: not point.failed)
-        if none
-    ]
-    if len(runs) > _RUNS:
-        return f"{sum(map(len, runs))} of {len(points)} points"
-    return " and ".join(_span(run, name) for run in runs)
-
-
-def line_sentence(curve: Curve, name: Callable[[float], str]) -> str:
-    """Where a line of the theory is highest."""
-    x, y = max(
-        zip(curve.xs, curve.ys, strict=True),
-        key=lambda pair: pair[1],
-        default=(0.0, 0.0),
-    )
-    return f"{curve.label}: highest at {name(x)}, {rare(y)}." if y else ""
-
-
-def _span(places: Sequence[float], name: Callable[[float], str]) -> str:
-    first, last = name(min(places)), name(max(places))
-    return first if first == last else f"{first} to {last}"

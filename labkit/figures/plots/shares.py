@@ -1,109 +1,36 @@
-"""What figures of failed shares have in common: axes, marks, intervals, legend."""
+"""What figures of failed shares have in common: marks, intervals, legend, a guess."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
 
-from labkit.figures.paper import matplotlib_pen
-from labkit.figures.paper.metrics import FAMILY
-from labkit.figures.paper.style import (
-    INK,
-    LABEL,
-    LIFELINE,
-    MARKS,
-    NAME,
-    OTHER_MARK,
-    PAPER,
-    TITLE,
-    Mark,
-)
+from labkit.figures.paper.sheet import TOP, Line, Sheet, Word
+from labkit.figures.paper.style import INK, MARKS, PAPER
+from labkit.figures.plots import axes, marks
+from labkit.figures.plots.axes import Entry, Frame
+from labkit.figures.plots.scales import Stop
 from labkit.records.counts import GapPoint, GapSeries
+from labkit.theory import duration
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-WIDTH, HEIGHT = 178.0, 95.0
-
-
-def axes() -> Axes:
-    """New axes on a sheet of their own, with room for a title and a legend."""
-    ax = matplotlib_pen.paper(WIDTH, HEIGHT)
-    ax.set_position((0.105, 0.155, 0.87, 0.66))
-    return ax
+SIZE = 178.0, 95.0
+QUARTERS: tuple[Stop, ...] = tuple((n / 4.0, f"{25 * n} %") for n in range(5))
+GUESS = 6.0  # mm above the highest share, for what somebody predicted
+ABOVE, UNDER = 4.0, 3.0  # mm in the frame above the highest share and under 0 %
 
 
-def font(points: float, ink: str) -> dict[str, Any]:
-    """What a text of this size and colour is set in."""
-    return {"fontsize": points, "fontfamily": FAMILY, "color": ink}
+def entries(results: Sequence[GapSeries]) -> Iterator[Entry]:
+    """The legend of the series, each with how often a point was tried."""
+    for each in results:
+        words = f"{each.label}{_trials(each.points)}"
+        if marks.look(each.label).marker:
+            yield Entry(words, marks.sample(each.label))
+        else:
+            yield theory_entry(each.label)
 
 
-def frame(ax: Axes, across: str) -> None:
-    """Axes of failed shares over something, named with its unit."""
-    for side in ("top", "right"):
-        ax.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        ax.spines[side].set_color(LIFELINE)
-    ax.tick_params(labelsize=LABEL, colors=INK, color=LIFELINE, labelfontfamily=FAMILY)
-    ax.set_xlabel(across, **font(NAME, INK))
-    ax.set_ylabel("failed requests", **font(NAME, INK))
-    ax.set_yticks([0.0, 0.25, 0.5, 0.75, 1.0], ["0 %", "25 %", "50 %", "75 %", "100 %"])
-    ax.grid(axis="y", color="#E4E8EC", linewidth=0.8)
-    ax.set_axisbelow(True)
-    ax.ticklabel_format(axis="x", useOffset=False, style="plain")
-    ax.set_ylim(-0.05, 1.08)
-
-
-def series(
-    ax: Axes, counted: GapSeries, where: Callable[[float], float], place: int
-) -> None:
-    """The points of one source of truth; ``where`` turns a gap into an abscissa."""
-    points = sorted(counted.points, key=lambda point: point.gap)
-    xs = [where(point.gap) for point in points]
-    shares = [point.share for point in points]
-    mark = MARKS.get(counted.label, OTHER_MARK)
-    if not mark.marker:
-        ax.plot(xs, shares, color=mark.colour, linewidth=1.2, label=counted.label)
-        return
-    ax.errorbar(
-        xs,
-        shares,
-        yerr=_whiskers(points),
-        label=f"{counted.label}{_trials(points)}",
-        zorder=3.0 + place,
-        **_look(mark),
-    )
-
-
-def _look(mark: Mark) -> dict[str, Any]:
-    return {
-        "fmt": mark.marker,
-        "color": mark.colour,
-        "markersize": mark.size,
-        "markerfacecolor": mark.colour if mark.filled else PAPER,
-        "markeredgewidth": 1.3,
-        "elinewidth": 1.1,
-        "capsize": 2.5,
-        "clip_on": False,
-    }
-
-
-def _whiskers(points: Sequence[GapPoint]) -> list[list[float]]:
-    """How far the interval reaches below and above each share.
-
-    None where a single request was sent: a whisker from 0 to 79 % says nothing
-    that "n = 1" in the legend does not.
-    """
-    counted = [point.trials > 1 for point in points]
-    below = [
-        max(0.0, point.share - point.interval[0]) if many else 0.0
-        for point, many in zip(points, counted, strict=True)
-    ]
-    above = [
-        max(0.0, point.interval[1] - point.share) if many else 0.0
-        for point, many in zip(points, counted, strict=True)
-    ]
-    return [below, above]
+def theory_entry(words: str = "theory") -> Entry:
+    """The legend of a line of the theory."""
+    return Entry(words, axes.stroke(MARKS["theory"].colour, 1.2))
 
 
 def _trials(points: Sequence[GapPoint]) -> str:
@@ -113,30 +40,48 @@ def _trials(points: Sequence[GapPoint]) -> str:
     return f", n = {min(trials)} to {max(trials)}" if trials else ""
 
 
-def legend(ax: Axes) -> None:
-    """Above the axes, in one line."""
-    handles, _ = ax.get_legend_handles_labels()
-    if handles:
-        ax.legend(
-            loc="lower left",
-            bbox_to_anchor=(0.0, 1.0),
-            ncols=len(handles),
-            frameon=False,
-            prop={"family": FAMILY, "size": LABEL},
-            borderaxespad=0.0,
-            handletextpad=0.5,
-            columnspacing=1.6,
-        )
+def draw(
+    sheet: Sheet, frame: Frame, series: GapSeries, where: Callable[[float], float]
+) -> None:
+    """The points of one source of truth; ``where`` is the place of a gap in mm.
+
+    No interval where a single request was sent: a whisker from 0 to 79 % says nothing
+    that "n = 1" in the legend does not.
+    """
+    counted = (point for point in series.points if point.trials)
+    points = sorted(counted, key=_gap)
+    places = [(where(point.gap), frame.y.at(point.share)) for point in points]
+    if not marks.look(series.label).marker:
+        sheet.lines.append(Line(tuple(places), marks.look(series.label).colour, 1.2))
+        return
+    for point, (x, y) in zip(points, places, strict=True):
+        if point.trials > 1:
+            low, high = (frame.y.at(bound) for bound in point.interval)
+            marks.whisker(sheet, (x, low), (x, high), series.label)
+        marks.dot(sheet, (x, y), series.label)
 
 
-def headline(ax: Axes, title: str) -> None:
-    """Above the legend; on a page without room the legend comes first."""
-    ax.set_title(
-        title,
-        loc="left",
-        pad=22.0,
-        fontsize=TITLE,
-        fontweight="bold",
-        fontfamily=FAMILY,
-        color=INK,
-    )
+def bracket(sheet: Sheet, frame: Frame, ends: tuple[float, float], words: str) -> None:
+    """What somebody predicted, between two places in mm, above all shares."""
+    y = frame.box.top + 2.0
+    for x in ends:
+        sheet.lines.append(Line(((x, y - 1.6), (x, y + 1.6)), INK, 1.6, layer=TOP))
+    sheet.lines.append(Line(((ends[0], y), (ends[1], y)), INK, 1.6))
+    right = Word(words, ends[1] + 2.0, y, "left")
+    left = Word(words, ends[0] - 2.0, y, "right")
+    middle = Word(words, (ends[0] + ends[1]) / 2.0, y)
+    axes.on_ground(sheet, [right, left, middle], PAPER)
+
+
+def sentences(results: Sequence[GapSeries]) -> Iterator[str]:
+    """How many of each series failed, and where."""
+    for each in results:
+        failed = sum(point.failed for point in each.points)
+        told = f"{each.label}: {failed} of {sum(p.trials for p in each.points)} failed"
+        places = [duration(p.gap) for p in sorted(each.points, key=_gap) if p.failed]
+        span = f", from {places[0]} to {places[-1]}" if places else ""
+        yield f"{told}{span}."
+
+
+def _gap(point: GapPoint) -> float:
+    return point.gap

@@ -22,7 +22,7 @@ from labkit.figures.paper.sheet import (
     Sheet,
     Word,
 )
-from labkit.figures.paper.style import INK, LIFELINE, PAPER
+from labkit.figures.paper.style import INK, PAPER
 from labkit.figures.plots import axes
 from labkit.figures.plots.axes import Entry, Frame
 from labkit.figures.plots.map_view import Flags, Safety, View
@@ -48,34 +48,23 @@ def entries(view: View) -> Iterator[Entry]:
     assert view.safety is not None
     if view.is_parted:
         side = "below" if view.safety.unsafe_side == "above" else "above"
-        yield Entry(f"{view.safety.rule}: safe {side} it", axes.stroke(INK, 1.8, _DASH))
+        line = axes.stroke(INK, 1.8, axes.DASHED)
+        yield Entry(f"{view.safety.rule}: safe {side} it", line)
     yield from whereabouts(view)
     if not view.unsafe.all():
-        yield Entry("safe", _patch(SAFE))
+        yield Entry("safe", axes.patch(SAFE))
     if view.ends is not None:
         words = "unsafe, seen to fail" if view.is_counted else "unsafe"
-        yield Entry(f"{words}: {view.seen()}", _patch(SEEN))
+        yield Entry(f"{words}: {view.seen()}", axes.patch(SEEN))
     if (view.unsafe & ~view.lost).any():
         words = "unsafe, not seen to fail: " if view.is_counted else ""
-        yield Entry(f"{words}{view.zero()}", _patch(RARE))
+        yield Entry(f"{words}{view.zero()}", axes.patch(RARE))
 
 
 def whereabouts(view: View) -> Iterator[Entry]:
     """The reader's line of the legend."""
     if view.here is not None:
         yield Entry(view.whereabouts(), ring if view.is_on_it else _tip)
-
-
-_DASH = axes.DASHED
-
-
-def _patch(colour: str) -> axes.Sample:
-    def draw(sheet: Sheet, at: Point) -> None:
-        x, y = at
-        box = Box(x - 3.0, y - 1.7, x + 3.0, y + 1.7)
-        sheet.areas.append(Area(box.corners(), colour, LIFELINE, 0.6))
-
-    return draw
 
 
 # -- areas ---------------------------------------------------------------------------
@@ -145,7 +134,7 @@ def _line(sheet: Sheet, frame: Frame, safety: Safety) -> None:
     points = tuple(frame.at(x, y) for x, y in _along(frame, safety) if frame.y.holds(y))
     if len(points) > 1:
         sheet.lines.append(Line(points, PAPER, 4.0, layer=LINES))
-        sheet.lines.append(Line(points, INK, 1.8, _DASH, ARROWS))
+        sheet.lines.append(Line(points, INK, 1.8, axes.DASHED, ARROWS))
 
 
 # -- who is where --------------------------------------------------------------------

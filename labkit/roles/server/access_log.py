@@ -5,14 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from time import gmtime, strftime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from aiohttp import web
-
-if TYPE_CHECKING:
-    from labkit.records.trace import Exchange
-    from labkit.roles.envoy.request_codec import LocalReply
-    from labkit.roles.server.lifecycle import ConnectionLifecycle
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,40 +51,47 @@ class Timing(NamedTuple):
         return int(self.seconds * 1000 + 1e-6)
 
 
-class Forwarded(NamedTuple):
-    """How much of a request was read, how often it was sent on, and where to."""
+class Asked(NamedTuple):
+    """Method and path, None where they were never understood, version, body bytes."""
 
+    method: str | None
+    path: str | None
+    protocol: str
+    length: int = 0
+
+
+class Answered(NamedTuple):
+    """Status (0: none) and size of the answer, and what it took to get it."""
+
+    status: int
+    sent: int
     received: int
     attempts: int
     upstream: str | None
 
 
-def answered_line(
-    timing: Timing,
-    forwarded: Forwarded,
-    request: web.BaseRequest,
-    response: web.StreamResponse | None,
-    row: Exchange,
+def access_line(
+    timing: Timing, asked: Asked, answered: Answered, flags: str, details: str
 ) -> Access:
-    """The line of a request that a handler saw; ``row`` is its row in the ledger."""
+    """One line of the log."""
     return Access(
         start_time=iso_time(timing.began),
-        method=request.method,
-        path=request.raw_path,
-        protocol=f"HTTP/{request.version.major}.{request.version.minor}",
-        response_code=0 if response is None else response.status,
-        response_flags=row.flags,
-        response_code_details=row.details,
-        bytes_received=forwarded.received or (request.content_length or 0),
-        bytes_sent=_body_sent(request, response),
+        method=asked.method,
+        path=asked.path,
+        protocol=asked.protocol,
+        response_code=answered.status,
+        response_flags=flags,
+        response_code_details=details,
+        bytes_received=answered.received,
+        bytes_sent=answered.sent,
         duration=timing.milliseconds,
-        upstream_request_attempt_count=forwarded.attempts,
-        upstream_host=forwarded.upstream,
+        upstream_request_attempt_count=answered.attempts,
+        upstream_host=answered.upstream,
         connection_id=timing.connection,
     )
 
 
-def _body_sent(request: web.BaseRequest, response: web.StreamResponse | None) -> int:
+def body_sent(request: web.BaseRequest, response: web.StreamResponse | None) -> int:
     """Bytes of the body alone: aiohttp counts those of the head as well."""
     if response is None or request.method == "HEAD":
         return 0
@@ -97,27 +99,6 @@ def _body_sent(request: web.BaseRequest, response: web.StreamResponse | None) ->
         return len(response.body) if isinstance(response.body, bytes) else 0
     sent: int = getattr(response, "sent", response.body_length)
     return sent
-
-
-def refused_line(
-    timing: Timing, gate: ConnectionLifecycle, refusal: LocalReply
-) -> Access:
-    """The line of a request that no handler saw."""
-    return Access(
-        start_time=iso_time(timing.began),
-        method=gate.asked[0],
-        path=gate.asked[1],
-        protocol="HTTP/1.1",
-        response_code=refusal.status,
-        response_flags=refusal.flags,
-        response_code_details=refusal.details,
-        bytes_received=gate.received,
-        bytes_sent=len(refusal.text),
-        duration=timing.milliseconds,
-        upstream_request_attempt_count=0,
-        upstream_host=None,
-        connection_id=timing.connection,
-    )
 
 
 def iso_time(seconds: float) -> str:
