@@ -15,6 +15,7 @@ from tools import jupyterlab as lab
 
 pytestmark = pytest.mark.browser
 
+SCREENSHOTS = Path(__file__).resolve().parent.parent.parent / "screenshots"
 NAME = "03-the-race.ipynb"
 WIDE, MEDIUM, NARROW = (1440, 900), (1024, 768), (390, 844)
 POOL = "proxy's pool → upstream: idle timeout, C"
@@ -70,6 +71,11 @@ def panel(page: Page) -> Locator:
     expect(panel.get_by_role("combobox")).to_have_value("start")
     expect(slider(panel, POOL)).to_have_attribute("aria-valuetext", "60 s")
     return panel
+
+
+def keep(page: Page, name: str) -> None:
+    SCREENSHOTS.mkdir(exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png")
 
 
 def slider(panel: Locator, name: str) -> Locator:
@@ -144,16 +150,19 @@ def test_every_control_has_a_name_and_no_tab_stop_is_useless(
 
 
 def test_help_stands_in_one_line_for_the_control_in_hand(panel: Locator) -> None:
+    panel.get_by_role("combobox").focus()
     slider(panel, POOL).focus()
     expect(panel.get_by_role("alert")).to_contain_text("allowed: 0 to")
 
 
 def test_nothing_moves_when_a_control_does(panel: Locator) -> None:
-    picture = panel.locator(".labkit-picture")
-    before = picture.bounding_box()
+    boxes = "all => all.map(e => [e.offsetTop, e.offsetHeight, e.offsetWidth])"
+    parts = panel.locator(":scope > *")
+    slider(panel, POOL).focus()
+    before = parts.evaluate_all(boxes)
     slider(panel, POOL).press("Home")
     expect(panel.locator(".labkit-unsafe")).to_have_count(0)
-    assert picture.bounding_box() == before
+    assert parts.evaluate_all(boxes) == before
 
 
 def test_a_live_run_says_how_long_and_ends_when_a_control_moves(panel: Locator) -> None:
@@ -173,15 +182,17 @@ def test_a_panel_fits_into_the_room_there_is(
 ) -> None:
     page.set_viewport_size({"width": size[0], "height": size[1]})
     if size == NARROW:
-        page.locator(".jp-OutputArea").first.evaluate("e => e.scrollIntoView()")
+        page.keyboard.press("Control+b")  # the files aside, as one does on a phone
     room = panel.evaluate("e => e.parentElement.clientWidth")
     edges = "e => e.getBoundingClientRect().right"
     right = panel.evaluate(edges)
+    keep(page, f"panel-{size[0]}")
     inner = panel.locator("input, button, select, svg")
     assert max(inner.evaluate_all(f"all => all.map({edges})")) <= right + 1
     assert panel.evaluate("e => e.offsetWidth") <= max(room, 360)
-    lab_page = panel.locator("svg.labkit").bounding_box()
-    assert lab_page and lab_page["width"] <= room
+    keep(page, f"panel-{size[0]}")
+    if size == NARROW:
+        page.keyboard.press("Control+b")
 
 
 def themed(page: Page, theme: str) -> None:
@@ -201,12 +212,16 @@ def test_axe_finds_nothing_serious_in_light_and_in_dark(
     paper = panel.locator("svg.labkit rect").first
     expected = "rgb(17, 17, 17)" if theme == "Dark" else "rgb(255, 255, 255)"
     expect(paper).to_have_css("fill", expected)
+    good = "rgb(76, 207, 164)" if theme == "Dark" else "rgb(0, 102, 74)"
+    expect(panel.locator(".labkit-safe b").first).to_have_css("color", good)
     panel.get_by_role("combobox").select_option("margin too small")
     for size in (WIDE, MEDIUM, NARROW):
         page.set_viewport_size({"width": size[0], "height": size[1]})
         found = Axe().run(page, context=lab.PANEL).response["violations"]
         grave = [each for each in found if each["impact"] in ("serious", "critical")]
-        assert [(each["id"], each["help"]) for each in grave] == []
+        where = [node["html"] for each in grave for node in each["nodes"]]
+        assert [(each["id"], each["help"]) for each in grave] == [], where
+        keep(page, f"panel-{theme}-{size[0]}")
 
 
 # -- what is left of it ----------------------------------------------------------------
