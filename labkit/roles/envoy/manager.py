@@ -28,11 +28,8 @@ from labkit.roles.envoy.request_codec import (
 from labkit.roles.envoy.response import Reply, local_reply, written
 from labkit.roles.envoy.states import ENVOY_TRANSITIONS
 from labkit.roles.envoy.transport import GuardedTransport
-from labkit.roles.server.lifecycle import (
-    ConnectionLifecycle,
-    LifecycleOwner,
-    LifecyclePolicy,
-)
+from labkit.roles.server.lifecycle import ConnectionLifecycle, LifecycleOwner
+from labkit.roles.server.policy import LifecyclePolicy
 from labkit.roles.server.states import (
     BYTES,
     CLOSE,
@@ -83,33 +80,6 @@ class ConnectionManager(asyncio.Protocol):
     ``asked``: method and path of a request that no handler will see, ``wants_close``:
     the client of the present request ends the connection after it.
     """
-
-    __slots__ = (
-        "_body",
-        "_handler",
-        "_head",
-        "_held",
-        "_is_full",
-        "_is_handed_over",
-        "_is_head",
-        "_is_old",
-        "_label",
-        "_loop",
-        "_owner",
-        "_reading",
-        "_reply",
-        "_room",
-        "_serving",
-        "_stirred",
-        "_stream_timer",
-        "_task",
-        "asked",
-        "lifecycle",
-        "peer_left",
-        "received",
-        "said",
-        "wants_close",
-    )
 
     def __init__(self, owner: ManagerOwner, handler: RequestHandler) -> None:
         self.said: tuple[LocalReply, web.StreamResponse] | None = None

@@ -25,7 +25,8 @@ from labkit.roles.server.access_log import (
     iso_time,
     whole_milliseconds,
 )
-from labkit.roles.server.lifecycle import PLAIN, ConnectionLifecycle, Manager
+from labkit.roles.server.lifecycle import PLAIN, ConnectionLifecycle
+from labkit.roles.server.policy import Manager
 from labkit.settings import Server
 
 # aiohttp's own idle timer must never be the one that closes: ours is.
