@@ -32,15 +32,12 @@ from labkit.roles.server.lifecycle import ConnectionLifecycle, LifecycleOwner
 from labkit.roles.server.policy import LifecyclePolicy
 from labkit.roles.server.states import (
     BYTES,
-    CLOSE,
     DEAF,
-    DRAIN,
-    GONE,
-    IDLE,
     SAYS_CLOSE,
-    UNREAD,
     WAITING,
     Action,
+    Signal,
+    State,
 )
 
 if TYPE_CHECKING:
@@ -56,8 +53,8 @@ ANSWER_IS_LATE = LocalReply(
 )
 LEFT = LocalReply(0, "downstream_remote_disconnect", "DC")
 
-_DEAF = frozenset({DEAF, UNREAD, GONE})
-_NO_STREAM = WAITING | {IDLE} | _DEAF
+_DEAF = frozenset({DEAF, State.UNREAD, State.GONE})
+_NO_STREAM = WAITING | {State.IDLE} | _DEAF
 
 
 class ManagerOwner(LifecycleOwner, Protocol):
@@ -286,7 +283,7 @@ class ConnectionManager(asyncio.Protocol):
         elif lifecycle.leaves is not None and lifecycle.leaves():
             # B15: as for a connection that is too old, the goodbye begins here.
             reply.announces_close()
-            lifecycle.tell(DRAIN, "drained")
+            lifecycle.tell(Signal.DRAIN, "drained")
 
     # -- the client's side of a reply ----------------------------------------------
 
@@ -404,7 +401,7 @@ class ConnectionManager(asyncio.Protocol):
         if self.lifecycle.state in _DEAF or self.lifecycle.is_over:
             return
         if self._body is None:
-            self.lifecycle.tell(CLOSE, "closed by the server")
+            self.lifecycle.tell(Signal.CLOSE, "closed by the server")
         else:
             self.lifecycle.cut("the request was not complete")
 

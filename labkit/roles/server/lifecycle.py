@@ -19,26 +19,18 @@ from labkit.roles.server.policy import Act, LifecyclePolicy, Manager
 from labkit.roles.server.states import (
     ANSWERED,
     BYTES,
-    CLOSE,
-    CUT,
-    FIN,
-    FINAL,
     GONE,
-    HALF_CLOSED,
     IDLE,
     LAST,
-    LEAVE,
-    LOST,
     NEW,
     NEW_HEAD,
-    OWED,
     REQUEST,
-    RESET,
     SAYS_CLOSE,
     TRANSITIONS,
     WAITING,
     Action,
     Signal,
+    State,
 )
 from labkit.roles.server.timers import LifecycleTimers
 from labkit.roles.transitions import impossible
@@ -140,8 +132,8 @@ class ConnectionLifecycle(LifecycleTimers):
     def eof_received(self) -> bool | None:
         """True where the client is still owed its answer, and gets it."""
         answers = self.settings.personality in ANSWERS_HALF_CLOSED
-        self.tell(HALF_CLOSED if answers else FIN)
-        if self.state is OWED:
+        self.tell(Signal.HALF_CLOSED if answers else Signal.FIN)
+        if self.state is State.OWED:
             return True
         return self._inner.eof_received()
 
@@ -150,7 +142,7 @@ class ConnectionLifecycle(LifecycleTimers):
         self._stop_head_timer()
         self._stop_goodbye_timer()
         self._inner.connection_lost(exc)
-        self.tell(LOST)
+        self.tell(Signal.LOST)
         self._owner.left(self)
 
     def pause_writing(self) -> None:
@@ -224,7 +216,7 @@ class ConnectionLifecycle(LifecycleTimers):
             response.force_close()
         is_full = self._requests >= self.settings.max_requests_per_connection
         self._why = "max requests" if is_full else "max connection duration"
-        self.tell(FINAL)
+        self.tell(Signal.FINAL)
 
     def rearm(self) -> None:
         """Obey the knobs as they stand now, after one was turned."""
@@ -252,14 +244,14 @@ class ConnectionLifecycle(LifecycleTimers):
     def _leave(self, seconds: float) -> None:
         self._leaves_after = None
         if seconds > 0:
-            self._loop.call_later(seconds, self.tell, CLOSE, "unannounced close")
+            self._loop.call_later(seconds, self.tell, Signal.CLOSE, "unannounced close")
         else:
-            self.tell(CLOSE, "unannounced close")
+            self.tell(Signal.CLOSE, "unannounced close")
 
     def cut(self, why: str) -> None:
         """What cannot be taken back, nor be finished: the client sees it cut."""
         if not self.is_over:
-            self.tell(CUT, why)
+            self.tell(Signal.CUT, why)
 
     def half_close(self, why: str) -> None:
         """Say no more, but read on until the client closes."""
@@ -270,11 +262,11 @@ class ConnectionLifecycle(LifecycleTimers):
 
     def close_now(self, why: str, with_reset: bool = False) -> None:
         """Close at once, whatever is going on."""
-        self.tell(RESET if with_reset else CLOSE, why)
+        self.tell(Signal.RESET if with_reset else Signal.CLOSE, why)
 
     def leave(self, why: str) -> None:
         """The server goes: an idle connection ends now, a busy one with its answer."""
-        self.tell(LEAVE, why)
+        self.tell(Signal.LEAVE, why)
 
     # -- what the table wants done -------------------------------------------------
 

@@ -12,15 +12,8 @@ from abc import abstractmethod
 from collections.abc import Callable
 
 from labkit.roles.server.states import (
-    CLOSE,
-    DRAIN,
-    DRAINED,
-    EXPIRED,
-    HEAD,
     IDLE,
     NEW,
-    RESET,
-    TIMED_OUT,
     Signal,
     State,
 )
@@ -97,7 +90,7 @@ class LifecycleTimers(asyncio.Protocol):
         said = self.settings.farewell
         if said == "fin":
             return self._goodbye()
-        return RESET if said == "rst" else TIMED_OUT
+        return Signal.RESET if said == "rst" else Signal.TIMED_OUT
 
     # -- how old it may get --------------------------------------------------------
 
@@ -113,7 +106,7 @@ class LifecycleTimers(asyncio.Protocol):
         self._life_timer = None
         if self.settings.http1_safe_max_connection_duration and self._requests:
             # A request in flight is not told; the next one is.
-            is_head_counted = self._counts_heads and self.state is HEAD
+            is_head_counted = self._counts_heads and self.state is State.HEAD
             self._grow_old_with(self._requests + 1 + is_head_counted)
             return
         if not self._drains():
@@ -149,7 +142,10 @@ class LifecycleTimers(asyncio.Protocol):
         self._head_timer = None
         if not self.is_over:
             is_silent = self.settings.personality in SILENT_TO_LATE_HEADS
-            self.tell(CLOSE if is_silent else TIMED_OUT, "request headers timeout")
+            self.tell(
+                Signal.CLOSE if is_silent else Signal.TIMED_OUT,
+                "request headers timeout",
+            )
 
     # -- the goodbye ---------------------------------------------------------------
 
@@ -158,15 +154,17 @@ class LifecycleTimers(asyncio.Protocol):
         return settings.drain_timeout > 0 or settings.delayed_close_timeout > 0
 
     def _goodbye(self) -> Signal:
-        return DRAIN if self._drains() else EXPIRED
+        return Signal.DRAIN if self._drains() else Signal.EXPIRED
 
     def await_drained(self, why: str) -> None:
         """Requests are served for a while yet."""
-        self._start_goodbye_timer(self.settings.drain_timeout, DRAINED, why)
+        self._start_goodbye_timer(self.settings.drain_timeout, Signal.DRAINED, why)
 
     def await_closed(self, why: str) -> None:
         """The last delay begins."""
-        self._start_goodbye_timer(self.settings.delayed_close_timeout, CLOSE, why)
+        self._start_goodbye_timer(
+            self.settings.delayed_close_timeout, Signal.CLOSE, why
+        )
 
     def _start_goodbye_timer(self, seconds: float, signal: Signal, why: str) -> None:
         self._why = why or self._why
