@@ -23,12 +23,15 @@ class Manager(Protocol):
     """What reads, and may refuse, requests before aiohttp does.
 
     ``said`` is an answer given in the place of the handler at work, ``peer_left``:
-    the client ended the connection, ``received``: bytes of the request's body.
+    the client ended the connection.
     """
 
     said: tuple[LocalReply, web.StreamResponse] | None
     peer_left: bool
-    received: int
+
+    @property
+    def received(self) -> int:
+        """Bytes of the present request's body."""
 
     @property
     def under_way(self) -> web.StreamResponse | None:
