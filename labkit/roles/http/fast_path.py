@@ -18,7 +18,7 @@ from labkit.roles.http.headers import Headers, keep_alive_hint, wants_close
 from labkit.roles.http.message import Outgoing
 from labkit.settings.vocabulary import TOKEN_CHARACTER, WITH_BODY, WITHOUT_BODY
 
-# No head of a response may be longer; Envoy's default limit too.
+# Bytes. A longer head is no response; Envoy's codec has a limit of its own.
 MAX_HEAD = 60 * 1024
 
 _TOKEN = TOKEN_CHARACTER.encode() + rb"+"
