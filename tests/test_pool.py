@@ -5,6 +5,7 @@ import math
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -179,10 +180,12 @@ class Rummage(RuleBasedStateMachine):
         self.served: list[PoolRequest] = []
 
     def act(self) -> None:
-        close, refuse, hand_out, _ = self.pool.plan(self.now)
+        close, refuse, hand_out, to_open = self.pool.plan(self.now)
         for connection, why in close:
             assert why
             self.end(connection, ConnectionSignal.CLOSE)
+        coming = self.pool.connecting + len(self.pool.resting)
+        assert not to_open or coming <= len(self.pool.queue), "opened for nobody"
         self.refused += refuse
         self.busy |= {connection: request for request, connection in hand_out}
 
@@ -269,6 +272,7 @@ class Rummage(RuleBasedStateMachine):
 
 
 TestThePoolsState = Rummage.TestCase
+TestThePoolsState.settings = settings(max_examples=50)
 
 
 # -- the life of a connection in the pool --------------------------------------
