@@ -110,7 +110,7 @@ def _response_length(special: Headers, bodiless: bool) -> int | None:
     return 0 if bodiless else int(length)
 
 
-def write_request(request: Outgoing) -> tuple[bytes, bool] | None:
+def write_plain(request: Outgoing) -> tuple[bytes, bool] | None:
     """Head and body as one piece, or None: not plain, let h11 write it.
 
     With it, whether it says that the connection ends with this exchange. The framing
