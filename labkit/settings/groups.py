@@ -124,6 +124,10 @@ class Retry(SettingsGroup):
         """Does nothing say which failures, so that habits stand?"""
         return "retry_on" not in self.written
 
+    def allows(self, method: str) -> bool:
+        """May a request of this method be sent twice?"""
+        return self.methods == "any" or method in self.methods
+
     def _values(self) -> tuple[Any, ...]:
         """With what was written: "none" and "as you like" are not the same."""
         return (*SettingsGroup._values(self), self.written)
