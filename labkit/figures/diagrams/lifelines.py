@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from labkit.figures.diagrams.arrows import cross
 from labkit.figures.diagrams.lanes import ROWS, Bar, Lane, lanes, times
 from labkit.figures.diagrams.run_like import RunLike
 from labkit.figures.diagrams.timescale import Piece, TimeScale, time_scale
 from labkit.figures.paper import metrics
+from labkit.figures.paper.captions import Entry, headline, legend
 from labkit.figures.paper.sheet import (
     GROUND,
     HEADS,
@@ -33,7 +35,6 @@ from labkit.figures.paper.style import (
     MUTED,
     NAME,
     STROKES,
-    TITLE,
 )
 from labkit.records.trace import Exchange, Kind
 from labkit.theory import duration, moment
@@ -120,12 +121,9 @@ def _titles(
 ) -> None:
     failed = sum(e.failed for e in exchanges)
     title = _title(run, len(exchanges), plan)
-    text = metrics.shortened(title, WIDTH - 8.0, TITLE, "bold")
-    sheet.write(Word(text, 4.0, 5.0, "left", TITLE, "bold"))
     outcome = f"{failed} of them failed" if failed else "all of them answered"
     ink = FAILED_INK if failed else MUTED
-    words = f"{outcome} · {run.engine} engine"
-    sheet.write(Word(words, 4.0, 11.0, "left", ink=ink))
+    headline(sheet, [title], [outcome, f"{run.engine} engine"], facts_ink=ink)
 
 
 def _title(run: RunLike, requests: int, plan: Sequence[Lane]) -> str:
@@ -257,25 +255,23 @@ def _legend(sheet: Sheet, plan: Sequence[Lane], y: float) -> None:
     bars = [bar for lane in plan for bar in lane.bars]
     failures = {tick.failed for bar in bars for tick in bar.ticks}
     kinds = {bar.kind for bar in bars if bar.end is not None}
-    at = (6.0, y)
-    for failed, text in ((False, "request"), (True, "failed")):
-        if failed in failures:
-            _tick(sheet, at, 1.7, failed)
-            at = _named(sheet, at, text)
-    for kind in (Kind.FIN, Kind.RST):
-        if kind in kinds:
-            _goodbye(sheet, at, 1.7, kind)
-            at = _named(sheet, at, kind.value)
+    entries = [
+        Entry(text, partial(_tick, half=1.7, failed=failed), 2.0)
+        for failed, text in ((False, "request"), (True, "failed"))
+        if failed in failures
+    ]
+    entries += [
+        Entry(kind.value, partial(_goodbye, half=1.7, kind=kind), 2.0)
+        for kind in (Kind.FIN, Kind.RST)
+        if kind in kinds
+    ]
     if any(bar.end is None for bar in bars):
-        sheet.areas.append(_shape(at[0], at[0] + 5.0, at[1], 1.7, True))
-        _named(sheet, (at[0] + 4.0, at[1]), "open when the run ended")
+        entries.append(Entry("open when the run ended", _open, 5.0))
+    legend(sheet, entries, y)
 
 
-def _named(sheet: Sheet, at: Point, text: str) -> Point:
-    """Write a name beside a sample; the place of the next sample."""
-    word = Word(text, at[0] + 3.0, at[1], "left")
-    sheet.write(word)
-    return word.box().right + 7.0, at[1]
+def _open(sheet: Sheet, at: Point) -> None:
+    sheet.areas.append(_shape(at[0] - 2.5, at[0] + 2.5, at[1], 1.7, True))
 
 
 def alt_text(run: RunLike) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from labkit.figures.diagrams.arrows import cross
 from labkit.figures.diagrams.timescale import TimeScale, time_scale
-from labkit.figures.paper import metrics
+from labkit.figures.paper import metrics, shapes
+from labkit.figures.paper.captions import Entry, Sample, headline, legend
 from labkit.figures.paper.hatch import Hatch, fill
 from labkit.figures.paper.sheet import (
     GROUND,
@@ -35,7 +36,6 @@ from labkit.figures.paper.style import (
     OPEN,
     PAPER,
     PINK_INK,
-    TITLE,
 )
 from labkit.settings import Hop
 from labkit.theory import duration, moment
@@ -138,10 +138,6 @@ def _scale(
 
 def _headline(sheet: Sheet, hop: Hop, told: Sequence[Phase]) -> None:
     lost = any(each.outcome is Outcome.LOST for each in told)
-    text = metrics.shortened(title(hop), WIDTH - 8.0, TITLE, "bold")
-    sheet.write(
-        Word(text, 4.0, 5.0, "left", TITLE, "bold", FAILED_INK if lost else INK)
-    )
     server = hop.server
     facts = [
         f"idle {duration(server.idle_timeout)}",
@@ -151,8 +147,7 @@ def _headline(sheet: Sheet, hop: Hop, told: Sequence[Phase]) -> None:
     ]
     if math.isfinite(patience(hop)):
         facts.append(f"the client leaves after {duration(patience(hop))}")
-    text = metrics.shortened(" · ".join(facts), WIDTH - 8.0, LABEL)
-    sheet.write(Word(text, 4.0, 11.0, "left", ink=MUTED))
+    headline(sheet, [title(hop)], facts, FAILED_INK if lost else INK)
 
 
 def _guess(sheet: Sheet, scale: TimeScale, guess: float, truth: float) -> None:
@@ -234,20 +229,13 @@ def _label(series: ProbeSeries) -> str:
 
 def mark(sheet: Sheet, at: Point, outcome: Outcome) -> None:
     """A shape for each outcome, so that colour is never alone."""
-    x, y = at
-    ink = LOOKS[outcome][1]
-    if outcome is Outcome.SERVED:
-        turns = [math.tau * n / 20 for n in range(20)]
-        round_ = tuple((x + 1.1 * math.cos(t), y + 1.1 * math.sin(t)) for t in turns)
-        sheet.areas.append(Area(round_, BLUE, BLUE, 0.6, TOP))
-    elif outcome is Outcome.ANNOUNCED:
-        box = Box(x - 1.1, y - 1.1, x + 1.1, y + 1.1)
-        sheet.areas.append(Area(box.corners(), PAPER, ink, 1.3, TOP))
-    elif outcome is Outcome.LOST:
+    if outcome is Outcome.LOST:
         sheet.areas.extend(cross(at, 1.6, 0.4, FAILED))
+    elif outcome is Outcome.SERVED:
+        shapes.mark(sheet, at, "o", BLUE, BLUE)
     else:
-        corners = ((x - 1.3, y + 1.1), (x + 1.3, y + 1.1), (x, y - 1.3))
-        sheet.areas.append(Area(corners, PAPER, ink, 1.1, TOP))
+        shape = "s" if outcome is Outcome.ANNOUNCED else "^"
+        shapes.mark(sheet, at, shape, PAPER, LOOKS[outcome][1], 1.2)
 
 
 # -- axis and legend -----------------------------------------------------------------
@@ -272,10 +260,9 @@ def _axis(sheet: Sheet, scale: TimeScale, y: float) -> None:
 def _legend(sheet: Sheet, series: Sequence[ProbeSeries], y: float) -> None:
     """The marks that occur, with their names."""
     found = {probe.outcome for each in series for probe in each.probes}
-    x = _LEFT
-    for outcome in Outcome:
-        if outcome in found:
-            mark(sheet, (x, y), outcome)
-            word = Word(outcome.value, x + 2.6, y, "left")
-            sheet.write(word)
-            x = word.box().right + 7.0
+    marks = (Entry(each.value, _sample(each), 3.0) for each in Outcome if each in found)
+    legend(sheet, marks, y, _LEFT)
+
+
+def _sample(outcome: Outcome) -> Sample:
+    return lambda sheet, at: mark(sheet, at, outcome)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from functools import partial
 
 from labkit.figures.diagrams import headline
 from labkit.figures.diagrams.arrows import along, cross, head, pill, shaft
@@ -24,7 +24,8 @@ from labkit.figures.diagrams.layout import (
 from labkit.figures.diagrams.run_like import RunLike
 from labkit.figures.diagrams.selection import Story
 from labkit.figures.diagrams.timeline import Break
-from labkit.figures.paper import metrics
+from labkit.figures.paper import captions
+from labkit.figures.paper.captions import Entry
 from labkit.figures.paper.sheet import (
     GROUND,
     SHADE,
@@ -32,13 +33,13 @@ from labkit.figures.paper.sheet import (
     Box,
     Grain,
     Line,
+    Point,
     Sheet,
     Size,
     Word,
 )
 from labkit.figures.paper.style import (
     BAND,
-    BOX,
     FAILED,
     FAILED_INK,
     FAILURE,
@@ -46,10 +47,8 @@ from labkit.figures.paper.style import (
     LABEL,
     LIFELINE,
     MUTED,
-    NAME,
     PAPER,
     STROKES,
-    TITLE,
     WINDOW,
     WINDOW_EDGE,
     Stroke,
@@ -109,19 +108,14 @@ def layout(page: Page, window: bool = True, grain: Grain = (1.0, 1.0)) -> Sheet:
 
 
 def _headline(sheet: Sheet, page: Page) -> None:
-    room = page.width - 8.0
-    titles = headline.titles(page.exchanges, page.story)
     hero = page.story.hero
     failed = hero != NOBODY and page.exchanges[hero].failed
-    ink = FAILED_INK if failed else INK
-    text = next((t for t in titles if metrics.width(t, TITLE, "bold") <= room), "")
-    text = text or metrics.shortened(titles[-1], room, TITLE, "bold")
-    sheet.write(Word(text, 4.0, 5.0, "left", TITLE, "bold", ink))
-    parts = headline.facts(page.run, page.exchanges, page.story)
-    while len(parts) > 1 and metrics.width(" · ".join(parts), LABEL) > room:
-        parts.pop()
-    text = metrics.shortened(" · ".join(parts), room, LABEL)
-    sheet.write(Word(text, 4.0, 11.0, "left", LABEL, ink=MUTED))
+    captions.headline(
+        sheet,
+        headline.titles(page.exchanges, page.story),
+        headline.facts(page.run, page.exchanges, page.story),
+        FAILED_INK if failed else INK,
+    )
 
 
 def _header(sheet: Sheet, page: Page) -> None:
@@ -129,20 +123,9 @@ def _header(sheet: Sheet, page: Page) -> None:
     room = min(34.0, page.hop_width(0) - 4.0)
     for x, name in zip(page.columns, names, strict=True):
         limit = min(room, 2.0 * (page.width - x) - 2.0)
-        text = metrics.shortened(name, limit - 4.0, NAME, "bold")
-        half = max(metrics.width(text, NAME, "bold") / 2.0 + 2.0, 9.0)
-        sheet.areas.append(_rectangle(x, half))
-        middle = HEADER + BOX_HEIGHT / 2.0
-        sheet.write(Word(text, x, middle, "center", NAME, "bold"))
-        sheet.keep_clear(Box(x - half, HEADER, x + half, HEADER + BOX_HEIGHT))
+        captions.name_box(sheet, x, HEADER, name, limit)
     for hop, settings in enumerate(page.run.scenario.hops):
         _delay(sheet, page, hop, settings.link.delay)
-
-
-def _rectangle(x: float, half: float) -> Area:
-    top, bottom = HEADER, HEADER + BOX_HEIGHT
-    corners = ((x - half, top), (x + half, top), (x + half, bottom), (x - half, bottom))
-    return Area(corners, BOX, LIFELINE, 0.8)
 
 
 def _delay(sheet: Sheet, page: Page, hop: int, delay: float) -> None:
@@ -269,39 +252,32 @@ def _times(sheet: Sheet, page: Page) -> None:
 
 def _legend(sheet: Sheet, page: Page, window: bool) -> None:
     """The kinds of segments that occur, with their strokes."""
-    x, y = 6.0, page.legend
     kinds = {m.event.kind for m in page.story.messages}
     samples = [(kind.value, STROKES[kind]) for kind in Kind if kind in kinds]
     if any(stroke_of(m) is FAILURE for m in page.story.messages):
         samples.append(("failed", FAILURE))
-    for text, stroke in samples:
-        x = _sample(sheet, x, y, text, stroke)
+    entries = [Entry(text, partial(_sample, stroke=s), 9.0) for text, s in samples]
     if window and page.story.races:
-        texts = (f"race window{_width(page.story)}", "race window")
-        _window_sample(sheet, x, y, texts)
+        words = f"race window{_width(page.story)}"
+        entries.append(Entry(words, _window_sample, 7.0))
+    captions.legend(sheet, entries, page.legend)
 
 
-def _window_sample(sheet: Sheet, x: float, y: float, texts: Iterable[str]) -> None:
-    words = (Word(text, x + 8.5, y, "left") for text in texts)
-    if sheet.write_first(words) is None:
-        return
-    corners = Box(x, y - 1.6, x + 7.0, y + 1.6).corners()
+def _sample(sheet: Sheet, at: Point, stroke: Stroke) -> None:
+    (x, y), half = at, 4.5
+    tail, tip = (x - half, y), (x + half, y)
+    sheet.lines.append(shaft(tail, tip, stroke))
+    sheet.areas.extend(head(tail, tip, stroke))
+
+
+def _window_sample(sheet: Sheet, at: Point) -> None:
+    x, y = at
+    corners = Box(x - 3.5, y - 1.6, x + 3.5, y + 1.6).corners()
     sheet.areas.append(Area(corners, WINDOW, layer=SHADE))
-    sheet.lines.append(Line(((x, y - 1.6), (x, y + 1.6)), WINDOW_EDGE, 3.0))
+    sheet.lines.append(Line((corners[0], corners[3]), WINDOW_EDGE, 3.0))
 
 
 def _width(story: Story) -> str:
     """How long a window stands open, if all told do so equally long."""
     widths = {duration(round(r.learned - r.opens, 6)) for r in story.races}
     return f" ({widths.pop()})" if len(widths) == 1 else ""
-
-
-def _sample(sheet: Sheet, x: float, y: float, text: str, stroke: Stroke) -> float:
-    """A stroke with its name, if there is room; where the next one begins."""
-    word = Word(text, x + 10.5, y, "left")
-    if not sheet.write(word):
-        return x
-    tail, tip = (x, y), (x + 9.0, y)
-    sheet.lines.append(shaft(tail, tip, stroke))
-    sheet.areas.extend(head(tail, tip, stroke))
-    return word.box().right + 5.0

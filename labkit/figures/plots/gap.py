@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from labkit.figures.paper import captions
+from labkit.figures.paper.captions import Entry
 from labkit.figures.paper.sheet import BOXES, GROUND, Area, Box, Line, Sheet, Size
 from labkit.figures.paper.style import MARKS, WINDOW
 from labkit.figures.plots import axes, scales, shares
-from labkit.figures.plots.axes import Entry, Frame
+from labkit.figures.plots.axes import Frame
 from labkit.figures.plots.scales import Scale
 from labkit.records.counts import GapSeries
 from labkit.theory import Window, duration
@@ -62,7 +64,7 @@ def _title(window: Window | None) -> str:
 def _entries(results: Sequence[GapSeries], window: Window | None) -> Iterator[Entry]:
     if window is not None:
         words = f"race window, {duration(round(window.width, 9))}"
-        yield Entry(words, axes.patch(WINDOW))
+        yield Entry(words, captions.patch(WINDOW))
         yield shares.theory_entry()
     yield from shares.entries(results)
 

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from labkit.figures.paper import captions
+from labkit.figures.paper.captions import Entry
 from labkit.figures.paper.hatch import strokes
 from labkit.figures.paper.sheet import (
     BOXES,
@@ -26,7 +28,7 @@ from labkit.figures.paper.sheet import (
 )
 from labkit.figures.paper.style import GRID, LABEL, LIFELINE, NAME, PAPER
 from labkit.figures.plots import axes, scales, zones
-from labkit.figures.plots.axes import Entry, Frame
+from labkit.figures.plots.axes import Frame
 from labkit.figures.plots.grids import GridLike
 from labkit.figures.plots.map_view import Flags, View
 from labkit.figures.plots.scales import Scale, Stop
@@ -120,7 +122,7 @@ def _entries(view: View) -> Iterator[Entry]:
         return
     yield from zones.whereabouts(view)
     if not view.lost.all():
-        yield Entry(view.zero(), axes.patch(PAPER, "/", GRID))
+        yield Entry(view.zero(), captions.patch(PAPER, "/", GRID))
 
 
 def _cells(sheet: Sheet, frame: Frame, view: View, colours: Scale) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from labkit.figures.paper.captions import Entry
 from labkit.figures.paper.sheet import (
     BOXES,
     GROUND,
@@ -18,7 +19,7 @@ from labkit.figures.paper.sheet import (
 )
 from labkit.figures.paper.style import BAND, INK, MARKS, PAPER
 from labkit.figures.plots import axes, scales, shares
-from labkit.figures.plots.axes import DASHED, Entry, Frame
+from labkit.figures.plots.axes import DASHED, Frame
 from labkit.figures.plots.scales import Scale
 from labkit.records.counts import GapPoint, GapSeries
 

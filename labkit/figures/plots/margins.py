@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from labkit.figures.paper import captions
+from labkit.figures.paper.captions import Entry
 from labkit.figures.paper.hatch import strokes
 from labkit.figures.paper.sheet import (
     BOXES,
@@ -27,7 +29,7 @@ from labkit.figures.paper.style import (
     WINDOW,
 )
 from labkit.figures.plots import axes, marks, scales
-from labkit.figures.plots.axes import Entry, Frame
+from labkit.figures.plots.axes import Frame
 from labkit.figures.plots.scales import Scale
 from labkit.records.counts import Curve
 from labkit.settings import Hop
@@ -115,17 +117,17 @@ def _bands(sheet: Sheet, frame: Frame, sure: float) -> None:
 
 def _entries(sure: float, results: Sequence[Curve], here: float) -> Iterator[Entry]:
     if math.isfinite(sure):
-        yield Entry("as set", axes.stroke(BLACK))
-        yield Entry("up to a tick late", axes.patch(LATE))
-        yield Entry("up to a tick early", axes.patch(WINDOW))
-    yield Entry("requests are lost", axes.patch(LOST, "x", HATCH_LOST))
+        yield Entry("as set", captions.stroke(BLACK))
+        yield Entry("up to a tick late", captions.patch(LATE))
+        yield Entry("up to a tick early", captions.patch(WINDOW))
+    yield Entry("requests are lost", captions.patch(LOST, "x", HATCH_LOST))
     if math.isfinite(sure) and sure > 0:
         words = f"largest tick: {duration(round(sure, 6))}"
-        yield Entry(words, axes.pole(FAILED_INK, axes.DASHED))
+        yield Entry(words, captions.pole(FAILED_INK, axes.DASHED))
     for each in results:
         yield Entry(each.label, marks.sample(each.label, whiskers=False))
     if here:
-        yield Entry(f"you are here: {duration(here)}", axes.pole(INK, axes.DOTTED))
+        yield Entry(f"you are here: {duration(here)}", captions.pole(INK, axes.DOTTED))
 
 
 def titles(hop: Hop) -> list[str]:

@@ -12,7 +12,8 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from labkit.figures.paper import metrics
+from labkit.figures.paper import captions, metrics
+from labkit.figures.paper.captions import Entry
 from labkit.figures.paper.sheet import (
     BOXES,
     LINES,
@@ -26,7 +27,7 @@ from labkit.figures.paper.sheet import (
 )
 from labkit.figures.paper.style import BAND, INK, LABEL, MARKS, MODEL_BAND, PAPER, Dash
 from labkit.figures.plots import axes, marks, scales
-from labkit.figures.plots.axes import Entry, Frame
+from labkit.figures.plots.axes import Frame
 from labkit.figures.plots.scales import Scale, Stop
 from labkit.figures.plots.share_data import GAP, LANE, SharePlot, counts_of
 from labkit.figures.plots.share_words import words
@@ -41,7 +42,7 @@ _THEORY = MARKS["theory"].colour
 def entries(plot: SharePlot) -> Iterator[Entry]:
     """The legend of all that is drawn."""
     for curve in plot.theory:
-        yield Entry(curve.label, axes.stroke(*_pen(plot, curve)))
+        yield Entry(curve.label, captions.stroke(*_pen(plot, curve)))
     for each in plot.series:
         words = f"{each.label}{_how_many(counts_of(each))}"
         yield Entry(
@@ -95,7 +96,7 @@ def sheet(
     linear: bool = False,
 ) -> Sheet:
     """The plot on its paper; ``stops`` are the ticks of the knob of this name."""
-    keys = [Entry(p.words, axes.pole(p.colour, p.dash)) for p in poles]
+    keys = [Entry(p.words, captions.pole(p.colour, p.dash)) for p in poles]
     sheet, whole = axes.opened(
         size or axes.SIZE, titles, facts, [*entries(plot), *keys]
     )

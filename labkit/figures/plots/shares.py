@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from labkit.figures.paper import captions
+from labkit.figures.paper.captions import Entry
 from labkit.figures.paper.sheet import TOP, Line, Sheet, Word
 from labkit.figures.paper.style import INK, MARKS, PAPER
 from labkit.figures.plots import axes, marks
-from labkit.figures.plots.axes import Entry, Frame
+from labkit.figures.plots.axes import Frame
 from labkit.figures.plots.scales import Stop
 from labkit.records.counts import GapPoint, GapSeries
 from labkit.theory import duration
@@ -30,7 +32,7 @@ def entries(results: Sequence[GapSeries]) -> Iterator[Entry]:
 
 def theory_entry(words: str = "theory") -> Entry:
     """The legend of a line of the theory."""
-    return Entry(words, axes.stroke(MARKS["theory"].colour, 1.2))
+    return Entry(words, captions.stroke(MARKS["theory"].colour, 1.2))
 
 
 def _trials(points: Sequence[GapPoint]) -> str:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from labkit.figures.paper import captions, shapes
+from labkit.figures.paper.captions import Entry
 from labkit.figures.paper.palette import PALETTE
 from labkit.figures.paper.sheet import (
     ARROWS,
@@ -24,7 +26,7 @@ from labkit.figures.paper.sheet import (
 )
 from labkit.figures.paper.style import INK, PAPER
 from labkit.figures.plots import axes
-from labkit.figures.plots.axes import Entry, Frame
+from labkit.figures.plots.axes import Frame
 from labkit.figures.plots.map_view import Flags, Safety, View
 from labkit.figures.plots.scales import Scale
 
@@ -48,17 +50,17 @@ def entries(view: View) -> Iterator[Entry]:
     assert view.safety is not None
     if view.is_parted:
         side = "below" if view.safety.unsafe_side == "above" else "above"
-        line = axes.stroke(INK, 1.8, axes.DASHED)
+        line = captions.stroke(INK, 1.8, axes.DASHED)
         yield Entry(f"{view.safety.rule}: safe {side} it", line)
     yield from whereabouts(view)
     if not view.unsafe.all():
-        yield Entry("safe", axes.patch(SAFE))
+        yield Entry("safe", captions.patch(SAFE))
     if view.ends is not None:
         words = "unsafe, seen to fail" if view.is_counted else "unsafe"
-        yield Entry(f"{words}: {view.seen()}", axes.patch(SEEN))
+        yield Entry(f"{words}: {view.seen()}", captions.patch(SEEN))
     if (view.unsafe & ~view.lost).any():
         words = "unsafe, not seen to fail: " if view.is_counted else ""
-        yield Entry(f"{words}{view.zero()}", axes.patch(RARE))
+        yield Entry(f"{words}{view.zero()}", captions.patch(RARE))
 
 
 def whereabouts(view: View) -> Iterator[Entry]:
@@ -166,13 +168,8 @@ def _beyond(scale: Scale, value: float) -> float:
 
 def ring(sheet: Sheet, at: Point) -> None:
     """The reader's mark."""
-    x, y = at
-    for radius, fill, edge in ((RING - 0.4, PAPER, INK), (0.9, INK, INK)):
-        turns = [math.tau * n / 24 for n in range(24)]
-        points = tuple(
-            (x + radius * math.cos(t), y + radius * math.sin(t)) for t in turns
-        )
-        sheet.areas.append(Area(points, fill, edge, 1.4, TOP))
+    for radius, fill in ((RING - 0.4, PAPER), (0.9, INK)):
+        shapes.mark(sheet, at, "o", fill, INK, radius, 1.4)
 
 
 def _tip(sheet: Sheet, at: Point) -> None:
@@ -198,6 +195,8 @@ def name(sheet: Sheet, frame: Frame, view: View, named: Sequence[Named]) -> None
             Word(each.name, x - 2.2, y, "right"),
             Word(each.name, x, y - 3.4),
             Word(each.name, x, y + 3.4),
+            Word(each.name, x - 1.5, y - 3.0, "right"),
+            Word(each.name, x + 1.5, y + 3.0, "left"),
         ]
         fitting = [w for w in words if _is_inside(w, frame.box)]
         clear = [w for w in fitting if not _is_cut(w, frame, view.safety)]
