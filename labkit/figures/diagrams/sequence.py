@@ -15,14 +15,14 @@ from labkit.figures.diagrams.layout import (
     GUTTER,
     HEADER,
     START,
-    Page,
+    Layout,
     Wanted,
     band,
     fitting,
     on_paper,
 )
 from labkit.figures.diagrams.run_like import RunLike
-from labkit.figures.diagrams.selection import Story
+from labkit.figures.diagrams.selection import Selection
 from labkit.figures.diagrams.timeline import Break
 from labkit.figures.paper import captions
 from labkit.figures.paper.captions import Entry
@@ -90,7 +90,7 @@ def sheet(
 # -- the layout, as data --------------------------------------------------------------
 
 
-def layout(page: Page, window: bool = True, grain: Grain = (1.0, 1.0)) -> Sheet:
+def layout(page: Layout, window: bool = True, grain: Grain = (1.0, 1.0)) -> Sheet:
     """Everything on its place: important words first, they get the room."""
     sheet = Sheet(page.width, page.height, grain)
     _headline(sheet, page)
@@ -107,18 +107,18 @@ def layout(page: Page, window: bool = True, grain: Grain = (1.0, 1.0)) -> Sheet:
     return sheet
 
 
-def _headline(sheet: Sheet, page: Page) -> None:
-    hero = page.story.hero
-    failed = hero != NOBODY and page.exchanges[hero].failed
+def _headline(sheet: Sheet, page: Layout) -> None:
+    focus = page.selection.focus
+    failed = focus != NOBODY and page.exchanges[focus].failed
     captions.headline(
         sheet,
-        headline.titles(page.exchanges, page.story),
-        headline.facts(page.run, page.exchanges, page.story),
+        headline.titles(page.exchanges, page.selection),
+        headline.facts(page.run, page.exchanges, page.selection),
         FAILED_INK if failed else INK,
     )
 
 
-def _header(sheet: Sheet, page: Page) -> None:
+def _header(sheet: Sheet, page: Layout) -> None:
     names = page.run.scenario.parties
     room = min(34.0, page.hop_width(0) - 4.0)
     for x, name in zip(page.columns, names, strict=True):
@@ -128,14 +128,14 @@ def _header(sheet: Sheet, page: Page) -> None:
         _delay(sheet, page, hop, settings.link.delay)
 
 
-def _delay(sheet: Sheet, page: Page, hop: int, delay: float) -> None:
+def _delay(sheet: Sheet, page: Layout, hop: int, delay: float) -> None:
     middle = (page.columns[hop] + page.columns[hop + 1]) / 2.0
     y = HEADER + BOX_HEIGHT / 2.0
     words = (f"{duration(delay)} each way", duration(delay)) if delay else ("no delay",)
     sheet.write_first(Word(text, middle, y, ink=MUTED) for text in words)
 
 
-def _bands(sheet: Sheet, page: Page) -> None:
+def _bands(sheet: Sheet, page: Layout) -> None:
     for cut in page.placed.breaks:
         top, bottom = band(cut)
         left, right = AXIS - 2.0, page.columns[-1] + 9.0
@@ -144,7 +144,7 @@ def _bands(sheet: Sheet, page: Page) -> None:
         _band_words(sheet, page, cut)
 
 
-def _band_words(sheet: Sheet, page: Page, cut: Break) -> None:
+def _band_words(sheet: Sheet, page: Layout, cut: Break) -> None:
     """What the cut left out: requests, or so many seconds of nothing."""
     y = START + (cut.top + cut.bottom) / 2.0
     passed = f"{duration(cut.seconds)} pass"
@@ -162,7 +162,7 @@ def _band_words(sheet: Sheet, page: Page, cut: Break) -> None:
         sheet.mask(word, BAND)
 
 
-def _free_hops(page: Page, cut: Break) -> list[float]:
+def _free_hops(page: Layout, cut: Break) -> list[float]:
     """The middles of the hops on which nothing is on its way during the cut."""
     middle = START + (cut.top + cut.bottom) / 2.0
     busy = {
@@ -174,7 +174,7 @@ def _free_hops(page: Page, cut: Break) -> list[float]:
     return [(page.columns[hop] + page.columns[hop + 1]) / 2.0 for hop in hops]
 
 
-def _lifelines(sheet: Sheet, page: Page) -> None:
+def _lifelines(sheet: Sheet, page: Layout) -> None:
     top = HEADER + BOX_HEIGHT
     for x in page.columns:
         _interrupted(sheet, page, x, top, page.end, LIFELINE)
@@ -185,7 +185,7 @@ def _lifelines(sheet: Sheet, page: Page) -> None:
 
 
 def _interrupted(
-    sheet: Sheet, page: Page, x: float, top: float, bottom: float, colour: str
+    sheet: Sheet, page: Layout, x: float, top: float, bottom: float, colour: str
 ) -> None:
     """A vertical line, solid where time is to scale, dotted where it is cut."""
     for cut in page.placed.breaks:
@@ -197,10 +197,10 @@ def _interrupted(
     sheet.lines.append(Line(((x, top), (x, bottom)), colour, 1.0))
 
 
-def _windows(sheet: Sheet, page: Page) -> None:
+def _windows(sheet: Sheet, page: Layout) -> None:
     """A request whose arrow starts on the long side of the shape is lost."""
     placed = page.placed
-    for row, race in enumerate(page.story.races):
+    for row, race in enumerate(page.selection.races):
         near, far = page.columns[race.hop], page.columns[race.hop + 1]
         corners = (
             (near, START + placed.opens[row]),
@@ -216,8 +216,8 @@ def _windows(sheet: Sheet, page: Page) -> None:
 # -- arrows ---------------------------------------------------------------------------
 
 
-def _arrow(sheet: Sheet, page: Page, row: int) -> None:
-    message = page.story.messages[row]
+def _arrow(sheet: Sheet, page: Layout, row: int) -> None:
+    message = page.selection.messages[row]
     tail, tip = page.shafts[row]
     stroke = stroke_of(message)
     sheet.lines.append(shaft(tail, tip, stroke))
@@ -233,7 +233,7 @@ def _arrow(sheet: Sheet, page: Page, row: int) -> None:
 # -- margins --------------------------------------------------------------------------
 
 
-def _badges(sheet: Sheet, page: Page) -> None:
+def _badges(sheet: Sheet, page: Layout) -> None:
     """The number of each request, where it leaves its client."""
     for exchange, y in page.starts():
         ink = PAPER if exchange.failed else STROKES[Kind.DATA].ink
@@ -242,7 +242,7 @@ def _badges(sheet: Sheet, page: Page) -> None:
             sheet.areas.append(pill(word.box(), FAILED_INK))
 
 
-def _times(sheet: Sheet, page: Page) -> None:
+def _times(sheet: Sheet, page: Layout) -> None:
     """On the time axis: when each request was sent."""
     for exchange, y in page.starts():
         text = moment(exchange.sent)
@@ -250,15 +250,15 @@ def _times(sheet: Sheet, page: Page) -> None:
             sheet.lines.append(Line(((AXIS - 1.2, y), (AXIS, y)), LIFELINE, 1.0))
 
 
-def _legend(sheet: Sheet, page: Page, window: bool) -> None:
+def _legend(sheet: Sheet, page: Layout, window: bool) -> None:
     """The kinds of segments that occur, with their strokes."""
-    kinds = {m.event.kind for m in page.story.messages}
+    kinds = {m.event.kind for m in page.selection.messages}
     samples = [(kind.value, STROKES[kind]) for kind in Kind if kind in kinds]
-    if any(stroke_of(m) is FAILURE for m in page.story.messages):
+    if any(stroke_of(m) is FAILURE for m in page.selection.messages):
         samples.append(("failed", FAILURE))
     entries = [Entry(text, partial(_sample, stroke=s), 9.0) for text, s in samples]
-    if window and page.story.races:
-        words = f"race window{_width(page.story)}"
+    if window and page.selection.races:
+        words = f"race window{_width(page.selection)}"
         entries.append(Entry(words, _window_sample, 7.0))
     captions.legend(sheet, entries, page.legend)
 
@@ -277,7 +277,7 @@ def _window_sample(sheet: Sheet, at: Point) -> None:
     sheet.lines.append(Line((corners[0], corners[3]), WINDOW_EDGE, 3.0))
 
 
-def _width(story: Story) -> str:
+def _width(selection: Selection) -> str:
     """How long a window stands open, if all told do so equally long."""
-    widths = {duration(round(r.learned - r.opens, 6)) for r in story.races}
+    widths = {duration(round(r.learned - r.opens, 6)) for r in selection.races}
     return f" ({widths.pop()})" if len(widths) == 1 else ""
