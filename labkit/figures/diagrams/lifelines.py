@@ -20,7 +20,6 @@ from labkit.figures.paper.sheet import (
     Area,
     Box,
     Grain,
-    Line,
     Point,
     Sheet,
     Size,
@@ -142,7 +141,7 @@ def _cuts(sheet: Sheet, frame: _Frame) -> None:
     for cut in frame.scale.cuts:
         left, right = cut.left + 1.0, cut.right - 1.0
         corners = Box(left, _LANES, right, frame.bottom + 1.5).corners()
-        sheet.areas.append(Area(corners, BAND, layer=GROUND))
+        sheet.area(corners, BAND, layer=GROUND)
 
 
 def _lane(sheet: Sheet, frame: _Frame, lane: Lane, top: float) -> float:
@@ -192,7 +191,7 @@ def _tick(sheet: Sheet, at: Point, half: float, failed: bool) -> None:
         sheet.areas.extend(cross(at, half + 0.7, 0.45, FAILED, halo=0.3))
         return
     ends = ((x, y - half), (x, y + half))
-    sheet.lines.append(Line(ends, STROKES[Kind.DATA].colour, 2.0, layer=HEADS))
+    sheet.line(ends, STROKES[Kind.DATA].colour, 2.0, layer=HEADS)
 
 
 def _goodbye(sheet: Sheet, at: Point, half: float, kind: Kind) -> None:
@@ -202,7 +201,7 @@ def _goodbye(sheet: Sheet, at: Point, half: float, kind: Kind) -> None:
         sheet.areas.extend(cross(at, half + 0.2, 0.3, stroke.colour, halo=0.3))
         return
     box = Box(x - 0.1, y - half - 0.5, x + 1.0, y + half + 0.5)
-    sheet.areas.append(Area(box.corners(), stroke.colour, layer=TOP))
+    sheet.box(box, stroke.colour, layer=TOP)
 
 
 def _bar_words(
@@ -235,12 +234,12 @@ def _axis(sheet: Sheet, frame: _Frame) -> None:
     for piece in frame.scale.pieces:
         dash = (0.0, (1.0, 2.0)) if piece.is_cut else "solid"
         ends = ((piece.left, y), (piece.right, y))
-        sheet.lines.append(Line(ends, LIFELINE, 1.2, dash))
+        sheet.line(ends, LIFELINE, 1.2, dash)
         if piece.is_cut:
             _cut_words(sheet, piece, y)
     for tick in frame.scale.ticks(room=22.0):
         x = frame.scale.x(tick)
-        sheet.lines.append(Line(((x, y), (x, y + 1.3)), LIFELINE, 1.0))
+        sheet.line(((x, y), (x, y + 1.3)), LIFELINE, 1.0)
         sheet.write(Word(moment(tick), x, y + 3.6, "center"))
 
 

@@ -10,17 +10,7 @@ from labkit.figures.diagrams.timescale import TimeScale, time_scale
 from labkit.figures.paper import metrics, shapes
 from labkit.figures.paper.captions import Entry, Sample, headline, legend
 from labkit.figures.paper.hatch import Hatch, fill
-from labkit.figures.paper.sheet import (
-    GROUND,
-    TOP,
-    Area,
-    Box,
-    Line,
-    Point,
-    Sheet,
-    Size,
-    Word,
-)
+from labkit.figures.paper.sheet import GROUND, TOP, Box, Point, Sheet, Size, Word
 from labkit.figures.paper.style import (
     BAND,
     BLUE,
@@ -153,7 +143,7 @@ def _headline(sheet: Sheet, hop: Hop, told: Sequence[Phase]) -> None:
 def _guess(sheet: Sheet, scale: TimeScale, guess: float, truth: float) -> None:
     """A line where the close was expected, and how far that is from the truth."""
     x, top, bottom = scale.x(guess), _BAND_TOP - 3.0, _BAND_TOP + _BAND_HEIGHT + 0.4
-    sheet.lines.append(Line(((x, top), (x, bottom)), INK, 2.2, (0.0, (3.0, 1.5)), TOP))
+    sheet.line(((x, top), (x, bottom)), INK, 2.2, (0.0, (3.0, 1.5)), TOP)
     sheet.keep_clear(Box(x - 0.5, _BAND_TOP, x + 0.5, bottom))
     off = round(abs(guess - truth), 6)
     side = "early" if guess < truth else "late"
@@ -245,13 +235,13 @@ def _axis(sheet: Sheet, scale: TimeScale, y: float) -> None:
     for piece in scale.pieces:
         dash = (0.0, (1.0, 2.0)) if piece.is_cut else "solid"
         ends = ((piece.left, y), (piece.right, y))
-        sheet.lines.append(Line(ends, LIFELINE, 1.2, dash))
+        sheet.line(ends, LIFELINE, 1.2, dash)
         if piece.is_cut:
             box = Box(piece.left + 1.0, _ROWS - 1.0, piece.right - 1.0, y)
-            sheet.areas.append(Area(box.corners(), BAND, layer=GROUND))
+            sheet.box(box, BAND, layer=GROUND)
     for tick in scale.ticks(room=22.0):
         x = scale.x(tick)
-        sheet.lines.append(Line(((x, y), (x, y + 1.3)), LIFELINE, 1.0))
+        sheet.line(((x, y), (x, y + 1.3)), LIFELINE, 1.0)
         sheet.write(Word(moment(tick), x, y + 3.6, "center"))
     words = "gap from the last response to the request"
     sheet.write(Word(words, (_LEFT + _RIGHT) / 2.0, y + 8.2, ink=MUTED))

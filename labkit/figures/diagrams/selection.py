@@ -251,12 +251,7 @@ def _race(run: RunLike, message: Message, heard: float) -> Race:
     deaf = fin.sent - goodbye(hop.server).dark
     opens = max(deaf - hop.link.delay, heard)
     return Race(
-        fin.hop,
-        opens,
-        max(deaf, opens),
-        fin.sent,
-        fin.arrived,
-        message.exchange,
+        fin.hop, opens, max(deaf, opens), fin.sent, fin.arrived, message.exchange
     )
 
 

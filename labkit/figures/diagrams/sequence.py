@@ -29,10 +29,8 @@ from labkit.figures.paper.captions import Entry
 from labkit.figures.paper.sheet import (
     GROUND,
     SHADE,
-    Area,
     Box,
     Grain,
-    Line,
     Point,
     Sheet,
     Size,
@@ -140,7 +138,7 @@ def _bands(sheet: Sheet, page: Layout) -> None:
         top, bottom = band(cut)
         left, right = AXIS - 2.0, page.columns[-1] + 9.0
         corners = ((left, top), (right, top), (right, bottom), (left, bottom))
-        sheet.areas.append(Area(corners, BAND, layer=GROUND))
+        sheet.area(corners, BAND, layer=GROUND)
         _band_words(sheet, page, cut)
 
 
@@ -181,7 +179,7 @@ def _lifelines(sheet: Sheet, page: Layout) -> None:
     _interrupted(sheet, page, AXIS, START - 2.0, page.end, LIFELINE)
     tip = (AXIS, page.end + 1.0)
     down = ((AXIS - 1.0, page.end - 0.8), (AXIS + 1.0, page.end - 0.8))
-    sheet.areas.append(Area((tip, *down), LIFELINE))
+    sheet.area((tip, *down), LIFELINE)
 
 
 def _interrupted(
@@ -190,11 +188,11 @@ def _interrupted(
     """A vertical line, solid where time is to scale, dotted where it is cut."""
     for cut in page.placed.breaks:
         band_top, band_bottom = band(cut)
-        sheet.lines.append(Line(((x, top), (x, band_top)), colour, 1.0))
+        sheet.line(((x, top), (x, band_top)), colour, 1.0)
         dotted = ((x, band_top), (x, band_bottom))
-        sheet.lines.append(Line(dotted, colour, 1.2, (0.0, (1.0, 2.0))))
+        sheet.line(dotted, colour, 1.2, (0.0, (1.0, 2.0)))
         top = band_bottom
-    sheet.lines.append(Line(((x, top), (x, bottom)), colour, 1.0))
+    sheet.line(((x, top), (x, bottom)), colour, 1.0)
 
 
 def _windows(sheet: Sheet, page: Layout) -> None:
@@ -208,9 +206,9 @@ def _windows(sheet: Sheet, page: Layout) -> None:
             (far, START + placed.said[row]),
             (near, START + placed.learned[row]),
         )
-        sheet.areas.append(Area(corners, WINDOW, layer=SHADE))
+        sheet.area(corners, WINDOW, layer=SHADE)
         edge = (corners[0], corners[3])
-        sheet.lines.append(Line(edge, WINDOW_EDGE, 3.0))
+        sheet.line(edge, WINDOW_EDGE, 3.0)
 
 
 # -- arrows ---------------------------------------------------------------------------
@@ -247,7 +245,7 @@ def _times(sheet: Sheet, page: Layout) -> None:
     for exchange, y in page.starts():
         text = moment(exchange.sent)
         if sheet.write(Word(text, GUTTER, y, "right")):
-            sheet.lines.append(Line(((AXIS - 1.2, y), (AXIS, y)), LIFELINE, 1.0))
+            sheet.line(((AXIS - 1.2, y), (AXIS, y)), LIFELINE, 1.0)
 
 
 def _legend(sheet: Sheet, page: Layout, window: bool) -> None:
@@ -273,8 +271,8 @@ def _sample(sheet: Sheet, at: Point, stroke: Stroke) -> None:
 def _window_sample(sheet: Sheet, at: Point) -> None:
     x, y = at
     corners = Box(x - 3.5, y - 1.6, x + 3.5, y + 1.6).corners()
-    sheet.areas.append(Area(corners, WINDOW, layer=SHADE))
-    sheet.lines.append(Line((corners[0], corners[3]), WINDOW_EDGE, 3.0))
+    sheet.area(corners, WINDOW, layer=SHADE)
+    sheet.line((corners[0], corners[3]), WINDOW_EDGE, 3.0)
 
 
 def _width(selection: Selection) -> str:

@@ -15,7 +15,7 @@ from labkit.figures.diagrams.arrows import along, cross, head, shaft
 from labkit.figures.paper import metrics
 from labkit.figures.paper.captions import headline, name_box
 from labkit.figures.paper.hatch import Hatch, fill
-from labkit.figures.paper.sheet import GROUND, Area, Box, Grain, Line, Sheet, Size, Word
+from labkit.figures.paper.sheet import GROUND, Box, Grain, Sheet, Size, Word
 from labkit.figures.paper.style import (
     AMBER_INK,
     BAND,
@@ -209,7 +209,7 @@ def _header(sheet: Sheet, told: Teardown) -> None:
 def _break(sheet: Sheet, cut: tuple[float, float, float]) -> None:
     top, bottom, seconds = cut
     box = Box(_AXIS, _START + top + 2.0, WIDTH - 4.0, _START + bottom - 2.0)
-    sheet.areas.append(Area(box.corners(), BAND, layer=GROUND))
+    sheet.box(box, BAND, layer=GROUND)
     middle = (_COLUMN[CLIENT] + _COLUMN[SERVER]) / 2.0
     y = (box.top + box.bottom) / 2.0
     sheet.write(Word(f"{duration(round(seconds, 4))} pass", middle, y, ink=MUTED))
@@ -285,7 +285,7 @@ def _words(event: WireEvent) -> str:
 def _times(sheet: Sheet, told: Teardown, placed: _Placed) -> None:
     """On the left: when something was sent."""
     first, last = _START - 2.0, _START + placed.bottom + 5.0
-    sheet.lines.append(Line(((_AXIS, first), (_AXIS, last)), LIFELINE, 1.0))
+    sheet.line(((_AXIS, first), (_AXIS, last)), LIFELINE, 1.0)
     written = ""
     for row, event in enumerate(told.trace):
         y = _START + placed.at["sent", row]
@@ -294,7 +294,7 @@ def _times(sheet: Sheet, told: Teardown, placed: _Placed) -> None:
             continue
         written = text
         if sheet.write(Word(text, _GUTTER, y, "right", ink=MUTED)):
-            sheet.lines.append(Line(((_AXIS - 1.2, y), (_AXIS, y)), LIFELINE, 1.0))
+            sheet.line(((_AXIS - 1.2, y), (_AXIS, y)), LIFELINE, 1.0)
 
 
 def _legend(sheet: Sheet, y: float) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from labkit.figures.paper import metrics
 from labkit.figures.paper.hatch import Hatch, fill
-from labkit.figures.paper.sheet import Area, Box, Line, Point, Sheet, Word
+from labkit.figures.paper.sheet import Box, Point, Sheet, Word
 from labkit.figures.paper.style import (
     BOX,
     INK,
@@ -84,7 +84,7 @@ def name_box(sheet: Sheet, x: float, top: float, name: str, room: float) -> None
     text = metrics.shortened(name, room - 4.0, NAME, "bold")
     half = max(metrics.width(text, NAME, "bold") / 2.0 + 2.0, 9.0)
     box = Box(x - half, top, x + half, top + 7.0)
-    sheet.areas.append(Area(box.corners(), BOX, LIFELINE, 0.8))
+    sheet.box(box, BOX, LIFELINE, 0.8)
     sheet.write(Word(text, x, top + 3.5, "center", NAME, "bold"))
     sheet.keep_clear(box)
 
@@ -97,7 +97,7 @@ def stroke(colour: str, width: float = 1.4, dash: Dash = "solid") -> Sample:
 
     def draw(sheet: Sheet, at: Point) -> None:
         x, y = at
-        sheet.lines.append(Line(((x - 3.0, y), (x + 3.0, y)), colour, width, dash))
+        sheet.line(((x - 3.0, y), (x + 3.0, y)), colour, width, dash)
 
     return draw
 
@@ -107,7 +107,7 @@ def pole(colour: str, dash: Dash) -> Sample:
 
     def draw(sheet: Sheet, at: Point) -> None:
         x, y = at
-        sheet.lines.append(Line(((x, y - 2.0), (x, y + 2.0)), colour, 1.4, dash))
+        sheet.line(((x, y - 2.0), (x, y + 2.0)), colour, 1.4, dash)
 
     return draw
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from labkit.figures.paper.sheet import TOP, Area, Point, Sheet
+from labkit.figures.paper.sheet import TOP, Point, Sheet
 
 _ROUND = tuple(
     (math.cos(math.tau * n / 24), math.sin(math.tau * n / 24)) for n in range(24)
@@ -30,4 +30,4 @@ def mark(
     """A mark around a point, ``size`` mm from its middle to its side."""
     x, y = at
     corners = tuple((x + size * dx, y + size * dy) for dx, dy in _SHAPES[shape])
-    sheet.areas.append(Area(corners, fill, edge, width, TOP))
+    sheet.area(corners, fill, edge, width, TOP)

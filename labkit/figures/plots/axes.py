@@ -18,19 +18,12 @@ from labkit.figures.paper.sheet import (
     GROUND,
     LINES,
     Box,
-    Line,
     Point,
     Sheet,
     Size,
     Word,
 )
-from labkit.figures.paper.style import (
-    BOX,
-    INK,
-    LIFELINE,
-    NAME,
-    Dash,
-)
+from labkit.figures.paper.style import BOX, INK, LIFELINE, NAME, Dash
 from labkit.figures.plots.scales import Scale, Stop
 
 SIZE = 178.0, 112.0
@@ -96,11 +89,11 @@ def upright(sheet: Sheet, box: Box, y: Scale, stops: Iterable[Stop], name: str) 
 
 def grid_line(sheet: Sheet, start: Point, end: Point) -> None:
     """A pale line that leads the eye from a tick through the frame."""
-    sheet.lines.append(Line((start, end), BOX, 0.8, layer=GROUND))
+    sheet.line((start, end), BOX, 0.8, layer=GROUND)
 
 
 def _line(sheet: Sheet, ends: tuple[Point, ...]) -> None:
-    sheet.lines.append(Line(ends, LIFELINE, 1.0, layer=BOXES))
+    sheet.line(ends, LIFELINE, 1.0, layer=BOXES)
 
 
 def upright_at(
@@ -108,7 +101,7 @@ def upright_at(
 ) -> None:
     """A line through the whole height of the frame."""
     ends = ((x, box.top), (x, box.bottom))
-    sheet.lines.append(Line(ends, colour, 1.3, dash, LINES))
+    sheet.line(ends, colour, 1.3, dash, LINES)
 
 
 def on_ground(sheet: Sheet, words: Iterable[Word], ground: str) -> Word | None:

@@ -6,16 +6,8 @@ import math
 from collections.abc import Sequence
 
 from labkit.figures.paper import captions, metrics
-from labkit.figures.paper.sheet import GROUND, Area, Box, Line, Sheet, Size, Word
-from labkit.figures.paper.style import (
-    INK,
-    LABEL,
-    MARKS,
-    MUTED,
-    NAME,
-    PAPER,
-    WINDOW,
-)
+from labkit.figures.paper.sheet import GROUND, Box, Sheet, Size, Word
+from labkit.figures.paper.style import INK, LABEL, MARKS, MUTED, NAME, PAPER, WINDOW
 from labkit.figures.plots import axes, marks, scales
 from labkit.figures.plots.axes import Frame
 from labkit.figures.plots.scales import Scale
@@ -125,10 +117,10 @@ def _formula(
     colour, (low, high) = MARKS["theory"].colour, ends
     if low < high:
         band = Box(low, frame.box.top, high, frame.box.bottom)
-        sheet.areas.append(Area(band.corners(), WINDOW, layer=GROUND))
-        sheet.lines.append(Line(((low, y), (high, y)), colour, 2.0))
+        sheet.box(band, WINDOW, layer=GROUND)
+        sheet.line(((low, y), (high, y)), colour, 2.0)
     through = ((x, frame.box.top), (x, frame.box.bottom))
-    sheet.lines.append(Line(through, colour, 1.2))
+    sheet.line(through, colour, 1.2)
 
 
 def alt_text(estimates: Sequence[Estimate], title: str | None = None) -> str:

@@ -19,7 +19,6 @@ from labkit.figures.paper.sheet import (
     BOXES,
     GROUND,
     HEADS,
-    Area,
     Box,
     Line,
     Sheet,
@@ -139,7 +138,7 @@ def _cells(sheet: Sheet, frame: Frame, view: View, colours: Scale) -> None:
             if step >= 0:
                 cell = Box(columns[start], high, columns[end], low)
                 colour = SHADES[step]
-                sheet.areas.append(Area(cell.corners(), colour, colour, 0.2, BOXES))
+                sheet.box(cell, colour, colour, 0.2, BOXES)
             start = end
 
 
@@ -156,16 +155,16 @@ def _steps(view: View, colours: Scale) -> list[list[int]]:
 
 
 def _hatched(sheet: Sheet, box: Box) -> None:
-    sheet.areas.append(Area(box.corners(), PAPER, layer=GROUND))
+    sheet.box(box, PAPER, layer=GROUND)
     for ends in strokes(box, "/"):
-        sheet.lines.append(Line(ends, GRID, 0.6, layer=GROUND))
+        sheet.line(ends, GRID, 0.6, layer=GROUND)
 
 
 def _axes(sheet: Sheet, frame: Frame, view: View) -> None:
     up, right = view.knobs
     box = frame.box
     corners = box.corners()
-    sheet.lines.append(Line((*corners, corners[0]), LIFELINE, 1.0, layer=HEADS))
+    sheet.line((*corners, corners[0]), LIFELINE, 1.0, layer=HEADS)
     name = _named(view, right)
     axes.across(sheet, box, frame.x, _stops(frame.x, right), name)
     axes.upright(sheet, box, frame.y, _stops(frame.y, up), _named(view, up))
@@ -193,7 +192,7 @@ def _bar(sheet: Sheet, box: Box, colours: Scale) -> None:
     for n, shade in enumerate(SHADES):
         bottom = box.bottom - n * step
         part = Box(left, bottom - step, right, bottom)
-        sheet.areas.append(Area(part.corners(), shade, shade, 0.2, BOXES))
+        sheet.box(part, shade, shade, 0.2, BOXES)
     for value, words in scales.percents(colours):
         y = colours.at(value)
         if sheet.write(Word(words, right + 2.0, y, "left", LABEL)):

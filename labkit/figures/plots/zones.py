@@ -17,9 +17,7 @@ from labkit.figures.paper.sheet import (
     BOXES,
     LINES,
     TOP,
-    Area,
     Box,
-    Line,
     Point,
     Sheet,
     Word,
@@ -75,14 +73,14 @@ def whereabouts(view: View) -> Iterator[Entry]:
 def draw(sheet: Sheet, frame: Frame, view: View) -> None:
     """The areas from the bottom up: rare, seen, safe, and failures on the safe side."""
     assert view.safety is not None
-    sheet.areas.append(Area(frame.box.corners(), RARE, layer=BOXES))
+    sheet.area(frame.box.corners(), RARE, layer=BOXES)
     rows, columns = (
         edges(values, scale)
         for values, scale in zip(view.grid.values, (frame.y, frame.x), strict=True)
     )
     unsafe = view.lost & view.unsafe
     _cells(sheet, _to_the_line(unsafe, view), rows, columns)
-    sheet.areas.append(Area(_safe_side(frame, view.safety), SAFE, layer=BOXES))
+    sheet.area(_safe_side(frame, view.safety), SAFE, layer=BOXES)
     _cells(sheet, view.lost & ~view.unsafe, rows, columns)
     _line(sheet, frame, view.safety)
 
@@ -107,7 +105,7 @@ def _cells(sheet: Sheet, flags: Flags, rows: list[float], columns: list[float]) 
             end = start + sum(1 for _ in run)
             if flag:
                 cell = Box(columns[start], high, columns[end], low)
-                sheet.areas.append(Area(cell.corners(), SEEN, SEEN, 0.2, BOXES))
+                sheet.box(cell, SEEN, SEEN, 0.2, BOXES)
             start = end
 
 
@@ -135,8 +133,8 @@ def _line(sheet: Sheet, frame: Frame, safety: Safety) -> None:
     """The line of safety within the frame; a pale seam parts it from the areas."""
     points = tuple(frame.at(x, y) for x, y in _along(frame, safety) if frame.y.holds(y))
     if len(points) > 1:
-        sheet.lines.append(Line(points, PAPER, 4.0, layer=LINES))
-        sheet.lines.append(Line(points, INK, 1.8, axes.DASHED, ARROWS))
+        sheet.line(points, PAPER, 4.0, layer=LINES)
+        sheet.line(points, INK, 1.8, axes.DASHED, ARROWS)
 
 
 # -- who is where --------------------------------------------------------------------
@@ -181,7 +179,7 @@ def _arrow(sheet: Sheet, at: Point, way: float) -> None:
     x, y = at
     turns = (way, way + 2.5, way - 2.5)
     tips = tuple((x + RING * math.cos(t), y + RING * math.sin(t)) for t in turns)
-    sheet.areas.append(Area(tips, INK, PAPER, 1.0, TOP))
+    sheet.area(tips, INK, PAPER, 1.0, TOP)
 
 
 def name(sheet: Sheet, frame: Frame, view: View, named: Sequence[Named]) -> None:
@@ -202,7 +200,7 @@ def name(sheet: Sheet, frame: Frame, view: View, named: Sequence[Named]) -> None
         clear = [w for w in fitting if not _is_cut(w, frame, view.safety)]
         if sheet.write_first([*clear, *fitting]):
             box = Box(x - 1.1, y - 1.1, x + 1.1, y + 1.1)
-            sheet.areas.append(Area(box.corners(), INK, PAPER, 0.8, TOP))
+            sheet.box(box, INK, PAPER, 0.8, TOP)
             sheet.keep_clear(box)
 
 
