@@ -6,6 +6,7 @@ import itertools
 import random
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import cache
 from typing import Any
 
 from labkit.experiments import gaps
@@ -203,8 +204,7 @@ def check_width(width: object, round_trip: float = 0.030) -> Verdict:
         )
     allowed = "is a number of milliseconds above 0, such as 50"
     milliseconds = number(width, "The width", allowed, low=_LEAST)
-    start, end = edges(race(round_trip / 2))
-    truth = round(1000 * (end - start), 2)
+    truth = _measured_width(round_trip)
     off = abs(milliseconds - truth)
     if off <= _NEAR:
         return Verdict(True, f"The window is {truth:g} ms wide: one round trip.")
@@ -213,6 +213,13 @@ def check_width(width: object, round_trip: float = 0.030) -> Verdict:
         f"{milliseconds:g} ms is {off:.7g} ms off; allowed is {_NEAR:g} ms.",
         _width_hint(milliseconds, truth),
     )
+
+
+@cache
+def _measured_width(round_trip: float) -> float:
+    """How wide the window is for a round trip in seconds, in ms."""
+    start, end = edges(race(round_trip / 2))
+    return round(1000 * (end - start), 2)
 
 
 def _width_hint(predicted: float, truth: float) -> str:
