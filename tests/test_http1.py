@@ -8,8 +8,9 @@ import pytest
 
 from labkit.records.trace import Kind
 from labkit.roles.client.connection import Http1Connection
-from labkit.roles.client.states import ImpossibleTransition, State
+from labkit.roles.client.states import State
 from labkit.roles.http.message import HIGH_WATER, HopFailure, Incoming, Outgoing
+from labkit.roles.transitions import ImpossibleTransition
 from tests.scripted import HOST, OK, Peer, World, plain, run
 from tests.waiting import Caller, Nobody, exchange
 

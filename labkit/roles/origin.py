@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -24,6 +25,7 @@ _RAW: dict[str, bytes] = {
     "truncated": b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n" + b"x" * 100,
     "continue-then-drop": b"HTTP/1.1 100 Continue\r\n\r\n",
 }
+_ANSWERS = re.compile(rb"HTTP/1.1 200 .*\r\n\r\n", re.DOTALL)
 _HUGE_LINE = b"x-padding: " + b"x" * 8000 + b"\r\n"
 _HUGE_LINES = 1250
 
@@ -108,7 +110,8 @@ class Origin:
         self, request: web.BaseRequest, context: RequestContext, answer: bytes
     ) -> web.StreamResponse:
         context.connection.transport.write(answer)
-        return context.close(f"script {self.settings.script}")
+        nothing = context.close(f"script {self.settings.script}")
+        return web.Response() if _ANSWERS.match(answer) else nothing
 
     async def _reset(
         self, request: web.BaseRequest, context: RequestContext
@@ -144,8 +147,10 @@ class Origin:
         self, request: web.BaseRequest, context: RequestContext
     ) -> web.StreamResponse:
         response = await self._serve(request, context)
+        if context.connection.has_half_closed:
+            return context.close("script half-close")
         context.set_headers(response)
         await response.prepare(request)
         await response.write_eof()
-        context.connection.transport.write_eof()
+        context.connection.half_close("script half-close")
         return response

@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator, Iterable
 from aiohttp import HttpVersion11, web
 
 from labkit.records.ledger import REQUEST_HEADER, Ledger
-from labkit.roles.client.connection import HopFailure
-from labkit.roles.client.router import Incoming, Outgoing, Router
+from labkit.roles.client.router import Router
 from labkit.roles.http import headers
+from labkit.roles.http.message import HopFailure, Incoming, Outgoing
 from labkit.roles.server.server import RequestContext
 from labkit.settings.personalities import FAILURES, HABITS
 from labkit.settings.vocabulary import WITHOUT_BODY
@@ -63,7 +63,10 @@ class Proxy:
             return self._own_answer(failure, request, context)
         context.attempts = incoming.attempts
         context.log(incoming.flags or "-", "via_upstream")
-        return await self._relay(request, context, incoming)
+        response = self._response(request, context, incoming)
+        if incoming.complete is None:
+            await self._relay(request, context, incoming, response)
+        return response
 
     # -- the request ---------------------------------------------------------------
 
@@ -97,14 +100,13 @@ class Proxy:
     # -- the response --------------------------------------------------------------
 
     async def _relay(
-        self, request: web.BaseRequest, context: RequestContext, incoming: Incoming
-    ) -> web.StreamResponse:
-        passed = self._response_headers(incoming)
-        if incoming.complete is not None:
-            return _whole(request, incoming, passed)
-        response = ProxiedResponse(
-            status=incoming.status, reason=incoming.reason, headers=passed
-        )
+        self,
+        request: web.BaseRequest,
+        context: RequestContext,
+        incoming: Incoming,
+        response: web.StreamResponse,
+    ) -> None:
+        """Pass on the pieces of a body as they come."""
         try:
             context.set_headers(response)
             await response.prepare(request)
@@ -115,11 +117,25 @@ class Proxy:
             # Half a response cannot be taken back: the client sees it cut.
             context.log(failure.flags, failure.details)
             self._ledger.give_up(context.number, self._router.hop, failure.cause)
+            self._cut(response)
             context.connection.cut("the upstream broke off")
         except BaseException:
             incoming.abandon()
             raise
-        return response
+
+    def _response(
+        self, request: web.BaseRequest, context: RequestContext, incoming: Incoming
+    ) -> web.StreamResponse:
+        """Whole, or to be followed by the pieces of its body."""
+        passed = self._response_headers(incoming)
+        if incoming.complete is not None:
+            return _whole(request, incoming, passed)
+        return ProxiedResponse(
+            status=incoming.status, reason=incoming.reason, headers=passed
+        )
+
+    def _cut(self, response: web.StreamResponse) -> None:
+        """The body of this response will never be through."""
 
     def _response_headers(self, incoming: Incoming) -> list[tuple[str, str]]:
         passed = headers.response_headers(
@@ -164,11 +180,18 @@ def say_continue(request: web.BaseRequest) -> None:
         request.transport.write(CONTINUE)
 
 
-class ProxiedResponse(web.StreamResponse):
-    """A response that passes through: no header is invented for it.
+class _AsReceived(web.StreamResponse):
+    """A response that passes through: no header is invented for it."""
 
-    ``sent`` counts the bytes of its body, for the access log.
-    """
+    async def _prepare_headers(self) -> None:
+        had_type = "Content-Type" in self.headers
+        await super()._prepare_headers()
+        if not had_type:
+            self.headers.popall("Content-Type", None)
+
+
+class ProxiedResponse(_AsReceived):
+    """One in pieces; ``sent`` counts the bytes of its body, for the access log."""
 
     sent = 0
 
@@ -176,21 +199,9 @@ class ProxiedResponse(web.StreamResponse):
         self.sent += len(data)
         await super().write(data)
 
-    async def _prepare_headers(self) -> None:
-        had_type = "Content-Type" in self.headers
-        await super()._prepare_headers()
-        if not had_type:
-            self.headers.popall("Content-Type", None)
 
-
-class WholeResponse(web.Response):
-    """The same for a response whose body has already arrived."""
-
-    async def _prepare_headers(self) -> None:
-        had_type = "Content-Type" in self.headers
-        await super()._prepare_headers()
-        if not had_type:
-            self.headers.popall("Content-Type", None)
+class WholeResponse(_AsReceived, web.Response):
+    """One whose body has already arrived."""
 
 
 def _whole(

@@ -22,16 +22,19 @@ def impossible(
     )
 
 
+def to_table(meaning: Mapping[Any, str], words: Iterable[Enum]) -> str:
+    """What words of a table mean, as a table in Markdown."""
+    rows = [f"| `{word.value}` | {meaning[word]} |" for word in words]
+    return "\n".join(["| | |", "|---|---|", *rows]) + "\n"
+
+
 def to_mermaid(begin: Enum, table: Mapping[Any, Mapping[Any, Enum]]) -> str:
     """A table as a Mermaid state diagram, for the documentation."""
     lines = ["stateDiagram-v2", f"    [*] --> {begin.value}"]
-    lines += [line for state, row in table.items() for line in _edges(state, row)]
-    lines += [f"    {state.value} --> [*]" for state in table if _is_end(table, state)]
+    for state, row in table.items():
+        is_end = all(target is state for target in row.values())
+        lines += [f"    {state.value} --> [*]"] if is_end else _edges(state, row)
     return "\n".join(lines) + "\n"
-
-
-def _is_end(table: Mapping[Any, Mapping[Any, Enum]], state: Enum) -> bool:
-    return all(target is state for target in table[state].values())
 
 
 def _edges(state: Enum, row: Mapping[Any, Enum]) -> Iterable[str]:

@@ -25,7 +25,7 @@ from labkit.roles.envoy.request_codec import (
     label_in,
     read_request,
 )
-from labkit.roles.envoy.response import Reply, Said, local_reply
+from labkit.roles.envoy.response import Reply, local_reply, written
 from labkit.roles.envoy.states import ENVOY_TRANSITIONS
 from labkit.roles.envoy.transport import GuardedTransport
 from labkit.roles.server.lifecycle import (
@@ -365,10 +365,11 @@ class ConnectionManager(asyncio.Protocol):
         reply = self._reply
         if reply is not None and reply.started:
             reply.cut()
-            said = Said(reply.status, reply.size, closes=True)
+            said = written(self, reply.status, reply.size, closes=True)
         else:
             self._say(refusal)
-            said = Said(refusal.status, len(refusal.text), refusal.closes)
+            size, closes = len(refusal.text), refusal.closes
+            said = written(self, refusal.status, size, closes)
         self.said = refusal, said
         if said.closes:
             self.lifecycle.cut(refusal.details)

@@ -10,11 +10,12 @@ from typing import cast
 from aiohttp import HttpVersion11, web
 
 from labkit.records.ledger import REQUEST_HEADER, Ledger
-from labkit.roles.client.router import HopFailure, Incoming, Outgoing, Router
+from labkit.roles.client.router import Router
 from labkit.roles.envoy import headers
 from labkit.roles.envoy.manager import ConnectionManager
 from labkit.roles.envoy.request_codec import reason_of
 from labkit.roles.envoy.response import END, Reply, text_fields
+from labkit.roles.http.message import HopFailure, Incoming, Outgoing
 from labkit.roles.proxy import Proxy, say_continue
 from labkit.roles.server.server import RequestContext
 from labkit.settings.vocabulary import WITHOUT_BODY
@@ -81,31 +82,7 @@ class EnvoyProxy(Proxy):
 
     # -- the response --------------------------------------------------------------
 
-    async def _relay(
-        self, request: web.BaseRequest, context: RequestContext, incoming: Incoming
-    ) -> web.StreamResponse:
-        reply = self._reply(request, context, incoming)
-        if incoming.complete is not None:
-            return reply
-        try:
-            context.set_headers(reply)
-            await reply.prepare(request)
-            async for chunk in incoming.chunks():
-                await reply.write(chunk)
-            await reply.write_eof()
-        except HopFailure as failure:
-            # Half a response cannot be taken back: the client sees it cut, later.
-            context.log(failure.flags, failure.details)
-            self._ledger.give_up(context.number, self._router.hop, failure.cause)
-            reply.cut()
-            reply.closes = True
-            context.connection.cut("the upstream broke off")
-        except BaseException:
-            incoming.abandon()
-            raise
-        return reply
-
-    def _reply(
+    def _response(
         self, request: web.BaseRequest, context: RequestContext, incoming: Incoming
     ) -> Reply:
         passed, names = headers.envoy_response(incoming.headers)
@@ -124,7 +101,7 @@ class EnvoyProxy(Proxy):
         chunked = says_chunked and not bodiless
         # Without a length there is no other end to HTTP/1.0, though nothing follow.
         ends_by_close = is_old and not has_length
-        reply = Reply(
+        return Reply(
             manager,
             incoming.status,
             _start(is_old, incoming.status) + passed,
@@ -132,10 +109,11 @@ class EnvoyProxy(Proxy):
             chunked,
             tail,
             closes=manager.wants_close or ends_by_close,
+            is_old=is_old,
         )
-        if is_old and not reply.closes:
-            reply.keeps_old_client()
-        return reply
+
+    def _cut(self, response: web.StreamResponse) -> None:
+        cast(Reply, response).cut()
 
     def _own_answer(
         self, failure: HopFailure, request: web.BaseRequest, context: RequestContext
@@ -151,10 +129,8 @@ class EnvoyProxy(Proxy):
         body = b"" if request.method == "HEAD" else failure.body.encode()
         head += text_fields(len(failure.body)) + context.server.stamp()
         manager = cast(ConnectionManager, context.connection.manager)
-        reply = Reply(manager, status, head, body, closes=manager.wants_close)
-        if is_old and not reply.closes:
-            reply.keeps_old_client()
-        return reply
+        closes = manager.wants_close
+        return Reply(manager, status, head, body, closes=closes, is_old=is_old)
 
 
 async def _in_chunks(body: bytes) -> AsyncIterator[bytes]:

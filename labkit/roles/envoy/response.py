@@ -7,7 +7,6 @@ those of the program that the lab plays.
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any, Protocol
 
 from aiohttp import web
@@ -36,7 +35,8 @@ class Reply(web.StreamResponse):
     ``head`` is everything up to, and without, the fields about the connection.
     ``body``: all of it, or None when pieces follow. ``framing`` is what stands at
     the end of the head, "chunked" writing chunks. ``says_close``: it says that the
-    connection ends; ``closes``: the server closes the connection after it.
+    connection ends; ``closes``: the server closes the connection after it. A client of
+    HTTP/1.0 (``is_old``) is told where its connection lives on.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class Reply(web.StreamResponse):
         chunked: bool = False,
         tail: bytes = b"",
         closes: bool = False,
+        is_old: bool = False,
     ) -> None:
         super().__init__(status=status)
         self._outlet = outlet
@@ -58,7 +59,7 @@ class Reply(web.StreamResponse):
         self.closes = closes
         self.says_close = closes
         self.size = 0
-        self._keep = b""
+        self._keep = b"connection: keep-alive\r\n" if is_old else b""
         self.started = False
         self.finished = False
 
@@ -120,34 +121,17 @@ class Reply(web.StreamResponse):
             if self._in_chunks:
                 self._outlet.send(END)
 
-    def keeps_old_client(self) -> None:
-        """Tell an HTTP/1.0 client that asked for it that the connection lives on."""
-        self._keep = b"connection: keep-alive\r\n"
-
     def cut(self) -> None:
-        """The body will never be through."""
-        self.finished = True
+        """The body will never be through, and nothing comes after it."""
+        self.finished = self.closes = True
 
 
-class Said(Reply):
-    """An answer that has been written already; nothing is left to send."""
-
-    def __init__(self, status: int, size: int, closes: bool) -> None:
-        super().__init__(_Nowhere(), status, b"", closes=closes)
-        self.started = self.finished = True
-        self.size = size
-
-
-class _Nowhere:
-    def send(self, data: bytes) -> None:
-        """There is nobody to send to."""
-
-    async def room(self) -> None:
-        """There is always room for nothing."""
-        await asyncio.sleep(0)
-
-    def set_connection_fields(self, reply: Reply) -> None:
-        """It has been said."""
+def written(outlet: Outlet, status: int, size: int, closes: bool) -> Reply:
+    """An answer that is out already; nothing is left to send."""
+    reply = Reply(outlet, status, b"", closes=closes)
+    reply.started = reply.finished = True
+    reply.size = size
+    return reply
 
 
 def local_reply(

@@ -14,12 +14,14 @@ from labkit.roles.server.states import (
     ANSWERED,
     AWAIT_HEAD,
     AWAIT_REQUEST,
+    BUSY,
     BYTES,
     CLOSE,
     CUT,
     DEAF,
     DRAINED,
     DRAINING,
+    DRAINING_BUSY,
     DRAINING_HEAD,
     EXPIRED,
     FIN,
@@ -29,6 +31,7 @@ from labkit.roles.server.states import (
     HALF_CLOSED,
     HEAD,
     IDLE,
+    LAST,
     LEAVE,
     LOST,
     NEW,
@@ -52,29 +55,42 @@ from labkit.roles.server.states import (
 
 Changes = Mapping[Signal, Step | None]
 
-_LINGERS: Changes = {LEAVE: None, HALF_CLOSED: None, CUT: (DEAF, (GO_DEAF,))}
+_DEAF: Step = (DEAF, (GO_DEAF,))
+_SERVED: Changes = {HALF_CLOSED: None, CUT: _DEAF}
 
 # By row what is other than in the common table; None: not there.
 CHANGES: Mapping[State, Changes] = {
-    NEW: {BYTES: (NEW_HEAD, (AWAIT_HEAD,))},
+    NEW: {BYTES: (NEW_HEAD, (AWAIT_HEAD,)), LEAVE: None},
     NEW_HEAD: {
         EXPIRED: None,
         TIMED_OUT: (NEW_HEAD, (REFUSE_HEAD,)),
+        LEAVE: None,
         ANSWERED: (IDLE, (AWAIT_REQUEST,)),
+        CUT: _DEAF,
     },
+    # Answered, perhaps, before its body was through.
+    IDLE: {REQUEST: None, LEAVE: None, CUT: _DEAF},
     HEAD: {
         EXPIRED: None,
         TIMED_OUT: (HEAD, (REFUSE_HEAD,)),
+        LEAVE: None,
         ANSWERED: (IDLE, (AWAIT_REQUEST,)),
+        CUT: _DEAF,
     },
+    BUSY: _SERVED,
+    LAST: _SERVED,
+    DRAINING: {REQUEST: None, CUT: _DEAF},
     DRAINING_HEAD: {
         TIMED_OUT: (DRAINING_HEAD, (REFUSE_HEAD,)),
         DRAINED: (OVERDUE, ()),
         ANSWERED: (DRAINING, ()),
+        CUT: _DEAF,
     },
+    DRAINING_BUSY: _SERVED,
     OVERDUE: {
-        REQUEST: (OVERDUE, ()),
+        **_SERVED,
         TIMED_OUT: (OVERDUE, (REFUSE_HEAD,)),
+        REQUEST: (OVERDUE, ()),
     },
     DEAF: {
         BYTES: (UNREAD, ()),
@@ -97,7 +113,7 @@ _UNREAD: Row = {
 
 
 def _changed(state: State, row: Row) -> Row:
-    changed = {**row, **_LINGERS, **CHANGES.get(state, {})}
+    changed = {**row, **CHANGES.get(state, {})}
     return {signal: step for signal, step in changed.items() if step is not None}
 
 

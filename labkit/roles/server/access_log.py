@@ -38,19 +38,6 @@ class Access:
         return json.dumps(asdict(self))
 
 
-class Timing(NamedTuple):
-    """When it began (seconds since 1970), how long it took, on which connection."""
-
-    began: float
-    seconds: float
-    connection: int
-
-    @property
-    def milliseconds(self) -> int:
-        """How long, in whole ones; 0.3 s are 300 of them, whatever floats say."""
-        return int(self.seconds * 1000 + 1e-6)
-
-
 class Asked(NamedTuple):
     """Method and path, None where they were never understood, version, body bytes."""
 
@@ -60,35 +47,11 @@ class Asked(NamedTuple):
     length: int = 0
 
 
-class Answered(NamedTuple):
-    """Status (0: none) and size of the answer, and what it took to get it."""
-
-    status: int
-    sent: int
-    received: int
-    attempts: int
-    upstream: str | None
-
-
-def access_line(
-    timing: Timing, asked: Asked, answered: Answered, flags: str, details: str
-) -> Access:
-    """One line of the log."""
-    return Access(
-        start_time=iso_time(timing.began),
-        method=asked.method,
-        path=asked.path,
-        protocol=asked.protocol,
-        response_code=answered.status,
-        response_flags=flags,
-        response_code_details=details,
-        bytes_received=answered.received,
-        bytes_sent=answered.sent,
-        duration=timing.milliseconds,
-        upstream_request_attempt_count=answered.attempts,
-        upstream_host=answered.upstream,
-        connection_id=timing.connection,
-    )
+def asked(request: web.BaseRequest) -> Asked:
+    """What a request says of itself."""
+    version = f"HTTP/{request.version.major}.{request.version.minor}"
+    length = request.content_length or 0
+    return Asked(request.method, request.raw_path, version, length)
 
 
 def body_sent(request: web.BaseRequest, response: web.StreamResponse | None) -> int:
@@ -105,3 +68,8 @@ def iso_time(seconds: float) -> str:
     """Seconds since 1970 as an access log writes a moment, to the millisecond."""
     whole, thousandths = divmod(round(seconds * 1000), 1000)
     return f"{strftime('%Y-%m-%dT%H:%M:%S', gmtime(whole))}.{thousandths:03}Z"
+
+
+def whole_milliseconds(seconds: float) -> int:
+    """As an access log writes a time; 0.3 s are 300 of them, whatever floats say."""
+    return int(seconds * 1000 + 1e-6)

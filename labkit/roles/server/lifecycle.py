@@ -167,6 +167,7 @@ class ConnectionLifecycle(asyncio.Protocol):
     ``manager`` reads and refuses requests before the handler does, where the server has
     such a thing. ``began``: when the present request did, in seconds of the loop;
     ``leaves``: is this response to be the last one, as the server is drained?
+    ``has_half_closed``: nothing more can be written.
     """
 
     __slots__ = (
@@ -191,6 +192,7 @@ class ConnectionLifecycle(asyncio.Protocol):
         "_why",
         "began",
         "handler",
+        "has_half_closed",
         "leaves",
         "manager",
         "settings",
@@ -208,6 +210,7 @@ class ConnectionLifecycle(asyncio.Protocol):
         self.handler = handler
         self.manager = manager
         self.state = NEW
+        self.has_half_closed = False
         self.settings = owner.settings
         self.began = 0.0
         self.leaves: Callable[[], bool] | None = None
@@ -367,6 +370,13 @@ class ConnectionLifecycle(asyncio.Protocol):
         if not self.is_over:
             self.tell(CUT, why)
 
+    def half_close(self, why: str) -> None:
+        """Say no more, but read on until the client closes."""
+        if not (self.is_over or self.has_half_closed):
+            self.has_half_closed = True
+            self._owner.closed_first(self, why)
+            self.transport.write_eof()
+
     def close_now(self, why: str, with_reset: bool = False) -> None:
         """Close at once, whatever is going on."""
         self.tell(RESET if with_reset else CLOSE, why)
@@ -516,7 +526,8 @@ class ConnectionLifecycle(asyncio.Protocol):
         self.await_closed(why)
 
     def _say_408(self, why: str) -> None:
-        self.transport.write(REQUEST_TIMEOUT)
+        if not self.has_half_closed:
+            self.transport.write(REQUEST_TIMEOUT)
 
     def _close_first(self, why: str) -> None:
         if not self.transport.is_closing():

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from email.utils import formatdate
 from functools import lru_cache
 from random import Random
-from time import gmtime
 from typing import Any
 
 from aiohttp import HttpVersion11, web
@@ -19,11 +19,11 @@ from labkit.roles.envoy.request_codec import MAX_HEAD, LocalReply
 from labkit.roles.envoy.response import Reply
 from labkit.roles.server.access_log import (
     Access,
-    Answered,
     Asked,
-    Timing,
-    access_line,
+    asked,
     body_sent,
+    iso_time,
+    whole_milliseconds,
 )
 from labkit.roles.server.lifecycle import PLAIN, ConnectionLifecycle, Manager
 from labkit.settings import Server
@@ -35,11 +35,6 @@ SIGNATURE = "labkit"
 
 # The Date header counts from here, so that a run gives the same bytes for ever.
 EPOCH = 946_684_800  # 2000-01-01, in seconds since 1970
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = (
-    *("Jan", "Feb", "Mar", "Apr", "May", "Jun"),
-    *("Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
-)
 
 # aiohttp is behind a manager that has judged already: it need not judge again, nor
 # wait for the rest of a body that nobody wants.
@@ -76,7 +71,7 @@ class RequestContext:
 
     def milliseconds(self) -> int:
         """How long this has taken so far."""
-        return int((self.server.now() - self.connection.began) * 1000 + 1e-6)
+        return whole_milliseconds(self.server.now() - self.connection.began)
 
     def set_headers(self, response: web.StreamResponse) -> None:
         """Headers that the server adds to every response, before it is prepared."""
@@ -230,7 +225,9 @@ class HopServer:
             if is_external:
                 self._finish_external(number, _status(response))
             if self.on_access is not None:
-                self._log_access(context, *_told(request, response or begun))
+                told = response or begun
+                sent = body_sent(request, told)
+                self._log_access(context, asked(request), _status(told), sent)
             connection.response_ended(_why_closing(request, response))
         return response
 
@@ -245,6 +242,11 @@ class HopServer:
                 response = await self._handler(request, context)
         except web.HTTPException as answer:
             response = answer
+        except ConnectionError:
+            # No fault of the handler's where its client has left.
+            if not context.connection.is_over:
+                raise
+            return NoAnswer()
         # A client that left: aiohttp itself notices when it comes to finish.
         try:
             if not response.prepared:
@@ -294,8 +296,8 @@ class HopServer:
         if not is_own:
             self._finish_external(number, refusal.status)
         if self.on_access is not None:
-            asked = Asked(method, path, "HTTP/1.1")
-            self._log_access(context, asked, refusal.status, len(refusal.text))
+            unread, sent = Asked(method, path, "HTTP/1.1"), len(refusal.text)
+            self._log_access(context, unread, refusal.status, sent)
 
     def _finish_external(self, number: int, status: int) -> None:
         """The end of a request from outside the lab; status 0 for no answer."""
@@ -304,22 +306,28 @@ class HopServer:
             self.on_exchange(number)
 
     def _log_access(
-        self, context: RequestContext, asked: Asked, status: int, sent: int
+        self, context: RequestContext, was_asked: Asked, status: int, sent: int
     ) -> None:
         assert self.on_access is not None
-        connection, began = context.connection, context.connection.began
-        timing = Timing(
-            EPOCH + began - self.ledger.epoch,
-            self._loop.time() - began,
-            self._network.number(self._hop, connection.transport),
-        )
-        manager = connection.manager
-        received = 0 if manager is None else manager.received
-        answered = Answered(
-            status, sent, received or asked.length, context.attempts, context.upstream
-        )
+        connection = context.connection
+        began, manager = connection.began, connection.manager
         row = self.ledger.exchanges[context.number]
-        self.on_access(access_line(timing, asked, answered, row.flags, row.details))
+        line = Access(
+            start_time=iso_time(EPOCH + began - self.ledger.epoch),
+            method=was_asked.method,
+            path=was_asked.path,
+            protocol=was_asked.protocol,
+            response_code=status,
+            response_flags=row.flags,
+            response_code_details=row.details,
+            bytes_received=(manager.received if manager else 0) or was_asked.length,
+            bytes_sent=sent,
+            duration=context.milliseconds(),
+            upstream_request_attempt_count=context.attempts,
+            upstream_host=context.upstream,
+            connection_id=self._network.number(self._hop, connection.transport),
+        )
+        self.on_access(line)
 
     def now(self) -> float:
         """Seconds on the clock of the loop."""
@@ -404,16 +412,6 @@ def _status(response: web.StreamResponse | None) -> int:
     return response.status
 
 
-def _told(
-    request: web.BaseRequest, response: web.StreamResponse | None
-) -> tuple[Asked, int, int]:
-    """What the access log is to say: what was asked, the status, the bytes sent."""
-    version = f"HTTP/{request.version.major}.{request.version.minor}"
-    length = request.content_length or 0
-    asked = Asked(request.method, request.raw_path, version, length)
-    return asked, _status(response), body_sent(request, response)
-
-
 def _upgrade_required() -> web.Response:
     response = web.Response(status=426, text="Upgrade Required")
     response.force_close()
@@ -433,6 +431,4 @@ def http_date(seconds: int) -> str:
 @lru_cache(maxsize=4)
 def _minute(minutes: int) -> str:
     """A date without its seconds, for minutes since 1970."""
-    t = gmtime(60 * minutes)
-    day, month = _DAYS[t.tm_wday], _MONTHS[t.tm_mon - 1]
-    return f"{day}, {t.tm_mday:02} {month} {t.tm_year} {t.tm_hour:02}:{t.tm_min:02}"
+    return formatdate(60 * minutes, usegmt=True).removesuffix(":00 GMT")

@@ -143,11 +143,11 @@ Transitions = Mapping[State, Row]
 _CLOSED: Step = (GONE, (CLOSE_FIRST,))
 _CLOSED_BY_408: Step = (GONE, (SAY_408, CLOSE_FIRST))
 _ENDS: Row = {
-    CUT: _CLOSED,
     CLOSE: _CLOSED,
     RESET: (GONE, (RESET_FIRST,)),
     LOST: (GONE, ()),
 }
+_BREAKS: Row = {CUT: _CLOSED, **_ENDS}
 
 # A server that drains goes from open to draining to deaf; one that does not goes
 # straight to gone, and so does everybody where nothing was ever answered.
@@ -190,18 +190,17 @@ TRANSITIONS: Transitions = {
         DRAIN: (DRAINING_BUSY, (AWAIT_DRAINED,)),
         FINAL: (LAST, ()),
         ANSWERED: (IDLE, (AWAIT_REQUEST,)),
-        **_ENDS,
+        **_BREAKS,
     },
     LAST: {
         HALF_CLOSED: (OWED, ()),
-        FINAL: (LAST, ()),
         ANSWERED: _CLOSED,
-        **_ENDS,
+        **_BREAKS,
     },
     OWED: {
         FINAL: (OWED, ()),
         ANSWERED: (GONE, (CLOSE_SECOND,)),
-        **_ENDS,
+        **_BREAKS,
     },
     DRAINING: {
         BYTES: (DRAINING_HEAD, (AWAIT_HEAD,)),
@@ -220,13 +219,13 @@ TRANSITIONS: Transitions = {
         DRAINED: (OVERDUE, ()),
         FINAL: (LAST, ()),
         ANSWERED: (DRAINING, ()),
-        **_ENDS,
+        **_BREAKS,
     },
     OVERDUE: {
         HALF_CLOSED: (OWED, ()),
         FINAL: (LAST, ()),
         ANSWERED: (DEAF, (GO_DEAF,)),
-        **_ENDS,
+        **_BREAKS,
     },
     # What was read before is still answered.
     DEAF: {
@@ -234,9 +233,9 @@ TRANSITIONS: Transitions = {
         REQUEST: (DEAF, ()),
         FINAL: (LAST, ()),
         ANSWERED: (DEAF, ()),
-        **_ENDS,
+        **_BREAKS,
     },
-    # A handler may come to its end after its connection.
+    # A handler may come to its end after its connection, and be closed once more.
     GONE: {signal: (GONE, ()) for signal in Signal if signal not in OUTSIDE},
 }
 
