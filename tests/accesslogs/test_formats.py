@@ -38,7 +38,7 @@ ISTIO = (
     "outbound_.8000_._.httpbin default"
 )
 
-# Istio's releases before that: what Mixer said, and the transport's failure since 1.4.
+# Its older releases: what Mixer said, later the transport's failure beside it.
 MIXER = ISTIO.replace(
     "upstream_reset_before_response_started{connection_termination} - ", ""
 )
