@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scenarios import scenarios
 
 from labkit.resources import data as data_file
 from labkit.settings import (
@@ -30,6 +29,7 @@ from labkit.settings import (
 )
 from labkit.settings.paths import turned
 from labkit.settings.personalities import PERSONALITIES
+from tests.scenarios import scenarios
 
 INF = math.inf
 NUMBERS = [each for each in knobs() if each.kind.is_number]

@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,7 +22,9 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-SETTINGS = {  # all cells in the page, files left as they are, nothing asked of others
+Settings = Mapping[str, Mapping[str, object]]
+# All cells in the page, files left as they are, nothing asked of others.
+SETTINGS: Settings = {
     "docmanager-extension/plugin": {"autosave": False},
     "notebook-extension/tracker": {"windowingMode": "none"},
     "apputils-extension/notification": {
@@ -53,13 +55,15 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextmanager
-def jupyterlab(folder: Path) -> Iterator[str]:
+def jupyterlab(folder: Path, settings: Settings = SETTINGS) -> Iterator[str]:
     """The address of a notebook, with {} for its name, while a server runs."""
-    words = [sys.executable, "-m", "labkit.cli", "start", "--no-browser", "--port=0"]
-    words += ["--LabApp.extension_manager=readonly"]
+    words = [sys.executable, "-m", "labkit.cli", "start", str(folder / "course")]
+    words += ["--no-browser", "--port=0", "--", "--LabApp.extension_manager=readonly"]
     log = folder / "log"
     with log.open("w") as out:
-        server = subprocess.Popen(words, env=alone(folder), stdout=out, stderr=out)
+        server = subprocess.Popen(
+            words, env=alone(folder, settings), stdout=out, stderr=out
+        )
     try:
         yield address(server, log)
     finally:
@@ -67,9 +71,9 @@ def jupyterlab(folder: Path) -> Iterator[str]:
         server.wait(30)
 
 
-def alone(folder: Path) -> dict[str, str]:
+def alone(folder: Path, settings: Settings = SETTINGS) -> dict[str, str]:
     """An environment in which nobody's own settings of Jupyter count."""
-    for name, values in SETTINGS.items():
+    for name, values in settings.items():
         file = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(values))

@@ -12,8 +12,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from labkit.lab import Run, run
-from labkit.records.trace import Exchange
+from labkit.lessons.chains import singly
+from labkit.records.trace import ConnectionLife, Exchange
 from labkit.settings import Hop, Scenario
+from labkit.theory import duration
 from labkit.theory.window import Goodbye, goodbye
 
 # Longer timers are never met by an exercise's own traffic; nor are more requests.
@@ -24,6 +26,8 @@ _BEFORE, _AFTER, _STEPS = 1.75, 1.25, 4
 # Where the wire takes no time, a moment stands for a round trip.
 _MOMENT = 0.001
 _HAIR = 1e-5
+# How an attempt ends that met a closing connection.
+CLOSING = ("ServerDisconnected", "ConnectionReset")
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,18 @@ class Loss:
         return self.gaps[number - 1] if number else 0.0
 
     @property
+    def request(self) -> str:
+        """Which request it was, as the beginning of a sentence."""
+        if not self.exchange.number:
+            return "the very first request"
+        return f"the request after a gap of {duration(self.gap)}"
+
+    @property
+    def ends(self) -> str:
+        """The programs at both ends of the hop that lost it."""
+        return " and ".join(self.scenario.parties[self.hop : self.hop + 2])
+
+    @property
     def hop(self) -> int:
         """The hop that lost it; where none did, the one whose server says 408 when
         it leaves, or the last one."""
@@ -65,8 +81,19 @@ class Loss:
         if lost.status != 200:
             cause = f" {lost.flags}" if lost.flags != "-" else ""
             return f"was answered {lost.status}{cause}"
-        times = "never" if not lost.executed else f"{lost.executed} times"
-        return f"was answered 200 and executed {times}"
+        return f"was answered 200 and {executed(lost)}"
+
+
+def executed(exchange: Exchange) -> str:
+    """How often the upstream did what it was asked, in words."""
+    words = {0: "never executed", 1: "executed once"}
+    return words.get(exchange.executed, f"executed {exchange.executed} times")
+
+
+def life_of(done: Run, hop: int, connection: int | None) -> ConnectionLife | None:
+    """The connection of this number on a hop of a run; None if it has none."""
+    which = (hop, connection)
+    return next((e for e in done.lives if (e.hop, e.connection) == which), None)
 
 
 def is_served(exchange: Exchange) -> bool:
@@ -80,10 +107,7 @@ def first_unserved(done: Run) -> Exchange | None:
 
 
 def first_loss(scenario: Scenario) -> Loss | None:
-    """The first probe of a chain that is not served; None if all are.
-
-    The chain's own arrivals are set aside; its method, headers and bodies stay.
-    """
+    """The first probe of a chain that is not served; None if all are."""
     for gaps in patterns(scenario):
         done = probed(scenario, gaps)
         lost = first_unserved(done)
@@ -93,14 +117,8 @@ def first_loss(scenario: Scenario) -> Loss | None:
 
 
 def probed(scenario: Scenario, gaps: Sequence[float]) -> Run:
-    """One request more than there are ``gaps`` (seconds), in virtual time."""
-    changes = {
-        "traffic.arrivals": "gaps",
-        "traffic.gaps": list(gaps) or [0.0],
-        "traffic.requests": len(gaps) + 1,
-        "traffic.burst": 1,
-    }
-    return run(scenario.replace_all(changes), progress=False, trace=False)
+    """Requests with these ``gaps`` (seconds) between them, in virtual time."""
+    return run(singly(scenario, gaps), progress=False, trace=False)
 
 
 def patterns(scenario: Scenario) -> Iterator[list[float]]:
@@ -118,14 +136,15 @@ def patterns(scenario: Scenario) -> Iterator[list[float]]:
 
 def suspicious(scenario: Scenario) -> Iterator[float]:
     """Gaps at the source, in seconds, around each timer that may close a connection."""
-    alone = probed(scenario, [])
+    # How old the connections are when the first response is at its source.
+    age = probed(scenario, []).exchanges[0].done or 0.0
     before = 0.0
     for number, hop in enumerate(scenario.hops):
         trip = max(2.0 * hop.link.delay, _MOMENT)
         for timer in _since_response(scenario, number):
             yield from _around(timer - before, trip, hop.server.tick)
         for timer in _since_opening(hop):
-            yield from _around(timer - _age(alone, number) - before / 2.0, trip, 0.0)
+            yield from _around(timer - age - before / 2.0, trip, 0.0)
         before += 2.0 * hop.link.delay
 
 
@@ -188,13 +207,6 @@ def _since_opening(hop: Hop) -> set[float]:
 def _stages(ends: Goodbye) -> set[float]:
     """The ends of a server's goodbye, and the deaf middle."""
     return {ends.said, ends.deaf, (ends.deaf + ends.closed) / 2.0, ends.closed}
-
-
-def _age(alone: Run, hop: int) -> float:
-    """How old a hop's connection is when the first response is at its source."""
-    done = alone.exchanges[0].done
-    opened = [life.opened for life in alone.lives if life.hop == hop]
-    return (done or 0.0) - min(opened, default=0.0)
 
 
 def _limits(scenario: Scenario) -> set[int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from anything import anything
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +12,7 @@ import labkit
 from labkit import Hop, Link, Pool, Retry, Run, Scenario, Server, SettingsError, Traffic
 from labkit.model import cuts, refusals, runs
 from labkit.settings import Origin
+from tests.model.anything import anything
 
 INF = float("inf")
 

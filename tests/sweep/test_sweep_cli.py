@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from small import GRID, POOL, RACE, SERVER
 
 import labkit
 from labkit.cli import main
+from tests.sweep.small import GRID, POOL, RACE, SERVER
 
 TIMERS = ["--vary", f"{POOL}=0.5,1.5,3", "--vary", f"{SERVER}=1:2:2"]
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small import GRID, POOL, RACE
 
 import labkit
 from labkit.settings import SettingsError
 from labkit.sweep import Sweep, Table
 from labkit.sweep.checkpoint import Keep
 from labkit.sweep.plan import Plan
+from tests.sweep.small import GRID, POOL, RACE
 
 
 @pytest.fixture(scope="module")

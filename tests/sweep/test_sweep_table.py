@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from small import GRID, POOL, RACE, SERVER
 
 import labkit
 from labkit.records.counts import RatePoint
 from labkit.settings import SettingsError
 from labkit.sweep import Table
 from labkit.sweep.plan import Plan
+from tests.sweep.small import GRID, POOL, RACE, SERVER
 
 INF = float("inf")
 
