@@ -121,7 +121,7 @@ def _line(told: dict[str, Any]) -> str:
 def _parsed(line: bytes) -> dict[str, Any] | None:
     try:
         told = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return told if isinstance(told, dict) else None
 

@@ -33,7 +33,6 @@ NEVER = 1e9
 SIGNATURE = "labkit"
 
 # The Date header counts from here, so that a run gives the same bytes for ever.
-EPOCH = 946_684_800  # 2000-01-01, in seconds since 1970
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = (
     *("Jan", "Feb", "Mar", "Apr", "May", "Jun"),
@@ -314,7 +313,7 @@ class HopServer:
     def _timing(self, gate: ConnectionLifecycle, began: float) -> Timing:
         now, epoch = self._loop.time(), self._ledger.epoch
         connection = self._network.number(self._hop, gate.transport)
-        return Timing(EPOCH + began - epoch, now - began, connection)
+        return Timing(self._ledger.calendar + began - epoch, now - began, connection)
 
     def _log_stranger(self, number: int, response: web.StreamResponse | None) -> None:
         status = None if response is None else response.status
@@ -343,7 +342,9 @@ class HopServer:
 
     def _date(self) -> str:
         """The clock of the run as a date."""
-        return http_date(EPOCH + int(self._loop.time() - self._ledger.epoch))
+        return http_date(
+            int(self._ledger.calendar + self._loop.time() - self._ledger.epoch)
+        )
 
     # -- leaving -------------------------------------------------------------------
 
