@@ -1,4 +1,4 @@
-"""Makes ``tests`` ours: a package among the pins installs a folder of that name too.
+"""The tests are a package: ``from tests.rows.street import ...``, wherever it stands.
 
-Without this file that one (Ciw's) is found first, and it has no ``fidelity``.
+A package among the pins (Ciw's) installs a folder of that name too; this one is first.
 """

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["held_up"]
+pytest_plugins = ["tests.held_up"]
 
 # CI tries the same examples every time, so that a change is judged by what it changes;
 # everybody else tries new ones. No machine is too slow.

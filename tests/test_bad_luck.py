@@ -71,9 +71,8 @@ async def crowd_of_none() -> None:
 
 def test_too_few_descriptors_are_told_and_the_rest_is_served() -> None:
     code = """
-import asyncio, labkit, sys
-sys.path.insert(0, sys.argv[1])
-from test_bad_luck import ask
+import asyncio, labkit
+from tests.test_bad_luck import ask
 with labkit.Lab(labkit.Scenario()) as lab:
     url = lab.urls["upstream"]
     async def crowd():
@@ -82,9 +81,9 @@ with labkit.Lab(labkit.Scenario()) as lab:
     asyncio.run(crowd())
     print(asyncio.run(ask(url)))
 """
-    here = str(Path(__file__).parent)
     done = subprocess.run(
-        ["sh", "-c", 'ulimit -n 120; exec "$0" -c "$CODE" "$1"', sys.executable, here],
+        ["sh", "-c", 'ulimit -n 120; exec "$0" -c "$CODE"', sys.executable],
+        cwd=Path(__file__).parents[1],
         env={**os.environ, "CODE": code},
         capture_output=True,
         text=True,

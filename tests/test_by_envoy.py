@@ -7,12 +7,12 @@ from contextlib import suppress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from responses import DROPPED, ENDLESS, KEPT, LENIENT, PASSED, Shape, chunks, say
 
 from labkit.roles.envoy.response_codec import BY_ENVOY, read_plain
 from labkit.roles.http.codec import Malformed, Step
 from labkit.roles.http.fast_path import Head
 from labkit.roles.http.message import Outgoing
+from tests.responses import DROPPED, ENDLESS, KEPT, LENIENT, PASSED, Shape, chunks, say
 
 STARTS = [
     *(b"HTTP/1.1 200 OK", b"HTTP/1.0 200 OK", b"HTTP/1.1 204 No Content", b"HTTP/1.1 "),

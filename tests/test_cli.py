@@ -315,6 +315,14 @@ def test_bad_input_is_one_line_on_stderr_and_exit_status_2(
         assert name in done.stderr
 
 
+def test_a_process_says_of_bad_input_what_the_function_says() -> None:
+    """What argparse refuses, what a verb refuses, and what is no verb any more."""
+    for words in (["dance"], ["run", UPSTREAM, "--requests", "0"], ["ladder"]):
+        one, other = in_a_process(*words), labkit(*words)
+        assert (one.returncode, one.stdout) == (2, "")
+        assert one.stderr == other.stderr != ""
+
+
 @contextmanager
 def serving(*words: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
     child = subprocess.Popen(

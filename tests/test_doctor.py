@@ -6,7 +6,6 @@ from collections.abc import Callable
 from time import process_time
 
 import pytest
-from doctor.pastes import ALL, Paste
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,8 +15,9 @@ from labkit.reference.errors import Explanation, explain
 from labkit.reference.errors.envoy_words import FLAGS, LONG_NAMES
 from labkit.reference.errors.explanation import VERDICTS
 from labkit.reference.errors.phrases import written
-from labkit.reference.errors.words import ROWS
+from labkit.reference.errors.words import rows
 from labkit.settings import SettingsError
+from tests.doctor.pastes import ALL, Paste
 
 EXECUTED = {"yes", "no", "unknown"}
 
@@ -164,7 +164,7 @@ def test_several_lines_name_the_first_failure_and_the_others() -> None:
 
 
 def test_all_that_is_told_is_in_the_words_that_are_explained() -> None:
-    entries = [known for _, known in written(ROWS)]
+    entries = [known for _, known in written(rows())]
     assert {each.verdict for each in entries} <= set(VERDICTS)
     assert {each.executed for each in entries} <= EXECUTED
     for each in entries:
@@ -173,7 +173,7 @@ def test_all_that_is_told_is_in_the_words_that_are_explained() -> None:
 
 
 def test_every_phrase_of_the_index_is_found_as_it_is_written() -> None:
-    for phrase, _ in written(ROWS):
+    for phrase, _ in written(rows()):
         text = phrase.replace(" ... ", " x ").replace(" && ", "\n").replace("*", "")
         assert explain(text).verdict != "unknown", phrase
 

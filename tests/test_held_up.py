@@ -9,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from bystander import Bystander
-from held_up import oversleep
+
+from tests.bystander import Bystander
+from tests.held_up import oversleep
 
 pytest_plugins = ["pytester"]
 
@@ -32,7 +33,7 @@ def attempt():
 
 @pytest.fixture
 def told(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> "Told":
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     markers = "[pytest]\nmarkers =\n  live: on real sockets\n"
     (pytester.path / "pytest.ini").write_text(markers)
@@ -48,7 +49,7 @@ class Told:
     def of(self, body: str, *words: str, marker: str = "live") -> pytest.RunResult:
         test = f"@pytest.mark.{marker}\ndef test_it():\n    {body}\n"
         self.pytester.makepyfile(STOP + test)
-        return self.pytester.runpytest_subprocess("-p", "held_up", *words)
+        return self.pytester.runpytest_subprocess("-p", "tests.held_up", *words)
 
     @property
     def attempts(self) -> int:
@@ -145,5 +146,5 @@ def test_its_fixtures_are_made_anew(told: Told) -> None:
         + f"@pytest.mark.live\ndef test_it(tmp_path):\n    {body}\n"
         + "    assert len(SEEN) == 2\n"
     )
-    done = told.pytester.runpytest_subprocess("-p", "held_up")
+    done = told.pytester.runpytest_subprocess("-p", "tests.held_up")
     done.assert_outcomes(passed=1)

@@ -1,5 +1,6 @@
 """The house keeps its rules: floors, a light import, pins, no clock but the loop's."""
 
+import ast
 import os
 import re
 import subprocess
@@ -168,25 +169,6 @@ def test_what_would_install_it_is_recognised(text: str, is_wrong: bool) -> None:
     assert bool(INSTALLS.search(text.format("lab" + "kit"))) == is_wrong
 
 
-def test_hash_seed_and_process_change_nothing_of_a_run() -> None:
-    file = ROOT / "data" / "scenarios" / "mistuned-downstream.toml"
-    words = ["-m", "labkit.cli", "run", str(file), "--requests", "200", "--json"]
-    texts = {
-        re.sub(r'"wall_seconds": [^,}]+', "", with_hash_seed(seed, words))
-        for seed in ("0", "1", "4711")
-    }
-    assert len(texts) == 1
-
-
-def with_hash_seed(seed: str, words: list[str]) -> str:
-    environment = {**os.environ, "PYTHONHASHSEED": seed}
-    done = subprocess.run(
-        [sys.executable, *words], env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def test_the_readme_shows_what_its_code_prints() -> None:
     text = (ROOT / "README.md").read_text()
     code, output = re.findall(r"```(?:python|text)\n(.*?)```", text, re.DOTALL)
@@ -213,3 +195,44 @@ def test_the_page_of_the_architecture_names_files_and_names_that_exist() -> None
     for name, file in re.findall(r"`([A-Z]\w+)` in\s+`([a-z_/]+\.py)`", page):
         text = (ROOT / "labkit" / file).read_text(encoding="utf-8")
         assert re.search(rf"^class {name}\b", text, re.MULTILINE), name
+
+
+def sources() -> Iterator[tuple[str, str]]:
+    for path in sorted((ROOT / "labkit").rglob("*.py")):
+        yield path.relative_to(ROOT / "labkit").as_posix(), path.read_text("utf-8")
+
+
+def sums(tree: ast.AST) -> Iterator[ast.BinOp]:
+    """What is added or subtracted."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
+            yield node
+
+
+def test_only_the_window_adds_up_the_timers_of_a_goodbye() -> None:
+    """I + D, I + D + K: whoever needs them asks ``labkit.theory.window``."""
+    timers = {"drain_timeout", "delayed_close_timeout"}
+    adding = {
+        file
+        for file, text in sources()
+        for node in sums(ast.parse(text))
+        for part in ast.walk(node)
+        if isinstance(part, ast.Attribute) and part.attr in timers
+    }
+    assert adding == set()
+
+
+@pytest.mark.parametrize(
+    ("what", "home"),
+    [
+        (r"HINT_BUFFER = ", "settings/vocabulary.py"),
+        (r"\^_`\|", "settings/vocabulary.py"),
+        (r'"gateway-error", "reset"|"reset", "5xx"', "settings/groups.py"),
+        (r'\{"(POST|PUT|PATCH)", "(POST|PUT|PATCH)"', "settings/vocabulary.py"),
+        (r"\b204, 304\b", "settings/vocabulary.py"),
+        (r'"127\.0\.0\.1', "net/__init__.py"),
+        (r"math\.log10\(\w*\(?share", "theory/text.py"),
+    ],
+)
+def test_each_word_and_number_has_one_home(what: str, home: str) -> None:
+    assert [file for file, text in sources() if re.search(what, text)] == [home]

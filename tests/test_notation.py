@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scenarios import scenarios
 
 from labkit.settings import (
     Hop,
@@ -17,6 +16,7 @@ from labkit.settings import (
     knob_at,
     knobs,
 )
+from tests.scenarios import scenarios
 
 SHIPPED = sorted((Path(__file__).parent.parent / "data" / "scenarios").glob("*.toml"))
 TOKEN = Scenario(seed=7, hops=(Hop(name="alb"), Hop())).token()

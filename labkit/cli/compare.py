@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from labkit.cli import realtime
 from labkit.cli.files import check_folders, check_picture, written_whole
 from labkit.cli.scenario import read
-from labkit.records.estimate import Estimate, percent
+from labkit.records.estimate import Estimate
 from labkit.settings import Scenario
+from labkit.theory.text import percent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,11 +75,9 @@ def _row(rung: Estimate) -> None:
 
 
 def _draw(done: Comparison, path: Path) -> None:
-    from labkit.figures import comparison as picture
-    from labkit.figures import save
-    from labkit.figures.comparison import told
+    from labkit.figures import comparison, save
 
     title = done.headline()
-    ax = picture(done.rungs, title=title)
+    sheet = comparison.sheet(done.rungs, title=title)
     name = done.scenario.name or "Five answers to one question"
-    save(ax, path, title=name, desc=told(done.rungs, title))
+    save(sheet, path, title=name, desc=comparison.alt_text(done.rungs, title))

@@ -58,11 +58,9 @@ _SHORTER = "--requests N makes it shorter"
 
 def _draw(done: Run, path: Path) -> None:
     from labkit.figures import save, sequence
-    from labkit.figures.draw import paper
 
-    ax = paper()
-    sequence(done, ax)
-    save(ax, path, title=done.scenario.name or "labkit", desc=done.summary())
+    sheet = sequence.sheet(done, (178.0, 150.0))
+    save(sheet, path, title=done.scenario.name or "labkit", desc=done.summary())
 
 
 def report(done: Run) -> str:

@@ -14,7 +14,7 @@ from labkit.cli.scenario import read_sized
 if TYPE_CHECKING:
     from labkit.sweep import Table
 
-INTERRUPTED = 130
+BROKEN, INTERRUPTED = 1, 130
 _SHORTER = "--requests N and fewer points make it shorter"
 
 
@@ -23,7 +23,7 @@ def sweep(arguments: Namespace) -> int:
 
     What was computed is printed before it is written: a full disk loses nothing.
     """
-    from labkit.sweep import Sweep
+    from labkit.sweep import Sweep, WorkerDied
     from labkit.sweep.ranges import parsed
     from labkit.sweep.runner import AT_ONCE
 
@@ -46,13 +46,29 @@ def sweep(arguments: Namespace) -> int:
     if arguments.engine == "live":
         points = (work.plan.at(point) for point in work.plan.points)
         realtime.say(realtime.side_by_side(points, AT_ONCE), _SHORTER, arguments.yes)
-    table = work.run()
-    print(json.dumps(table.to_json()) if arguments.json else report(table), flush=True)
+    try:
+        table = work.run()
+    except WorkerDied as why:
+        _tell(arguments, work.table)
+        return _died(arguments, work.table, why)
+    _tell(arguments, table)
     _write(arguments, table)
     if arguments.plot and table.is_complete:
         with written_whole(arguments.plot) as path:
             draw.draw(table, scenario, path)
     return _interrupted(arguments, table) if work.was_stopped else 0
+
+
+def _tell(arguments: Namespace, table: Table) -> None:
+    text = json.dumps(table.to_json()) if arguments.json else report(table)
+    print(text, flush=True)
+
+
+def _died(arguments: Namespace, table: Table, why: Exception) -> int:
+    _write(arguments, table)
+    done = f"{len(table)} of {table.wanted} points done"
+    sys.stderr.write(f"labkit: {why}, {done}; allowed: points that a worker survives\n")
+    return BROKEN
 
 
 def _interrupted(arguments: Namespace, table: Table) -> int:

@@ -13,7 +13,7 @@ from labkit import resources
 from labkit.clock import VirtualLoop, outside_the_loop, run_nested, wind_up
 from labkit.lab.chain import Chain, LinkedNetwork, check_obeyed
 from labkit.lab.modelled import amodelled, modelled
-from labkit.lab.progress import Progress
+from labkit.lab.progress import Progress, Shown
 from labkit.lab.record import Run
 from labkit.net.memory import MemoryNetwork
 from labkit.records.ledger import Ledger
@@ -76,7 +76,7 @@ async def arun(
     scenario: Scenario | Path | str,
     engine: str = "virtual",
     proxy: str = "labkit",
-    progress: bool = True,
+    progress: Shown = True,
     trace: bool | None = None,
     handler: Handler | None = None,
 ) -> Run:
@@ -85,7 +85,8 @@ async def arun(
     A live run takes place on the caller's loop, a virtual one in slices of a
     few milliseconds between its other callbacks, the model's in another
     thread. Cancelling the caller ends the
-    run and everything that it started.
+    run and everything that it started. ``progress`` may be a function, which is told
+    how many more outcomes there are.
     """
     scenario = resources.scenario(scenario)
     crew = _check(scenario, engine, proxy)
@@ -234,7 +235,7 @@ class _Work:
         self,
         scenario: Scenario,
         engine: str,
-        progress: bool,
+        progress: Shown,
         trace: bool | None = None,
         handler: Handler | None = None,
         crew: ProxyGroup | None = None,

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
+
+# Whether a bar is shown, or who hears how many more outcomes there are.
+Shown = bool | Callable[[int], object]
 
 # A run that is over sooner shows nothing at all.
 SHOWN_AFTER = 1.0
@@ -19,7 +23,7 @@ class Progress:
     def __init__(
         self,
         total: int,
-        shown: bool = True,
+        shown: Shown = True,
         unit: str = "request",
         in_real_time: bool = False,
     ) -> None:
@@ -43,7 +47,9 @@ class Progress:
             self._bar.update(count)
 
     def __enter__(self) -> Progress:
-        if self._shown:
+        if callable(self._shown):
+            self._bar, self._stride = _Hearer(self._shown), 1
+        elif self._shown:
             self._bar = _bar(self._total, self._unit, self._delay)
         return self
 
@@ -55,6 +61,16 @@ class Progress:
     ) -> None:
         if self._bar is not None:
             self._bar.close()
+
+
+class _Hearer:
+    """Somebody who draws a bar of their own."""
+
+    def __init__(self, update: Callable[[int], object]) -> None:
+        self.update = update
+
+    def close(self) -> None:
+        """Nothing was opened."""
 
 
 def _bar(total: int, unit: str, delay: float) -> Any:

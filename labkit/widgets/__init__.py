@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from labkit.widgets.skin import Panel, panel
+from labkit.widgets.panels import Panel, panel
 
 __all__ = ["Panel", "panel"]

@@ -5,12 +5,12 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from facts import ROOT, samples
 from hypothesis import given
 from hypothesis import strategies as st
 
 from labkit import accesslogs
 from labkit.accesslogs import LogEntry, LogError
+from tests.accesslogs.facts import ROOT, samples
 
 FOLDER = ROOT / "data" / "access-logs"
 FORMATS = list(samples.WRITERS)

@@ -8,13 +8,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from facts import ROOT, samples
 from hypothesis import given
 from hypothesis import strategies as st
 
 import labkit
 from labkit import Scenario, accesslogs
 from labkit.accesslogs import AccessLog, LogError
+from tests.accesslogs.facts import ROOT, samples
 
 FOLDER = ROOT / "data" / "access-logs"
 LOST = samples.LOST_AFTER

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from responses import Shape
-
 from tests.fidelity.actors import OK, Client, Message, Peer, Script
 from tests.fidelity.lanes import ANSWERS, CLOSES
 from tests.fidelity.stage import Stage
+from tests.responses import Shape
 
 # In which a connection that the upstream has reset is out of a pool.
 SETTLES = 0.03

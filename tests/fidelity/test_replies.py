@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from responses import ALL, Shape
 
 from labkit.clock import run_nested
 from labkit.net.precise import precise_loop
 from tests.fidelity.lanes import both
 from tests.fidelity.replies import Fates, fate
+from tests.responses import ALL, Shape
 
 pytestmark = pytest.mark.fidelity
 

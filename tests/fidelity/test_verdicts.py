@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from shapes import ALL
 
 from labkit.clock import run_nested
 from labkit.net.precise import precise_loop
 from tests.fidelity.lanes import both
 from tests.fidelity.verdicts import Verdicts, verdict
+from tests.shapes import ALL
 
 pytestmark = pytest.mark.fidelity
 

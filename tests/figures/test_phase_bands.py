@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import product
 from math import inf
 
 import pytest
-from stories import overlaps, texts
 
 from labkit import figures
-from labkit.figures.draw import size_of
-from labkit.figures.phases import LOOKS, alt, title
+from labkit.figures.diagrams.phases import LOOKS, alt_text, title
+from labkit.figures.paper.matplotlib_pen import size_of
 from labkit.settings import Hop, Link, Pool, Server
 from labkit.theory.phases import Outcome, Probe, ProbeSeries, phases
+from tests.figures.stories import overlaps, texts
 
 
 def hop(
@@ -64,10 +65,17 @@ def test_every_look_differs_in_colour_and_the_middle_ones_in_hatch() -> None:
     assert len(set(hatches)) == 3
 
 
-@pytest.mark.parametrize("idle", [0.01, 0.4, 5.0, 3600.0, inf])
-@pytest.mark.parametrize("drain", [0.0, 0.4, 5.0, 100.0])
-@pytest.mark.parametrize("delayed", [0.0, 0.4, 20.0])
-@pytest.mark.parametrize("leaves", [0.3, 60.0, inf])
+IDLE, DRAIN = [0.01, 0.4, 5.0, 3600.0, inf], [0.0, 0.4, 5.0, 100.0]
+DELAYED, LEAVES = [0.0, 0.4, 20.0], [0.3, 60.0, inf]
+
+
+@pytest.mark.parametrize(
+    ("idle", "drain", "delayed", "leaves"),
+    [
+        (IDLE[i], DRAIN[j], DELAYED[k], LEAVES[(i + j + k) % 3])
+        for i, j, k in product(range(5), range(4), range(3))
+    ],
+)
 def test_no_two_texts_touch(
     idle: float, drain: float, delayed: float, leaves: float
 ) -> None:
@@ -77,14 +85,14 @@ def test_no_two_texts_touch(
 
 
 def test_given_axes_keep_their_size() -> None:
-    ax = figures.paper(178.0, 90.0)
+    ax = figures.blank(178.0, 90.0)
     assert figures.phases(hop(), [series(hop())], ax=ax) is ax
     assert size_of(ax) == pytest.approx((178.0, 90.0))
     assert overlaps(ax) == []
 
 
 def test_the_alt_text_names_phases_and_counts() -> None:
-    words = alt(hop(), [series(hop())])
+    words = alt_text(hop(), [series(hop())])
     assert words.startswith("Requests are lost 790 ms to 1.2 s after a response: ")
     assert "served with close from 390 ms" in words
     assert "virtual: 28 probes" in words

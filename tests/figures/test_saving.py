@@ -8,9 +8,9 @@ from xml.etree import ElementTree
 
 import pytest
 from matplotlib.figure import Figure
-from stories import ran
 
 from labkit import figures
+from tests.figures.stories import ran
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -5,13 +5,20 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from stories import Written, one_lost_request, overlaps, ran, scenario, texts
 
 import labkit
 from labkit import figures
-from labkit.figures.draw import figure_of, size_of
-from labkit.figures.style import FAILED, STROKES
+from labkit.figures.paper.matplotlib_pen import figure_of, size_of
+from labkit.figures.paper.style import FAILED, STROKES
 from labkit.records.trace import Kind, Trace
+from tests.figures.stories import (
+    Written,
+    one_lost_request,
+    overlaps,
+    ran,
+    scenario,
+    texts,
+)
 
 DELAYS = [0.0, 0.0001, 0.01, 2.0]
 TIMEOUTS = [0.001, 5.0, 3600.0]
@@ -88,29 +95,34 @@ def test_kinds_of_segments_differ_in_hue_in_dash_and_in_head() -> None:
         assert len({getattr(stroke, channel) for stroke in strokes}) == len(strokes)
 
 
-@pytest.mark.parametrize("requests", [1, 6, 60])
-@pytest.mark.parametrize(
-    ("first", "last"), list(itertools.product(DELAYS, DELAYS)), ids=str
-)
+# Every value of each knob meets every value of each other one.
+PAIRS_OF_DELAYS = [
+    (DELAYS[i], DELAYS[j], (1, 6, 60)[(i + j) % 3])
+    for i, j in itertools.product(range(4), range(4))
+]
+PAIRS_OF_TIMEOUTS = [
+    (TIMEOUTS[i], TIMEOUTS[j], 1 + (i + j) % 3)
+    for i, j in itertools.product(range(3), range(3))
+]
+
+
+@pytest.mark.parametrize(("first", "last", "requests"), PAIRS_OF_DELAYS)
 def test_no_two_texts_touch_at_any_delay(
     first: float, last: float, requests: int
 ) -> None:
     run = ran(delays=(first, last), requests=requests)
     assert overlaps(figures.sequence(run)) == []
-    assert overlaps(figures.sequence(run, ax=figures.paper(178.0, 150.0))) == []
+    assert overlaps(figures.sequence(run, ax=figures.blank(178.0, 150.0))) == []
 
 
-@pytest.mark.parametrize(
-    ("pool", "keepalive"), list(itertools.product(TIMEOUTS, TIMEOUTS)), ids=str
-)
-@pytest.mark.parametrize("hops", [1, 2, 3])
+@pytest.mark.parametrize(("pool", "keepalive", "hops"), PAIRS_OF_TIMEOUTS)
 def test_no_two_texts_touch_at_any_timeout(
     pool: float, keepalive: float, hops: int
 ) -> None:
     gaps = (0.0, keepalive, max(0.0, keepalive - 0.005), 0.5)
     run = ran(pool=pool, keepalive=keepalive, delays=(0.01,) * hops, gaps=gaps)
     assert overlaps(figures.sequence(run)) == []
-    assert overlaps(figures.sequence(run, ax=figures.paper(150.0, 110.0))) == []
+    assert overlaps(figures.sequence(run, ax=figures.blank(150.0, 110.0))) == []
 
 
 @pytest.mark.parametrize(
@@ -134,7 +146,7 @@ def test_sixty_requests_take_no_more_paper_than_a_page() -> None:
 
 
 def test_given_axes_keep_their_size_and_are_drawn_anew() -> None:
-    ax = figures.paper(178.0, 150.0)
+    ax = figures.blank(178.0, 150.0)
     assert figures.sequence(ran(requests=60), ax=ax) is ax
     once = texts(ax)
     figures.sequence(ran(), ax=ax)
@@ -165,7 +177,7 @@ def test_figures_are_drawn_without_pyplot() -> None:
 
     code = (
         "import sys, labkit.figures;"
-        "labkit.figures.png(labkit.figures.paper().figure);"
+        "labkit.figures.png(labkit.figures.blank().figure);"
         "sys.exit('matplotlib.pyplot' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

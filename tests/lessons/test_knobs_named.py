@@ -3,9 +3,9 @@
 import re
 
 import pytest
-from course import cells, notebooks
 
 from labkit.settings import knobs
+from tests.lessons.course import cells, notebooks
 
 PATH = re.compile(r"`((?:hop\.\d+|traffic|origin|lab)\.[a-z0-9_.]+)`")
 LINES = re.compile(r"^Knobs of this exercise: (.*?)(?:\n\n|\Z)", re.S | re.M)

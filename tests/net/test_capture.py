@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from capture import FIN, RST, SYN, Capture, Packet, disagreements
 
 import labkit
 from labkit import Hop, Link, Run, Scenario, Server, Traffic
 from labkit.records.trace import Direction, Kind, Trace, WireEvent
+from tests.net.capture import FIN, RST, SYN, Capture, Packet, disagreements
 
 pytestmark = [pytest.mark.live, pytest.mark.quiet]
 

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chains import INSIDE, PAUSE, calm, counts, fetch, longer, racing
 
 import labkit
 from labkit import Hop, Lab, Link, Pool, Scenario, Server, SettingsError, Traffic
 from labkit.proxies import chosen, configuration
 from labkit.proxies.haproxy import Haproxy
 from labkit.settings import Origin, Retry
+from tests.proxies.chains import INSIDE, PAUSE, calm, counts, fetch, longer, racing
 
 NEEDS = ("haproxy", "nginx", "envoy")
 

@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from chains import calm, counts, story
 
 import labkit
 from labkit import Scenario
+from tests.proxies.chains import calm, counts, story
 
 pytestmark = pytest.mark.live
 NEEDS = ("envoy", "nginx", "haproxy")

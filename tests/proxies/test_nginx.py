@@ -5,13 +5,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chains import INSIDE, PAUSE, calm, counts, fetch, longer, racing, story
 
 import labkit
 from labkit import Hop, Lab, Link, Pool, Scenario, Server, SettingsError, Traffic
 from labkit.proxies import chosen, configuration
 from labkit.proxies.nginx import Nginx
 from labkit.settings import Origin, Retry
+from tests.proxies.chains import (
+    INSIDE,
+    PAUSE,
+    calm,
+    counts,
+    fetch,
+    longer,
+    racing,
+    story,
+)
 
 NEEDS = ("nginx", "envoy")
 

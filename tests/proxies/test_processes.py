@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chains import PAUSE, calm, descriptors, fetch, running
 
 import labkit
 from labkit import FieldError, Lab, Scenario
@@ -27,6 +26,7 @@ from labkit.proxies.program import Place, Program
 from labkit.proxies.reconciler import LogReconciler
 from labkit.records.ledger import Ledger
 from labkit.records.trace import Trace
+from tests.proxies.chains import PAUSE, calm, descriptors, fetch, running
 
 pytestmark = pytest.mark.live
 NEEDS = tuple(PROGRAMS)

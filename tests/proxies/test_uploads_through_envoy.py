@@ -3,9 +3,9 @@
 import logging
 
 import pytest
-from test_misbehaving_origins import ANSWERS, LARGE, complaints, statuses, upload
 
 from labkit import run
+from tests.test_misbehaving_origins import ANSWERS, LARGE, complaints, statuses, upload
 
 pytestmark = [pytest.mark.live, pytest.mark.real]
 

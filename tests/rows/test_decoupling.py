@@ -3,7 +3,8 @@
 import re
 
 import pytest
-from street import DATE, OK, Street, answers, exchange, get, tell, tidy
+
+from tests.rows.street import DATE, OK, Street, answers, exchange, get, tell, tidy
 
 UPSTREAM_HEAD = (
     b"GET / HTTP/1.1\r\nhost: x\r\nx-forwarded-proto: http\r\n"

@@ -4,7 +4,8 @@ import asyncio
 from typing import Any
 
 import pytest
-from street import (
+
+from tests.rows.street import (
     DATE,
     OK,
     Client,

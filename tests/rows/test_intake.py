@@ -2,11 +2,11 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from street import exchange
-from test_shapes import BAD, MENDED, OTHERS, TARGETS, chunks
 
 from labkit.roles.envoy import request_codec
 from labkit.roles.envoy.request_codec import CodecError, read_request
+from tests.rows.street import exchange
+from tests.rows.test_shapes import BAD, MENDED, OTHERS, TARGETS, chunks
 
 names = st.sampled_from(
     b"Host host Foo X-Labkit-Request Connection Upgrade Content-Length Expect "

@@ -3,7 +3,8 @@
 from typing import Any
 
 import pytest
-from street import OK, REFUSED, Client, Street, answers, exchange, get, tell
+
+from tests.rows.street import OK, REFUSED, Client, Street, answers, exchange, get, tell
 
 pytestmark = pytest.mark.live
 

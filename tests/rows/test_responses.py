@@ -10,7 +10,8 @@ import re
 from typing import NamedTuple
 
 import pytest
-from responses import (
+
+from tests.responses import (
     ALL_CHUNKS,
     CUT,
     DROPPED,
@@ -34,7 +35,16 @@ from responses import (
     plain,
     say,
 )
-from street import OK, Behaviour, Street, Upstream, answers, exchange, get, tell
+from tests.rows.street import (
+    OK,
+    Behaviour,
+    Street,
+    Upstream,
+    answers,
+    exchange,
+    get,
+    tell,
+)
 
 BEFORE = "upstream_reset_before_response_started"
 AFTER = "upstream_reset_after_response_started"

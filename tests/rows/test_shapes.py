@@ -7,7 +7,19 @@ are its own (docs/rows-found.md).
 import asyncio
 
 import pytest
-from shapes import (
+
+from tests.rows.street import (
+    DATE,
+    OK,
+    REFUSED,
+    Street,
+    Upstream,
+    answers,
+    exchange,
+    get,
+    tell,
+)
+from tests.shapes import (
     BAD,
     BROKEN,
     LENIENT,
@@ -18,17 +30,6 @@ from shapes import (
     chunks,
     fields,
     line,
-)
-from street import (
-    DATE,
-    OK,
-    REFUSED,
-    Street,
-    Upstream,
-    answers,
-    exchange,
-    get,
-    tell,
 )
 
 NEXT = b"x-forwarded-proto: http\r\nx-envoy-expected-rq-timeout-ms: 15000\r\n"

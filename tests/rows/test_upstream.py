@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from street import (
+
+from tests.rows.street import (
     CONNECTION_TERMINATION,
     DATE,
     OK,

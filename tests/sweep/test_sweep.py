@@ -9,12 +9,12 @@ from multiprocessing import get_context
 from typing import Any
 
 import pytest
-from small import GRID, POOL, RACE, SERVER, at_the_first_points
 
 import labkit
 from labkit.clock import HorizonPassed
 from labkit.settings import SettingsError
 from labkit.sweep import Sweep, Table
+from tests.sweep.small import GRID, POOL, RACE, SERVER, at_the_first_points
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from small import GRID, POOL, RACE, SERVER
 
 import labkit
 from labkit.cli import main
+from tests.sweep.small import GRID, POOL, RACE, SERVER
 
 TIMERS = ["--vary", f"{POOL}=0.5,1.5,3", "--vary", f"{SERVER}=1:2:2"]
 
@@ -52,6 +52,29 @@ def test_changes_requests_and_seed_are_those_of_run(
     assert status == 0
     table = labkit.sweep(changed, {POOL: [1, 2]}, processes=1, progress=False)
     assert json.loads(out)["rows"] == table.rows
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="not on this system")
+def test_a_table_that_cannot_be_written_is_printed_all_the_same(
+    file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, out, err = told(capsys, file, *TIMERS, "--csv", "/dev/full")
+    assert status == 2
+    assert "6 of 6 points" in out
+    assert err == "labkit: cannot write /dev/full: no space left on device\n"
+
+
+def test_points_that_no_worker_survives_are_one_sentence(
+    file: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labkit.sweep.workers.TRIES", 0)
+    status, out, err = told(capsys, file, *TIMERS, "--workers", "2")
+    assert status == 1
+    assert "0 of 6 points" in out
+    assert err == (
+        "labkit: a worker died of the same job 0 times, 0 of 6 points done; "
+        "allowed: points that a worker survives\n"
+    )
 
 
 def test_a_table_is_printed_and_written(

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from jupyter_client.manager import KernelManager
-from small import POOL, RACE
-from test_sweep_workers import is_gone, soon
 
 import labkit
+from tests.sweep.small import POOL, RACE
+from tests.sweep.test_sweep_workers import is_gone, soon
 
 pytestmark = pytest.mark.live
 

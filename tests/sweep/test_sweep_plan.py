@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small import GRID, POOL, RACE, SERVER
 
 from labkit.settings import SettingsError
 from labkit.sweep.plan import LIMIT, Plan, fingerprint
+from tests.sweep.small import GRID, POOL, RACE, SERVER
 
 
 def values(plan: Plan) -> list[tuple[Any, ...]]:

@@ -12,10 +12,10 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
-from small import GRID, POOL, RACE, at_the_first_points
 
 import labkit
 from labkit.sweep import Sweep, WorkerDied, Workers
+from tests.sweep.small import GRID, POOL, RACE, at_the_first_points
 
 
 def is_gone(pid: int) -> bool:

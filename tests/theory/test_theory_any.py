@@ -7,11 +7,11 @@ import math
 from hypothesis import given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
-from scenarios import scenarios
 
 from labkit.settings import Hop, Link, Origin, Pool, Retry, Scenario, Server, Traffic
 from labkit.settings import SettingsError as Refused
 from labkit.theory import Prediction, predicted
+from tests.scenarios import scenarios
 
 
 def answer(asked: Scenario) -> Prediction | None:

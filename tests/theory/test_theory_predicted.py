@@ -6,11 +6,11 @@ import math
 from typing import Any
 
 import pytest
-from brute import failures, poisson
 
 from labkit.settings import Hop, Link, Origin, Pool, Retry, Scenario, Server, Traffic
 from labkit.settings import SettingsError as Refused
 from labkit.theory import Prediction, failure_share, predicted, race_window, wilson
+from tests.theory.brute import failures, poisson
 
 REQUESTS = 80_000
 OF_SERVERS = (

@@ -11,10 +11,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from labkit.records.estimate import Estimate, percent
+from labkit.records.estimate import Estimate
 from labkit.settings import Scenario
 from labkit.theory import duration
 from labkit.theory.proportions import holm, in_range, same_share
+from labkit.theory.text import percent
 
 # Of a hundred comparisons whose columns all say the same, one may say that they do not.
 LEVEL = 0.01

@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from labkit.theory.text import ROOM
+
 Verdict = Literal[
     "race",
     "reset",
@@ -93,8 +95,8 @@ _RETRY = (
 )
 ORDER = (
     "Order the timers of that hop: the client end must give up an idle connection "
-    "before the server end does, by more than a round trip plus the lateness of the "
-    "timers (if that is unknown: 2 s, or 20 % of the timeout if that is more)."
+    f"before the server end does, by more than {ROOM} "
+    "(if that is unknown: 2 s, or 20 % of the timeout if that is more)."
 )
 _REMEDIES: Mapping[Verdict, str] = {
     "race": f"{ORDER} {_RETRY}",

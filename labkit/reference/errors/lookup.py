@@ -23,7 +23,7 @@ from labkit.reference.errors.explanation import Explanation, Verdict
 from labkit.reference.errors.near import meant, nearest
 from labkit.reference.errors.pasted import Pasted
 from labkit.reference.errors.phrases import Finding, Rank, found
-from labkit.reference.errors.words import ROWS
+from labkit.reference.errors.words import rows
 
 _READERS = (envoy, haproxy, alb, heroku, nginx, curl, ended, elsewhere, statuses)
 
@@ -46,7 +46,7 @@ def explain(text: str) -> Explanation:
 def _findings(pasted: Pasted) -> Iterator[Finding]:
     for reader in _READERS:
         yield from reader.findings(pasted)
-    yield from found(ROWS, pasted)
+    yield from found(rows(), pasted)
 
 
 def _others(findings: list[Finding]) -> tuple[Verdict, ...]:

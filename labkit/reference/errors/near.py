@@ -9,7 +9,7 @@ from functools import cache
 
 from labkit.reference.errors.envoy_words import REASONS
 from labkit.reference.errors.phrases import written
-from labkit.reference.errors.words import ROWS
+from labkit.reference.errors.words import rows
 
 _LETTERS = 2000
 _MOST_WORDS = 40
@@ -48,7 +48,7 @@ def meant(text: str) -> str:
 def _likeness(text: str) -> Iterator[tuple[float, str]]:
     """How like a text is to the beginning of each phrase, and those words."""
     matcher = difflib.SequenceMatcher(b=text, autojunk=False)
-    for phrase in (*(words for words, _ in written(ROWS)), *REASONS, _OF_NGINX):
+    for phrase in (*(words for words, _ in written(rows())), *REASONS, _OF_NGINX):
         first = phrase.split(" ... ")[0].split(" && ")[0].strip("*")
         words = first[: max(_SHORTEST, len(text) + _ROOM)].rpartition(" ")
         begun = first if len(first) <= len(text) + _ROOM else words[0]
@@ -60,7 +60,7 @@ def _likeness(text: str) -> Iterator[tuple[float, str]]:
 def _scored(words: list[str]) -> Iterator[tuple[tuple[float, int, int], str, str]]:
     """Every phrase near enough; the nearest, of which most is there, is smallest."""
     alike = {word for word in _vocabulary() if _is_like(word, words, _ALIKE)}
-    for phrase, known in written(ROWS):
+    for phrase, known in written(rows()):
         own = _WORD.findall(phrase)
         shared = sum(word in alike for word in own)
         if len(own) == 1 and not _is_like(own[0], words, _ALIKE_ALONE):
@@ -75,5 +75,5 @@ def _is_like(word: str, words: list[str], how_much: float) -> bool:
 
 @cache
 def _vocabulary() -> frozenset[str]:
-    phrases = (phrase for phrase, _ in written(ROWS))
+    phrases = (phrase for phrase, _ in written(rows()))
     return frozenset(word for phrase in phrases for word in _WORD.findall(phrase))
