@@ -56,8 +56,10 @@ def _seconds(scenario: Scenario, engines: Sequence[str], requests: int | None) -
     live = sum(engine in ("live", "envoy") for engine in engines)
     if not live or scenario.lab.schedule or (requests is not None and requests < 1):
         return 0.0  # refused in time
-    cut = columns.chains(scenario, requests or columns.REQUESTS["live"])
-    return live * realtime.side_by_side(cut, columns.side_by_side(scenario))
+    [one] = columns.chains(scenario, 1)
+    chains = -(-(requests or columns.REQUESTS["live"]) // one.traffic.requests)
+    batches = -(-chains // columns.side_by_side(scenario))
+    return live * batches * realtime.seconds_of(one)
 
 
 def _nothing(rung: Estimate) -> None:

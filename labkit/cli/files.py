@@ -14,6 +14,8 @@ def check_folders(arguments: Namespace, *options: str) -> None:
         name = getattr(arguments, option)
         if name and not Path(name).resolve().parent.is_dir():
             raise SettingsError(f"--{option} {name}: there is no such folder")
+        if name and Path(name).is_dir():
+            raise SettingsError(f"--{option} {name}: this is a folder")
 
 
 def check_picture(name: str | None) -> None:

@@ -34,9 +34,6 @@ NEVER = 1e9
 
 SIGNATURE = "labkit"
 
-# The Date header counts from here, so that a run gives the same bytes for ever.
-EPOCH = 946_684_800  # 2000-01-01, in seconds since 1970
-
 # aiohttp is behind a manager that has judged already: it need not judge again, nor
 # wait for the rest of a body that nobody wants.
 _ENVOY_LIMITS: dict[str, Any] = {
@@ -313,7 +310,7 @@ class HopServer:
         began, manager = connection.began, connection.manager
         row = self.ledger.exchanges[context.number]
         line = Access(
-            start_time=iso_time(EPOCH + began - self.ledger.epoch),
+            start_time=iso_time(self.ledger.calendar + began - self.ledger.epoch),
             method=was_asked.method,
             path=was_asked.path,
             protocol=was_asked.protocol,
@@ -338,13 +335,13 @@ class HopServer:
         headers = response.headers
         headers.setdefault("Server", SIGNATURE)
         second = int(self._loop.time() - self.ledger.epoch)
-        headers.setdefault("Date", http_date(EPOCH + second))
+        headers.setdefault("Date", http_date(int(self.ledger.calendar) + second))
 
     def stamp(self) -> bytes:
         """The fields ``date`` and ``server`` in Envoy's spelling."""
         second = int(self._loop.time() - self.ledger.epoch)
         if self._stamp[0] != second:
-            date = http_date(EPOCH + second).encode()
+            date = http_date(int(self.ledger.calendar) + second).encode()
             self._stamp = (second, b"date: %s\r\nserver: envoy\r\n" % date)
         return self._stamp[1]
 
