@@ -11,11 +11,14 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Collection
+from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Protocol
 
-from labkit.net import Answer, Listening, Network
+from labkit.lab.fleet import Fleet
+from labkit.net import Listening, Network
 from labkit.records.ledger import Ledger
+from labkit.roles.client.balancer import Balancer
 from labkit.roles.client.pool import ConnectionPool
 from labkit.roles.client.router import Router
 from labkit.roles.envoy.proxy import EnvoyProxy
@@ -28,11 +31,9 @@ from labkit.roles.traffic import Traffic
 from labkit.settings import Event, Hop, Link, Scenario, SettingsError, schedule
 from labkit.settings.personalities import HABITS, Habit
 
-# Seconds from the end of the old program's listening to the beginning of the new one's.
-DOWN = 1.0
-
 if TYPE_CHECKING:
     from labkit.proxies.slots import Seats
+    from labkit.roles.server.access_log import Access
 
 
 class LinkedNetwork(Network, Protocol):
@@ -41,8 +42,8 @@ class LinkedNetwork(Network, Protocol):
     def set_link(self, hop: int, link: Link) -> None:
         """Change a link; segments sent from now on obey it."""
 
-    def silence(self, hop: int) -> None:
-        """Lose every open connection of a hop without a word."""
+    def silence(self, hop: int, replica: int = 0) -> None:
+        """Lose every open connection of a server without a word."""
 
 
 class Chain:
@@ -50,7 +51,8 @@ class Chain:
 
     ``handler``, if given, takes the origin's place as the last program.
     ``on_done`` is called after each outcome of the chain's own traffic. ``seats``
-    are those of the real programs, None where every proxy is ours.
+    are those of the real programs, None where every proxy is ours. ``on_exchange`` and
+    ``on_access`` are told of requests from outside, as the first server sees them.
     """
 
     def __init__(
@@ -61,6 +63,8 @@ class Chain:
         handler: Handler | None = None,
         on_done: Callable[[], None] = lambda: None,
         seats: Seats | None = None,
+        on_exchange: Callable[[int], None] | None = None,
+        on_access: Callable[[Access], None] | None = None,
     ) -> None:
         # Apart from each other: every turn of a knob would check all events again.
         self._settings, self._schedule = (
@@ -70,16 +74,14 @@ class Chain:
         self._network = network
         self._ledger = ledger
         self._seats = seats
+        self._on_exchange, self._on_access = on_exchange, on_access
+        # Hops whose servers will get other addresses.
+        self._moving = {
+            int(event.path.split(".")[1]) for event in self._schedule if event.moves
+        }
         self.pools = {
-            hop: ConnectionPool(
-                network,
-                hop,
-                settings.pool,
-                ledger,
-                self._habit(hop),
-                BY_ENVOY if self._owner(hop) == "envoy" else BY_H11,
-            )
-            for hop, settings in enumerate(scenario.hops)
+            hop: self._client_end(hop)
+            for hop in range(len(scenario.hops))
             if not self._is_real(hop - 1)
         }
         routers = {hop: self._router(pool) for hop, pool in self.pools.items()}
@@ -93,9 +95,9 @@ class Chain:
         }
         last = handler or self.origin
         handlers[self._last] = last if seats is None else seats.greet(last)
-        self.servers = {
-            hop: HopServer(network, hop, settings.server, handlers[hop], ledger)
-            for hop, settings in enumerate(scenario.hops)
+        self.fleets = {
+            hop: self._fleet(hop, handlers[hop])
+            for hop in range(len(scenario.hops))
             if not self._is_real(hop)
         }
         self.traffic = Traffic(
@@ -129,7 +131,62 @@ class Chain:
         """A stream of its own for everyone who needs chance, from the one seed."""
         return random.Random(f"{self._settings.seed} {who}")
 
-    def _router(self, pool: ConnectionPool) -> Router:
+    def _client_end(self, hop: int) -> ConnectionPool | Balancer:
+        """The pool of a hop, or one for each of several servers."""
+        server = self._settings.hops[hop].server
+        if server.replicas == 1 and hop not in self._moving:
+            return self._pool(hop)
+        return Balancer(
+            partial(self._pool, hop),
+            server.replicas,
+            server.balance,
+            self._ledger,
+            self._chance(f"balance of hop {hop}"),
+        )
+
+    def _pool(self, hop: int, replica: int = 0) -> ConnectionPool:
+        return ConnectionPool(
+            self._network,
+            hop,
+            self._settings.hops[hop].pool,
+            self._ledger,
+            self._habit(hop),
+            BY_ENVOY if self._owner(hop) == "envoy" else BY_H11,
+            replica,
+        )
+
+    def _fleet(self, hop: int, handler: Handler) -> Fleet:
+        def make(replica: int) -> HopServer:
+            settings = self._settings.hops[hop].server
+            server = HopServer(
+                self._network, hop, settings, handler, self._ledger, replica
+            )
+            if hop == 0:
+                server.on_exchange, server.on_access = (
+                    self._on_exchange,
+                    self._on_access,
+                )
+            return server
+
+        loop = asyncio.get_running_loop()
+        fleet = Fleet(
+            self._settings.hops[hop].server.replicas,
+            make,
+            lambda replica: self._network.silence(hop, replica),
+            lambda replica, stage: self._ledger.happened(
+                hop, replica, stage, loop.time()
+            ),
+        )
+        pool = self.pools.get(hop)
+        fleet.balancer = pool if isinstance(pool, Balancer) else None
+        return fleet
+
+    @property
+    def servers(self) -> dict[int, HopServer]:
+        """The first server of each hop, where they are ours."""
+        return {hop: fleet.members[0] for hop, fleet in self.fleets.items()}
+
+    def _router(self, pool: ConnectionPool | Balancer) -> Router:
         return Router(pool, self._ledger, self._chance("retry"), pool.habit)
 
     def _habit(self, hop: int) -> Habit | None:
@@ -167,7 +224,7 @@ class Chain:
         if self._seats is not None and self._is_real(hop):
             return await self._seats.open(hop, behind[-1].address)
         reachable = self.origin.reachable if hop == self._last else "accept"
-        return await self.servers[hop].start(reachable)
+        return (await self.fleets[hop].start(reachable))[0]
 
     async def drive(self) -> None:
         """Send the scenario's traffic and play its schedule beside it."""
@@ -191,25 +248,22 @@ class Chain:
     async def happen(self, event: Event) -> None:
         """Let an event take place now; a deploy is over when the new program listens.
 
-        "drain": the server of a hop says goodbye with every response, with ever more
-        of them over ``value`` seconds, or just stops listening ("listeners").
-        "deploy": it stops listening and drains, and ``value`` seconds later its
-        program is replaced by a new one, which has an empty pool, too.
+        A new program of a proxy has an empty pool.
         """
         if event.action == "set":
             await self.set(event.path, event.value)
             return
         hop = int(event.path.split(".")[1])
-        server = self.servers[hop]
+        if event.action == "kill":
+            self._empty_pool_of(hop, "kill")
+        await self.fleets[hop].happen(event, self._chance(f"drain of hop {hop}"))
         if event.action == "deploy":
-            await server.replace(DOWN if event.value is None else event.value)
-            if hop + 1 in self.pools:
-                self.pools[hop + 1].empty("deploy")
-        elif event.value == "listeners":
-            await server.stop_listening()
-        else:
-            over = 0.0 if event.value in (None, "immediate") else event.value
-            server.drain(over, self._chance(f"drain of hop {hop}"))
+            self._empty_pool_of(hop, "deploy")
+
+    def _empty_pool_of(self, server: int, why: str) -> None:
+        """The program at the server end of a hop loses what it had further on."""
+        if server + 1 in self.pools:
+            self.pools[server + 1].empty(why)
 
     async def set(self, path: str, value: object) -> None:
         """Turn a knob of the running chain.
@@ -227,30 +281,17 @@ class Chain:
         self.traffic.settings = scenario.traffic
         self.traffic.failure = scenario.hops[0].pool.failure
         self.traffic.with_keys = scenario.origin.idempotency_keys
-        await self._reach(self.origin.reachable)
+        await self.fleets[self._last].reach(self.origin.reachable)
 
     def _set_hop(self, hop: int, settings: Hop) -> None:
-        pool, server = self.pools.get(hop), self.servers.get(hop)
+        pool, fleet = self.pools.get(hop), self.fleets.get(hop)
         if pool is not None and pool.settings != settings.pool:
             pool.settings = settings.pool
-        if server is not None and server.settings != settings.server:
-            server.settings = settings.server
+        if fleet is not None:
+            fleet.obey(settings.server)
         if hop in self.proxies:
             self.proxies[hop].failure = settings.pool.failure
         self._network.set_link(hop, settings.link)
-
-    async def _reach(self, answer: Answer) -> None:
-        """Let the last host answer SYNs in another way, if it is to.
-
-        Who cannot be reached any more has lost its connections as well: a program
-        that is gone has closed them, a host that is gone says nothing.
-        """
-        server = self.servers[self._last]
-        if server.answers_with == answer:
-            return
-        if answer == "drop":
-            self._network.silence(self._last)
-        await server.answer(answer, closes=answer == "refuse")
 
     async def close(self) -> None:
         """End every connection from the client's side on, then the network."""
@@ -261,8 +302,8 @@ class Chain:
         finally:
             if self._seats is not None:
                 await self._seats.leave()
-        for server in self.servers.values():
-            await server.close()
+        for fleet in self.fleets.values():
+            await fleet.close()
         await self._network.close()
 
 

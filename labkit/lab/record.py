@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from labkit.net.jitter import Jitter
 from labkit.records.ledger import Exchanges, HopCount
+from labkit.records.replicas import ReplicaEvent
 from labkit.records.trace import ConnectionLife, Exchange, Trace
 from labkit.settings import Scenario
 from labkit.theory import race_window, wilson
@@ -26,6 +27,14 @@ class Book(Protocol):
     @property
     def lives(self) -> list[ConnectionLife]:
         """The connections, hop by hop, if they were kept."""
+
+    @property
+    def replicas(self) -> list[ReplicaEvent]:
+        """What became of the servers."""
+
+    @property
+    def chosen(self) -> Mapping[int, Mapping[int, int]]:
+        """By hop and request: which of several servers it was sent to last."""
 
     @property
     def hops(self) -> tuple[HopCount, ...]:
@@ -97,6 +106,15 @@ class Run:
     def hops(self) -> tuple[HopCount, ...]:
         """Opened, reused, races and retries of each hop."""
         return self._ledger.hops
+
+    @property
+    def replicas(self) -> list[ReplicaEvent]:
+        """Deploys, crashes and outages of servers, in the order of time."""
+        return self._ledger.replicas
+
+    def replica_of(self, exchange: Exchange, hop: int) -> int:
+        """Which of the servers of a hop a request was sent to last, from 0."""
+        return self._ledger.chosen.get(hop, {}).get(exchange.number, 0)
 
     @property
     def ended(self) -> float:

@@ -116,6 +116,8 @@ def _of_a_hop(hop: Hop) -> Iterator[str]:
         yield f"link.jitter is {link.jitter:g}; the model's wires are all alike"
     if link.forget_after < math.inf:
         yield f"link.forget_after is {link.forget_after:g}; no middlebox in the model"
+    if server.replicas > 1:
+        yield f"server.replicas is {server.replicas}; the model's pools have one server"
     if server.farewell == "408":
         yield "server.farewell is '408'; the model says goodbye with FIN or RST"
     if server.farewell == "rst" and not pool.watch_fin:

@@ -63,6 +63,8 @@ SERVER: Words = {
     "farewell": only("fin", '"fin", Envoy says nothing else'),
     "tick": only(0.0, "0, Envoy's timers are its own"),
     "accept_http_10": Directive("http_protocol_options.accept_http_10"),
+    "replicas": only(1, "1, there is one Envoy"),
+    "balance": only("round_robin", '"round_robin", unused: there is one Envoy'),
 }
 
 POOL: Words = {

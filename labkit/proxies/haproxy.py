@@ -67,6 +67,8 @@ SERVER: Words = {
     "farewell": only("fin", '"fin", HAProxy says nothing else'),
     "tick": only(0.0, "0, HAProxy's timers are its own"),
     "accept_http_10": only(True, "true, HAProxy accepts HTTP/1.0"),
+    "replicas": only(1, "1, there is one HAProxy"),
+    "balance": only("round_robin", '"round_robin", unused: there is one HAProxy'),
 }
 
 POOL: Words = {

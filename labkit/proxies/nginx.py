@@ -70,6 +70,8 @@ SERVER: Words = {
     "farewell": only("fin", '"fin", nginx says nothing else'),
     "tick": only(0.0, "0, nginx's timers are its own"),
     "accept_http_10": only(True, "true, nginx accepts HTTP/1.0"),
+    "replicas": only(1, "1, there is one nginx"),
+    "balance": only("round_robin", '"round_robin", unused: there is one nginx'),
 }
 
 POOL: Words = {
