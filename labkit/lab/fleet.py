@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable
 from random import Random
-from typing import Any
 
 from labkit.net import Answer, Listening
 from labkit.records.replicas import Stage
@@ -110,7 +109,10 @@ class Fleet:
             whom = self._meant(event)
             if event.replica is None:
                 whom += [each for each in self._ending if each not in whom]
-            await _all(befall(each, event) for each in whom if each not in self._away)
+            # Called off, they end in this order, which a TaskGroup would not keep.
+            await asyncio.gather(
+                *(befall(each, event) for each in whom if each not in self._away)
+            )
 
     def _meant(self, event: Event) -> list[HopServer]:
         if event.replica is None:
@@ -262,10 +264,3 @@ class Fleet:
 def _span(event: Event) -> float:
     """The seconds that an event speaks of, or the usual ones."""
     return DOWN if event.value is None else float(event.value)
-
-
-async def _all(events: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Let them take place at once; who is called off calls off all."""
-    async with asyncio.TaskGroup() as group:
-        for event in events:
-            group.create_task(event)
