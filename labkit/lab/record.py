@@ -117,6 +117,21 @@ class Run:
         return self._ledger.chosen.get(hop, {}).get(exchange.number, 0)
 
     @property
+    def has_several_servers(self) -> bool:
+        """Did requests of some hop go to one of several servers?"""
+        return bool(self._ledger.chosen)
+
+    def servers(self, hop: int) -> dict[int, tuple[int, int]]:
+        """For each of several servers of a hop, by its number from 0: how many requests
+        were sent to it last, and how many of those failed. Empty where there is one."""
+        counts: dict[int, list[int]] = {}
+        for number, server in self._ledger.chosen.get(hop, {}).items():
+            count = counts.setdefault(server, [0, 0])
+            count[0] += 1
+            count[1] += self.exchanges.is_failed(number)
+        return {server: (n, failed) for server, (n, failed) in sorted(counts.items())}
+
+    @property
     def ended(self) -> float:
         """When the last outcome reached its client, in seconds of the lab's clock."""
         return self.lab_seconds
@@ -251,6 +266,11 @@ class Run:
                 f"{count.opened} connections opened, {count.reused} times reused, "
                 f"{count.races} races, {count.retries} retries"
             )
+        for hop in self._ledger.chosen:
+            told[f"servers of {self.scenario.parties[hop + 1]}"] = "; ".join(
+                f"{server + 1}: {n} requests, {failed} failed"
+                for server, (n, failed) in self.servers(hop).items()
+            )
         if self.jitter is not None:
             told["timer jitter"] = f"{self.jitter.p99 * 1000:.2f} ms (99th percentile)"
         if self.caution:
@@ -286,6 +306,11 @@ class Run:
             "lab_seconds": self.lab_seconds,
             "wall_seconds": self.wall_seconds,
         }
+        for hop in self._ledger.chosen:
+            report["hops"][hop]["servers"] = [
+                {"number": server, "requests": n, "failed": failed}
+                for server, (n, failed) in self.servers(hop).items()
+            ]
         if self.jitter is not None:
             report["jitter"] = self.jitter.p99
         return report

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from labkit.figures.diagrams.timescale import TimeScale, time_scale
 from labkit.figures.paper.captions import Entry, headline, legend, patch, stroke
 from labkit.figures.paper.hatch import Hatch, fill
 from labkit.figures.paper.shapes import mark
-from labkit.figures.paper.sheet import Box, Point, Sheet, Size, Word
+from labkit.figures.paper.sheet import GROUND, Box, Point, Sheet, Size, Word
 from labkit.figures.paper.style import (
     BLUE,
     ENDING,
@@ -37,7 +38,7 @@ _LEFT, _RIGHT = 26.0, 24.0  # mm beside the time axis
 _ABOVE, _ROW, _BELOW = 17.0, 11.0, 9.0  # mm; below the lanes is the axis
 _MOST = 16  # lanes; a picture with more is none
 _MARGIN = 0.12  # of the time from the first event to the last, shown before and after
-_CLOSE = 1.2  # mm; marks of one kind that are closer are one
+_CLOSE = 2.4  # mm; marks of one kind that are closer are one
 
 
 class Deployed(RunLike, Protocol):
@@ -89,16 +90,15 @@ def sheet(run: Deployed, size: Size | None = None, hop: int | None = None) -> Sh
     happened first, if it is not given. ``size`` is of the paper in mm.
     """
     page = _page(run, _hop(run) if hop is None else hop)
-    tall = _ABOVE + _ROW * len(page.lanes) + _BELOW + 5.0 * (len(page.entries()) + 1)
-    sheet = Sheet(WIDTH, tall)
-    if size is not None:
-        wide, high = size
-        sheet = Sheet(WIDTH, max(high, tall), (WIDTH / wide, max(high, tall) / high))
+    needs = legend(Sheet(WIDTH, math.inf), page.entries(), page.legend_at) + 2.0
+    wide, high = size or (WIDTH, needs)
+    tall = max(high, needs)
+    sheet = Sheet(WIDTH, tall, (WIDTH / wide, tall / high))
     headline(sheet, page.titles(), page.facts(), facts_ink=page.ink)
     for row, lane in enumerate(page.lanes):
         page.lane(sheet, lane, _ABOVE + (row + 0.5) * _ROW)
     page.axis(sheet)
-    legend(sheet, page.entries(), page.bottom + _BELOW + 3.0)
+    legend(sheet, page.entries(), page.legend_at)
     return sheet
 
 
@@ -158,6 +158,11 @@ class _Page:
         return _ABOVE + _ROW * len(self.lanes)
 
     @property
+    def legend_at(self) -> float:
+        """The middle of its first row, in mm."""
+        return self.bottom + _BELOW + 3.0
+
+    @property
     def causes(self) -> Counter[str]:
         """Why requests failed."""
         return Counter(
@@ -177,7 +182,8 @@ class _Page:
         count = len(self.run.exchanges)
         lost = sum(map(len, self.failed.values()))
         what = f"{lost} of {count} requests failed" if lost else "no request failed"
-        return [f"The servers of {name} while they changed: {what}", f"{name}: {what}"]
+        said = what[0].upper() + what[1:]
+        return [f"{said} while servers of {name} changed", said]
 
     def facts(self) -> list[str]:
         """Why, and how it was measured."""
@@ -199,7 +205,8 @@ class _Page:
     def lane(self, sheet: Sheet, lane: Service, y: float) -> None:
         """A server's bar, the line of its requests, and what failed there."""
         sheet.write(Word(self.name(lane), _LEFT - 2.5, y, "right"))
-        sheet.line(((_LEFT, y), (WIDTH - _RIGHT, y)), LIFELINE, 0.5, (0.0, (1.0, 3.0)))
+        ends = ((_LEFT, y), (WIDTH - _RIGHT, y))
+        sheet.line(ends, LIFELINE, 0.5, (0.0, (1.0, 3.0)), GROUND)
         for spell in lane.spells:
             left, right = self._span(spell.start, spell.end)
             look = _LOOKS[spell.stage]
