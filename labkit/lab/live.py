@@ -343,7 +343,11 @@ class Lab:
     async def _begin(
         self, action: str, hop: int, value: object, **more: Any
     ) -> asyncio.Task[None]:
-        event = Event(action=action, path=f"hop.{hop}", value=value, **more)
+        try:
+            event = Event(action=action, path=f"hop.{hop}", value=value, **more)
+        except SettingsError as error:
+            told = str(error).replace(f"{Event.where}.", f"{action}.", 1)
+            raise SettingsError(told) from None
         schedule.check_event(self._chain.scenario, event, action)
         if self._seats is not None:
             self._seats.refuse_goodbye(event.path)
