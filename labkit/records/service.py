@@ -28,6 +28,11 @@ class Service:
     spells: list[Spell] = field(default_factory=list)
     asked: list[tuple[float, float]] = field(default_factory=list)
 
+    @property
+    def changed(self) -> bool:
+        """Did anything happen to it?"""
+        return len(self.spells) != 1 or self.spells[0].start > 0.0
+
 
 def services(
     events: Iterable[ReplicaEvent], hop: int, replicas: int, ended: float

@@ -38,6 +38,7 @@ _LEFT, _RIGHT = 26.0, 24.0  # mm beside the time axis
 _ABOVE, _ROW, _BELOW = 17.0, 11.0, 9.0  # mm; below the lanes is the axis
 _MOST = 16  # lanes; a picture with more is none
 _MARGIN = 0.12  # of the time from the first event to the last, shown before and after
+_LEGEND = 18.0  # mm, of three rows
 _CLOSE = 2.4  # mm; marks of one kind that are closer are one
 
 
@@ -89,11 +90,10 @@ def sheet(run: Deployed, size: Size | None = None, hop: int | None = None) -> Sh
     a failed request, at the moment it was sent. ``hop`` is the one where something
     happened first, if it is not given. ``size`` is of the paper in mm.
     """
-    page = _page(run, _hop(run) if hop is None else hop)
-    needs = legend(Sheet(WIDTH, math.inf), page.entries(), page.legend_at) + 2.0
-    wide, high = size or (WIDTH, needs)
-    tall = max(high, needs)
-    sheet = Sheet(WIDTH, tall, (WIDTH / wide, tall / high))
+    wide, high = size or (WIDTH, math.inf)
+    page = _page(run, _hop(run) if hop is None else hop, wide, _fitting(high))
+    needs = legend(Sheet(wide, math.inf), page.entries(), page.legend_at) + 2.0
+    sheet = Sheet(wide, needs if size is None else high)
     headline(sheet, page.titles(), page.facts(), facts_ink=page.ink)
     for row, lane in enumerate(page.lanes):
         page.lane(sheet, lane, _ABOVE + (row + 0.5) * _ROW)
@@ -108,18 +108,26 @@ def _hop(run: Deployed) -> int:
     return happened[0] if happened else len(run.scenario.hops) - 1
 
 
-def _page(run: Deployed, hop: int) -> _Page:
+def _fitting(high: float) -> int:
+    """How many lanes there is room for."""
+    room = (high - _ABOVE - _BELOW - _LEGEND) / _ROW
+    return max(1, int(min(room, _MOST)))
+
+
+def _page(run: Deployed, hop: int, wide: float = WIDTH, most: int = _MOST) -> _Page:
     settings = run.scenario.hops[hop].server
     every = services(run.replicas, hop, settings.replicas, run.ended)
     failed: dict[int, list[Exchange]] = {}
     for each in run.exchanges:
         if each.failed:
             failed.setdefault(_server(run, each, hop), []).append(each)
-    lanes = every[:_MOST]
     if _NOBODY in failed:
-        lanes = [Service(_NOBODY), *lanes]
-    scale = time_scale(_times(run, hop, failed), _LEFT, WIDTH - _RIGHT)
-    return _Page(run, hop, lanes, failed, scale, len(every) - len(every[:_MOST]))
+        every.insert(0, Service(_NOBODY))
+    # Where there are too many, those first to which something happened.
+    told = sorted(every, key=lambda s: s.replica not in failed and not s.changed)
+    lanes = sorted(told[:most], key=lambda service: service.replica)
+    scale = time_scale(_times(run, hop, failed), _LEFT, wide - _RIGHT)
+    return _Page(run, hop, wide, lanes, failed, scale, len(every) - len(lanes))
 
 
 def _server(run: Deployed, exchange: Exchange, hop: int) -> int:
@@ -147,6 +155,7 @@ class _Page:
 
     run: Deployed
     hop: int
+    wide: float
     lanes: Sequence[Service]
     failed: dict[int, list[Exchange]]
     scale: TimeScale
@@ -205,7 +214,7 @@ class _Page:
     def lane(self, sheet: Sheet, lane: Service, y: float) -> None:
         """A server's bar, the line of its requests, and what failed there."""
         sheet.write(Word(self.name(lane), _LEFT - 2.5, y, "right"))
-        ends = ((_LEFT, y), (WIDTH - _RIGHT, y))
+        ends = ((_LEFT, y), (self.wide - _RIGHT, y))
         sheet.line(ends, LIFELINE, 0.5, (0.0, (1.0, 3.0)), GROUND)
         for spell in lane.spells:
             left, right = self._span(spell.start, spell.end)
@@ -231,12 +240,12 @@ class _Page:
                 _mark(sheet, (x, y), cause)
         if failed:
             text = f"{len(failed)} failed"
-            sheet.write(Word(text, WIDTH - _RIGHT + 2.5, y, "left", ink=FAILED_INK))
+            sheet.write(Word(text, self.wide - _RIGHT + 2.5, y, "left", ink=FAILED_INK))
 
     def axis(self, sheet: Sheet) -> None:
         """The seconds of the run."""
         y = self.bottom
-        sheet.line(((_LEFT, y), (WIDTH - _RIGHT, y)), LIFELINE, 1.2)
+        sheet.line(((_LEFT, y), (self.wide - _RIGHT, y)), LIFELINE, 1.2)
         for tick in self.scale.ticks(room=22.0):
             x = self.scale.x(tick)
             sheet.line(((x, y), (x, y + 1.3)), LIFELINE, 1.0)
