@@ -3,7 +3,6 @@
 # make lint       style, types and floors
 # make notebooks  execute all notebooks and write their outputs
 # make fidelity   real proxies: in our proxy's place, and beside it (ARGS="-k C4")
-# make slow       of these, those that take long: 100,000 requests, asyncio's own tests
 # make bench      measurements (ARGS="--json bench.json")
 # make binder     build an environment as binder/ says and execute the notebooks in it
 # make format     let ruff lay out the code
@@ -15,28 +14,29 @@ BIN := $(VENV)/bin
 PIP := PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip --disable-pip-version-check
 NEEDS := pyproject.toml constraints.txt
 
-.PHONY: lab test slow lint notebooks fidelity bench binder format pins pyodide clean
+.PHONY: lab test lint notebooks fidelity bench binder format pins pyodide clean
 
 lab: $(VENV)/.for-lab
 	$(BIN)/labkit start $(ARGS)
 
-# Two at a time what keeps to virtual time, and what uses real sockets with time to spare;
-# alone what measures real time; by itself what drives a browser, for Playwright keeps a
-# loop running in its thread. Pytest says 5 when ARGS chose no test of a part.
-TWO := -n 2 --dist loadfile
+# A worker for each of two processors where tests compute; two for each where they wait on
+# real sockets with time to spare; by itself what measures real time, and what drives a
+# browser, for Playwright keeps a loop running in its thread. Files with a marker are
+# found by its name: reading all of them takes as long as their tests (tests/test_house.py
+# holds that no other file uses one). Pytest says 5 when ARGS chose no test of a part.
+TWO := -n 2 --dist loadfile --no-loadscope-reorder
+MARKED = $(shell grep -rlE 'mark\.$(1)\b' --include='test_*.py' tests | sort)
 test: $(VENV)/.for-dev
 	$(BIN)/python -m pytest $(TWO) --nbval \
-		-m "not live and not browser and not binder and not fidelity and not slow" \
-		tests notebooks $(ARGS) \
+		-m "not live and not browser and not binder and not fidelity" \
+		notebooks tests $(ARGS) \
 		|| [ $$? -eq 5 ]
-	$(BIN)/python -m pytest $(TWO) -m "live and not quiet and not real" tests $(ARGS) \
+	$(BIN)/python -m pytest -n 4 --dist loadfile \
+		-m "live and not quiet and not real" $(call MARKED,live) $(ARGS) \
 		|| [ $$? -eq 5 ]
-	$(BIN)/python -m pytest -m quiet tests $(ARGS) || [ $$? -eq 5 ]
+	$(BIN)/python -m pytest $(TWO) -m quiet $(call MARKED,quiet) $(ARGS) \
+		|| [ $$? -eq 5 ]
 	$(BIN)/python -m pytest -n 2 -m browser tests/browser $(ARGS) || [ $$? -eq 5 ]
-	$(MAKE) slow
-
-slow: $(VENV)/.for-dev
-	$(BIN)/python -m pytest -n 2 -m slow tests $(ARGS) || [ $$? -eq 5 ]
 
 lint: $(VENV)/.for-dev
 	$(BIN)/ruff check .

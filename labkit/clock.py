@@ -13,9 +13,11 @@ bring their own socket. Everything else that would touch the machine raises
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import math
 import signal
+import threading
 from asyncio import events, tasks
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Executor
@@ -525,7 +527,11 @@ def run_nested(
     Whatever ends it (result, exception, Ctrl-C), its tasks are cancelled and
     awaited, its generators closed and its loop closed.
     """
-    with outside_the_loop(), asyncio.Runner(loop_factory=loop_factory) as runner:
+    with (
+        _ctrl_c_as_before(),
+        outside_the_loop(),
+        asyncio.Runner(loop_factory=loop_factory) as runner,
+    ):
         try:
             return runner.run(_insisting(main))
         finally:
@@ -553,10 +559,19 @@ async def _insisting(main: Coroutine[Any, Any, T]) -> T:
         signal.signal(signal.SIGINT, asyncios)
 
 
-def _interrupt_unless_it_moves(loop: asyncio.AbstractEventLoop) -> None:
-    import _thread
-    import threading  # late: in a browser there are no threads, and no Ctrl-C
+@contextmanager
+def _ctrl_c_as_before() -> Iterator[None]:
+    """Whatever ended the run, the handler of before; Runner knows only its own."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        is_changed = signal.getsignal(signal.SIGINT) is not before
+        if is_changed and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, before)
 
+
+def _interrupt_unless_it_moves(loop: asyncio.AbstractEventLoop) -> None:
     once_more = threading.Timer(PATIENCE, _thread.interrupt_main)
     once_more.daemon = True
     once_more.start()

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).with_name("asyncio_suite.py")
-SLOW = ("test_events", "test_tasks")
 # At least so many tests each, in every supported version of Python.
 MODULES = {
     "test_buffered_proto": 1,
@@ -38,13 +37,7 @@ REFUSED = "RunCoroutineThreadsafeTests"
     importlib.util.find_spec("test.test_asyncio") is None,
     reason="this Python came without its own tests",
 )
-@pytest.mark.parametrize(
-    "module",
-    [
-        pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else [])
-        for name in MODULES
-    ],
-)
+@pytest.mark.parametrize("module", MODULES)
 def test_the_module_passes(module: str) -> None:
     done = subprocess.run(
         [sys.executable, str(SCRIPT), module],

@@ -1,5 +1,6 @@
 """The command line as a stranger uses it: a process, its output, its exit status."""
 
+import errno
 import io
 import json
 import os
@@ -17,9 +18,10 @@ import pytest
 
 from labkit import run, scenario
 from labkit.cli import main
+from labkit.cli.realtime import seconds_of
 from labkit.records.trace import Trace
 from labkit.resources import scenario_file, shipped
-from labkit.settings import SettingsError, knobs
+from labkit.settings import Scenario, SettingsError, knobs
 
 UPSTREAM = str(scenario_file("mistuned-upstream"))
 
@@ -180,11 +182,76 @@ def test_a_comparison_prints_its_columns_and_draws_them(tmp_path: Path) -> None:
     words = ["compare", UPSTREAM, "--engines", "theory", "--plot", str(plot)]
     done = labkit(*words)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[1].startswith("theory  about 0.146 %")
+    assert done.stdout.startswith("theory   about 0.146 % (95 % interval ")
     assert "<desc" in plot.read_text()
     told = json.loads(labkit(*words, "--json").stdout)
     assert told["command"] == " ".join(["labkit", *words, "--json"])
     assert [column["label"] for column in told["columns"]] == ["theory"]
+
+
+def test_what_takes_long_says_so_first_and_wants_a_yes_on_a_terminal() -> None:
+    pytest.importorskip("pty")
+    for words in (
+        ["run", "safe", "--engine", "live"],
+        ["compare", "upstream-race", "--requests", "30000"],
+        ["sweep", "safe", "--engine", "live", "--vary", "traffic.rate=0.1,0.2"],
+    ):
+        told = on_a_terminal(*words)
+        assert re.fullmatch(
+            r"labkit: this takes about (\d+ h \d+ min|\d+ min) on real sockets; "
+            r"--requests N .*, and --yes begins it as it is\s+",
+            told,
+        )
+
+
+def on_a_terminal(*words: str) -> str:
+    """What a command writes to a terminal before it ends by itself, with status 2."""
+    import pty
+
+    near, far = pty.openpty()
+    words = (sys.executable, "-m", "labkit.cli", *words)
+    child = subprocess.Popen(words, stdout=far, stderr=far, stdin=far)
+    os.close(far)
+    assert child.wait(30) == 2
+    told = os.read(near, 10_000).decode()
+    os.close(near)
+    return told
+
+
+@pytest.mark.parametrize(
+    ("changes", "seconds"),
+    [
+        ({"traffic.rate": 0.5, "traffic.requests": 61}, 120.0),
+        ({"traffic.rate": 0.5, "traffic.requests": 62, "traffic.burst": 2}, 60.0),
+        (
+            {"traffic.arrivals": "gaps", "traffic.gaps": [1, 2], "traffic.requests": 5},
+            6,
+        ),
+    ],
+)
+def test_how_long_it_takes_is_what_its_traffic_takes(
+    changes: dict[str, object], seconds: float
+) -> None:
+    chain = Scenario().replace_all(changes)
+    assert seconds_of(chain) == pytest.approx(seconds)
+    assert run(chain, progress=False).lab_seconds == pytest.approx(seconds, rel=0.3)
+
+
+def test_a_file_that_cannot_be_written_costs_neither_the_result_nor_the_former_file(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    former = here / "t.jsonl"
+    former.write_text("former")
+
+    def full(self: Trace, path: Path) -> None:
+        path.write_text("half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Trace, "to_jsonl", full)
+    done = labkit("run", "safe", "--requests", "2", "--trace", "t.jsonl")
+    assert done.returncode == 2 and "0 of 2 requests failed" in done.stdout
+    assert done.stderr == "labkit: cannot write t.jsonl: no space left on device\n"
+    assert [file.read_text() for file in here.iterdir()] == ["former"]
 
 
 def test_trace_and_plot_are_written(tmp_path: Path) -> None:
@@ -240,6 +307,14 @@ def test_bad_input_is_one_line_on_stderr_and_exit_status_2(
     assert done.stderr.count("\n") == 1 and "Traceback" not in done.stderr
     for name in names:
         assert name in done.stderr
+
+
+def test_a_process_says_of_bad_input_what_the_function_says() -> None:
+    """What argparse refuses, what a verb refuses, and what is no verb any more."""
+    for words in (["dance"], ["run", UPSTREAM, "--requests", "0"], ["ladder"]):
+        one, other = in_a_process(*words), labkit(*words)
+        assert (one.returncode, one.stdout) == (2, "")
+        assert one.stderr == other.stderr != ""
 
 
 @contextmanager

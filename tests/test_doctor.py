@@ -309,6 +309,41 @@ def test_json_of_unknown_words_has_the_same_keys(
     assert json.loads(out).keys() == json.loads(known).keys()
 
 
+@pytest.mark.parametrize(
+    ("slip", "meant"),
+    [
+        ("Conection reset by pear", "connection reset by peer"),
+        ("connection refusd", "connection refused"),
+        (
+            "upstream prematurly closed conection while reading response header",
+            "upstream prematurely closed connection while reading response header",
+        ),
+        ("connection_terminaton", "connection_termination"),
+        ("conection timed owt", "connection timed out"),
+    ],
+)
+def test_a_slip_finds_the_words_that_were_meant(slip: str, meant: str) -> None:
+    told = explain(slip)
+    assert told.verdict == "unknown" and told.meant == meant
+    assert str(told).endswith(f"did you mean: {meant}?")
+
+
+@pytest.mark.parametrize("text", ["flux capacitor", "x" * 100_000, "reset", "é" * 119])
+def test_other_words_are_taken_for_no_slip(text: str) -> None:
+    assert explain(text).meant == ""
+
+
+@pytest.mark.parametrize("status", ["502", "503", "504", "408", "499"])
+def test_a_bare_status_says_what_it_can_and_where_to_look(status: str) -> None:
+    told = explain(status)
+    assert told.verdict in ("unclear", "client-left") and status in str(told)
+
+
+@pytest.mark.parametrize("flags", ["504 UT", "503 UF"])
+def test_what_is_not_the_race_does_not_name_the_races_hop(flags: str) -> None:
+    assert "keep-alive" not in explain(flags).as_dict()["hop"]
+
+
 def test_explain_is_found_at_the_top() -> None:
     assert labkit.explain is explain
     assert isinstance(labkit.explain("503 UC"), Explanation)

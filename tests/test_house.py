@@ -169,25 +169,6 @@ def test_what_would_install_it_is_recognised(text: str, is_wrong: bool) -> None:
     assert bool(INSTALLS.search(text.format("lab" + "kit"))) == is_wrong
 
 
-def test_hash_seed_and_process_change_nothing_of_a_run() -> None:
-    file = ROOT / "data" / "scenarios" / "mistuned-downstream.toml"
-    words = ["-m", "labkit.cli", "run", str(file), "--requests", "200", "--json"]
-    texts = {
-        re.sub(r'"wall_seconds": [^,}]+', "", with_hash_seed(seed, words))
-        for seed in ("0", "1", "4711")
-    }
-    assert len(texts) == 1
-
-
-def with_hash_seed(seed: str, words: list[str]) -> str:
-    environment = {**os.environ, "PYTHONHASHSEED": seed}
-    done = subprocess.run(
-        [sys.executable, *words], env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def test_the_readme_shows_what_its_code_prints() -> None:
     text = (ROOT / "README.md").read_text()
     code, output = re.findall(r"```(?:python|text)\n(.*?)```", text, re.DOTALL)

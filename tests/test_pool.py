@@ -5,6 +5,14 @@ import math
 from typing import Any
 
 import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
 
 import labkit
 from labkit.records.trace import Kind
@@ -21,7 +29,7 @@ from tests.waiting import Nobody, acquire
 
 
 class Wish:
-    """A claim that only wants to be named."""
+    """A request that only wants to be named."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -64,7 +72,7 @@ def test_the_order_of_reuse_is_a_knob(reuse: str, expected: list[int]) -> None:
     connections = [idle_since(float(n), number=n) for n in range(3)]
     plan = state(*connections, waiting=2, reuse=reuse).plan(now=5.0)
     assert [connection.number for _, connection in plan.hand_out] == expected
-    assert [claim.name for claim, _ in plan.hand_out] == ["0", "1"]  # type: ignore[attr-defined]
+    assert [request.name for request, _ in plan.hand_out] == ["0", "1"]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -109,8 +117,8 @@ def test_an_expired_connection_makes_room_for_a_new_one() -> None:
 
 def test_beyond_the_pending_limit_the_newest_requests_are_refused() -> None:
     plan = state(idle_since(0.0), waiting=5, max_pending_requests=3).plan(now=0.0)
-    assert [claim.name for claim, _ in plan.hand_out] == ["0"]  # type: ignore[attr-defined]
-    assert [claim.name for claim in plan.refuse] == ["4"]  # type: ignore[attr-defined]
+    assert [request.name for request, _ in plan.hand_out] == ["0"]  # type: ignore[attr-defined]
+    assert [request.name for request in plan.refuse] == ["4"]  # type: ignore[attr-defined]
     assert plan.to_open == 3
 
 
@@ -142,6 +150,125 @@ def test_the_nearer_of_two_deadlines_counts() -> None:
     assert pool.deadline(idle_since(3.0)) == 7.0
     assert pool.deadline(idle_since(8.0)) == 10.0
     assert state().deadline(idle_since(8.0)) == math.inf
+
+
+class Rummage(RuleBasedStateMachine):
+    """Requests, connections, failures and time in any order; nothing gets lost."""
+
+    @initialize(
+        connections=st.integers(1, 4),
+        pending=st.integers(1, 5),
+        idle=st.sampled_from([0.0, 2.0, math.inf]),
+        uses=st.sampled_from([1, 3, math.inf]),
+        reuse=st.sampled_from(["lifo", "fifo"]),
+    )
+    def open(self, connections: int, pending: int, idle: float, **knobs: Any) -> None:
+        self.now = 0.0
+        self.pool = PoolState(
+            Pool(
+                max_connections=connections,
+                max_pending_requests=pending,
+                idle_timeout=idle,
+                max_requests_per_connection=knobs["uses"],
+                reuse=knobs["reuse"],
+            )
+        )
+        self.asked = 0
+        self.refused: list[PoolRequest] = []
+        self.busy: dict[Http1Connection, PoolRequest] = {}
+        self.served: list[PoolRequest] = []
+
+    def act(self) -> None:
+        close, refuse, hand_out, _ = self.pool.plan(self.now)
+        for connection, why in close:
+            assert why
+            self.end(connection, ConnectionSignal.CLOSE)
+        self.refused += refuse
+        self.busy |= {connection: request for request, connection in hand_out}
+
+    def end(self, connection: Http1Connection, signal: ConnectionSignal) -> None:
+        if not connection.is_closed:
+            connection.tell(signal)
+        assert self.pool.drop(connection) and not self.pool.drop(connection)
+        if connection in self.busy:
+            self.served.append(self.busy.pop(connection))
+
+    @rule()
+    def ask(self) -> None:
+        self.asked += 1
+        self.pool.queue[Wish(str(self.asked))] = None
+        self.act()
+
+    @rule(seconds=st.sampled_from([0.5, 2.0]))
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+    @precondition(lambda self: self.pool.connecting)
+    @rule()
+    def connect(self) -> None:
+        self.pool.add(idle_since(self.now), self.now)
+        self.act()
+
+    @precondition(lambda self: self.pool.connecting)
+    @rule()
+    def fail_to_connect(self) -> None:
+        self.refused += self.pool.not_connected()
+        self.act()
+
+    @precondition(lambda self: self.busy)
+    @rule(announced=st.booleans())
+    def answer(self, announced: bool) -> None:
+        connection = next(iter(self.busy))
+        connection.served += 1
+        if announced:
+            connection.tell(ConnectionSignal.ANNOUNCED)
+            connection.tell(ConnectionSignal.COMPLETED)
+            connection.why = "announced"
+        why = self.pool.rest(connection, self.now)
+        if why:
+            self.end(connection, ConnectionSignal.CLOSE)
+        else:
+            self.served.append(self.busy.pop(connection))
+        self.act()
+
+    @precondition(lambda self: self.pool.resting)
+    @rule()
+    def wake(self) -> None:
+        self.pool.wake(next(iter(self.pool.resting)))
+        self.act()
+
+    @precondition(lambda self: self.pool.members)
+    @rule(pick=st.integers(0))
+    def lose(self, pick: int) -> None:
+        members = list(self.pool.members)
+        self.end(members[pick % len(members)], ConnectionSignal.LOST)
+        self.act()
+
+    @invariant()
+    def every_connection_is_where_its_state_says(self) -> None:
+        by_state = {"idle": set(), "resting": set(), "busy": set()}  # type: ignore[var-annotated]
+        for connection in self.pool.members:
+            by_state[connection.state.value].add(connection)
+        assert by_state["idle"] == set(self.pool.idle)
+        assert by_state["resting"] == set(self.pool.resting)
+        assert by_state["busy"] == set(self.busy)
+
+    @invariant()
+    def every_request_waits_is_served_or_is_refused(self) -> None:
+        places = [*self.pool.queue, *self.busy.values(), *self.served, *self.refused]
+        assert len(places) == len(set(places)) == self.asked
+
+    @invariant()
+    def the_limits_hold_and_nobody_waits_for_nothing(self) -> None:
+        pool, limit = self.pool, self.pool.settings.max_connections
+        coming = pool.connecting + len(pool.resting)
+        assert len(pool.members) + pool.connecting <= limit
+        assert len(pool.queue) <= pool.settings.max_pending_requests
+        if len(pool.queue) > coming:
+            assert not pool.idle and len(pool.members) + pool.connecting == limit
+
+
+TestThePoolsState = Rummage.TestCase
 
 
 # -- the life of a connection in the pool --------------------------------------
@@ -292,9 +419,7 @@ def test_a_hint_is_obeyed_when_it_is_honoured() -> None:
     assert run(story, hint, honours_hint=False)[0][2:] == ("", "")
 
 
-def test_what_the_peer_ends_is_heard_with_its_fin_and_why_is_for_the_peer_to_say() -> (
-    None
-):
+def test_what_the_peer_ends_is_heard_and_why_is_for_the_peer_to_say() -> None:
     def behave(peer: Peer, data: bytes) -> None:
         peer.say(OK, then=peer.fin)
 
@@ -311,9 +436,7 @@ def test_what_the_peer_ends_is_heard_with_its_fin_and_why_is_for_the_peer_to_say
     ]
 
 
-def test_a_server_that_ends_a_connection_before_its_client_hears_of_it_was_first() -> (
-    None
-):
+def test_a_server_may_end_a_connection_before_its_client_hears_of_it() -> None:
     scenario = Scenario(hops=(Hop(link=Link(delay=0.2)),)).replace_all(
         {
             "traffic.requests": 2,

@@ -109,9 +109,9 @@ def test_after_the_fin_has_arrived_a_new_connection_is_made() -> None:
     assert run.failed == 0 and run.hops[0].opened == 2
 
 
-@pytest.mark.slow
-def test_a_hundred_thousand_poisson_requests_fail_as_often_as_the_formula() -> None:
-    rate, timeout, delay, requests = 0.02, 50.0, 0.02, 100_000
+def test_twenty_thousand_poisson_requests_fail_as_often_as_the_formula() -> None:
+    """About 119, to within a quarter; a request in sixty finds the connection busy."""
+    rate, timeout, delay, requests = 0.02, 50.0, 0.4, 20_000
     scenario = Scenario(
         seed=20,
         traffic=Traffic(arrivals="poisson", rate=rate, requests=requests),

@@ -250,7 +250,11 @@ class _Work:
         # What a program does to its connections is known from the trace alone.
         self.trace = Trace() if trace or crew is not None else None
         self.network = MemoryNetwork(self._links(), scenario.seed, self.trace)
-        self._progress = Progress(scenario.traffic.requests, shown=progress)
+        self._progress = Progress(
+            scenario.traffic.requests,
+            shown=progress,
+            in_real_time=engine == "live",
+        )
 
     def _links(self) -> list[Link]:
         return [hop.link for hop in self._scenario.hops]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from labkit.lab import run_many
 from labkit.settings import (
     Hop,
     Link,
@@ -59,6 +60,16 @@ def singly(scenario: Scenario, gaps: Sequence[float]) -> Scenario:
             "traffic.burst": 1,
         }
     )
+
+
+def counted(
+    values: Iterable[float], chain: Callable[[float], Scenario]
+) -> Iterator[tuple[float, int, int]]:
+    """For each value the requests and the failures of its chain, in virtual time."""
+    tried = list(values)
+    runs = run_many([chain(value) for value in tried], progress=False)
+    for value, done in zip(tried, runs, strict=True):
+        yield value, done.requests, done.failed
 
 
 def turned(before: Scenario, now: Scenario) -> list[str]:

@@ -15,6 +15,7 @@ from labkit.lab import Run, run
 from labkit.lessons.chains import singly
 from labkit.records.trace import ConnectionLife, Exchange
 from labkit.settings import Hop, Scenario
+from labkit.theory import duration
 from labkit.theory.window import Goodbye, goodbye
 
 # Longer timers are never met by an exercise's own traffic; nor are more requests.
@@ -47,6 +48,18 @@ class Loss:
         """Seconds before the request that was not served; 0 for the first one."""
         number = self.exchange.number
         return self.gaps[number - 1] if number else 0.0
+
+    @property
+    def request(self) -> str:
+        """Which request it was, as the beginning of a sentence."""
+        if not self.exchange.number:
+            return "the very first request"
+        return f"the request after a gap of {duration(self.gap)}"
+
+    @property
+    def ends(self) -> str:
+        """The programs at both ends of the hop that lost it."""
+        return " and ".join(self.scenario.parties[self.hop : self.hop + 2])
 
     @property
     def hop(self) -> int:
@@ -123,14 +136,15 @@ def patterns(scenario: Scenario) -> Iterator[list[float]]:
 
 def suspicious(scenario: Scenario) -> Iterator[float]:
     """Gaps at the source, in seconds, around each timer that may close a connection."""
-    alone = probed(scenario, [])
+    # How old the connections are when the first response is at its source.
+    age = probed(scenario, []).exchanges[0].done or 0.0
     before = 0.0
     for number, hop in enumerate(scenario.hops):
         trip = max(2.0 * hop.link.delay, _MOMENT)
         for timer in _since_response(scenario, number):
             yield from _around(timer - before, trip, hop.server.tick)
         for timer in _since_opening(hop):
-            yield from _around(timer - _age(alone, number) - before / 2.0, trip, 0.0)
+            yield from _around(timer - age - before / 2.0, trip, 0.0)
         before += 2.0 * hop.link.delay
 
 
@@ -193,13 +207,6 @@ def _since_opening(hop: Hop) -> set[float]:
 def _stages(ends: Goodbye) -> set[float]:
     """The ends of a server's goodbye, and the deaf middle."""
     return {ends.said, ends.deaf, (ends.deaf + ends.closed) / 2.0, ends.closed}
-
-
-def _age(alone: Run, hop: int) -> float:
-    """How old a hop's connection is when the first response is at its source."""
-    done = alone.exchanges[0].done
-    opened = [life.opened for life in alone.lives if life.hop == hop]
-    return (done or 0.0) - min(opened, default=0.0)
 
 
 def _limits(scenario: Scenario) -> set[int]:

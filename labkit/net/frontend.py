@@ -20,18 +20,18 @@ Carry = Callable[["Frontend", socket.socket, Address], Flow]
 class Frontend:
     """The client's side of a hop's relay: one address, open or shut or deaf.
 
-    ``carry`` makes a flow of each connection that comes, ``complain`` hears of
+    ``carry`` makes a flow of each connection that comes, ``report`` hears of
     trouble, ``port`` asks for one (0 for any; OSError if it is taken).
     """
 
     def __init__(
-        self, link: LinkState, carry: Carry, complain: ErrorReporter, port: int = 0
+        self, link: LinkState, carry: Carry, report: ErrorReporter, port: int = 0
     ) -> None:
         self.link = link
         self.listening: LoopbackListening | None = None
         self.expected: dict[int, asyncio.Future[Flow]] = {}
         self._carry = carry
-        self._complain = complain
+        self._report = report
         self._loop = link.loop
         self._holder = bind((LOOPBACK, port))
         self.address: Address = self._holder.getsockname()
@@ -54,12 +54,12 @@ class Frontend:
         return self.listening.direct if self.listening is not None else None
 
     def open(self, listening: LoopbackListening) -> None:
-        """Put the latest server behind this front."""
+        """Put the latest server behind this frontend."""
         if self.answer != listening.answer:
             self._close_listener()
             if listening.answer == "accept":
                 self._acceptor = Acceptor(
-                    self._loop, bind(self.address), self._take, self._complain
+                    self._loop, bind(self.address), self._take, self._report
                 )
             elif listening.answer == "drop":
                 self._fill_the_backlog()
@@ -110,16 +110,16 @@ class Frontend:
 
 
 class LoopbackListening:
-    """The server end of a hop: the front's address, and the server's own."""
+    """The server end of a hop: the frontend's address, and the server's own."""
 
     def __init__(
         self,
-        front: Frontend,
+        frontend: Frontend,
         answer: Answer,
         direct: Address | None,
         acceptor: Acceptor | None = None,
     ) -> None:
-        self._front = front
+        self._frontend = frontend
         self.acceptor = acceptor
         self.answer = answer
         self.direct = direct
@@ -130,7 +130,7 @@ class LoopbackListening:
     @property
     def address(self) -> Address:
         """Where a client dials to come in through the hop's link."""
-        return self._front.address
+        return self._frontend.address
 
     async def close(self) -> None:
         """Refuse new connections; those that exist live on."""
@@ -138,6 +138,6 @@ class LoopbackListening:
 
     def end(self) -> None:
         """What :meth:`close` does, for callers that cannot wait."""
-        self._front.shut(self)
+        self._frontend.shut(self)
         if self.acceptor is not None:
             self.acceptor.close()

@@ -1,9 +1,9 @@
 """The physics that both networks share: what happens to a segment on its way.
 
-A wire is one connection over the link of a hop: two lanes, one per direction,
-and a middlebox that may forget the flow. A lane is one first-in-first-out queue
-for bytes, FIN and RST: nothing overtakes, whatever the jitter. The lane writes
-down what it carried; nobody else does.
+A wire is one connection over the link of a hop: two half-connections, one per
+direction, and a middlebox that may forget the flow. Each is one first-in-first-out
+queue for bytes, FIN and RST: nothing overtakes, whatever the jitter. It writes down
+what it carried; nobody else does.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Links:
 
 
 class Wire:
-    """One connection over a link: an upstream and a downstream lane.
+    """One connection over a link: an upstream and a downstream half.
 
     ``forgotten``: a middlebox has dropped this flow, which was idle for too long;
     ``last_seen`` is when it last saw a segment, in seconds of the loop's clock.

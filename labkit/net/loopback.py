@@ -1,7 +1,7 @@
 """The network of the live world: real sockets on 127.0.0.1 behind delaying relays.
 
-Each hop has one front, a port that stays the same while servers come and go
-behind it. A client dials the front; the relay dials the server one delay later.
+Each hop has one frontend, a port that stays the same while servers come and go
+behind it. A client dials the frontend; the relay dials the server one delay later.
 Everything listens on 127.0.0.1 and on ports that the kernel chooses, in the
 running selector loop, without threads.
 """
@@ -40,12 +40,12 @@ PortPair = tuple[int, int]
 
 
 class LoopbackNetwork:
-    """All fronts and relays of one chain on 127.0.0.1.
+    """All frontends and relays of one chain on 127.0.0.1.
 
     ``links`` are the links by hop, ``seed`` feeds their jitter, ``trace`` takes
     every segment down. Times in the trace count from ``epoch``, the loop's time
     at which the network was made (or first used, if made outside a loop).
-    ``fixed`` asks for the front's port of some hops; OSError when one is taken.
+    ``fixed`` asks for the frontend's port of some hops; OSError when one is taken.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class LoopbackNetwork:
         self._fixed = dict(fixed or {})
         self._links = Links(links, seed, trace)
         self._epoch = epoch if epoch is not None else _time_of_running_loop()
-        self._fronts: dict[int, Frontend] = {}
+        self._frontends: dict[int, Frontend] = {}
         self._listenings: list[LoopbackListening] = []
         self._number_of: list[dict[PortPair, int]] = [{} for _ in self._links.settings]
         self._ports: dict[Flow, PortPair] = {}
@@ -69,15 +69,15 @@ class LoopbackNetwork:
         self._clients: weakref.WeakSet[asyncio.Transport] = weakref.WeakSet()
         self._accepting: set[asyncio.Task[object]] = set()
         self._watch: ResetWatch | None = None
-        self.complain = ErrorReporter()
-        # Told of each connection that comes to a front: hop, number, loop's time.
+        self.report = ErrorReporter()
+        # Told of each connection that comes to a frontend: hop, number, loop's time.
         self.on_open: Callable[[int, int, float], object] = _nobody_asks
         self._closed = False
 
     def __repr__(self) -> str:
         return (
             f"<LoopbackNetwork: {len(self._links)} links, "
-            f"{len(self._fronts)} fronts, {self.open_connections} connections>"
+            f"{len(self._frontends)} frontends, {self.open_connections} connections>"
         )
 
     @property
@@ -124,7 +124,7 @@ class LoopbackNetwork:
             self._accepting.add(accepting)
             accepting.add_done_callback(self._accepting.discard)
 
-        acceptor = Acceptor(loop, sock, take, self.complain)
+        acceptor = Acceptor(loop, sock, take, self.report)
         try:
             return self._open(hop, answer, direct, acceptor)
         except BaseException:
@@ -143,11 +143,11 @@ class LoopbackNetwork:
         Raises TimeoutError when the kernel itself gives up on its SYNs, on
         Linux after two minutes.
         """
-        front = self._front(hop)
+        frontend = self._frontend(hop)
         sock = tcp_socket()
         bound_buffers(sock)
         try:
-            await self._dial(front, sock)
+            await self._dial(frontend, sock)
         except BaseException:
             sock.close()
             raise
@@ -192,12 +192,12 @@ class LoopbackNetwork:
 
     # -- relays ------------------------------------------------------------------------
 
-    def carry(self, front: Frontend, near: socket.socket, client: Address) -> Flow:
-        """Relay a connection that a front has accepted."""
-        link = front.link
-        wire, pair = link.wire(), (client[1], front.address[1])
+    def carry(self, frontend: Frontend, near: socket.socket, client: Address) -> Flow:
+        """Relay a connection that a frontend has accepted."""
+        link = frontend.link
+        wire, pair = link.wire(), (client[1], frontend.address[1])
         number = self._number_of[link.hop][pair] = wire.connection
-        flow = Flow(wire, near, front.target, self)
+        flow = Flow(wire, near, frontend.target, self)
         self._ports[flow] = pair
         self._name_ports(link, number, (*pair, 0, 0))
         self.on_open(link.hop, number, link.loop.time())
@@ -214,8 +214,8 @@ class LoopbackNetwork:
         """A relay has let go of both its sockets."""
         self._ports.pop(flow, None)
         self._late = [wire for wire in (*self._late, flow.wire) if not wire.is_empty]
-        for front in self._fronts.values():
-            front.resume()
+        for frontend in self._frontends.values():
+            frontend.resume()
         for listening in self._listenings:
             if listening.acceptor is not None:
                 listening.acceptor.resume()
@@ -228,37 +228,37 @@ class LoopbackNetwork:
 
     # -- dialling ----------------------------------------------------------------------
 
-    async def _dial(self, front: Frontend, sock: socket.socket) -> None:
-        """Connect a socket through a front; done a round trip after the SYN."""
-        loop = front.link.loop
+    async def _dial(self, frontend: Frontend, sock: socket.socket) -> None:
+        """Connect a socket through a frontend; done a round trip after the SYN."""
+        loop = frontend.link.loop
         accepted: asyncio.Future[Flow] = loop.create_future()
-        was = sock.connect_ex(front.address)
+        was = sock.connect_ex(frontend.address)
         port = sock.getsockname()[1]
         if was not in (0, errno.EINPROGRESS):
             raise OSError(was, os.strerror(was))
-        front.expected[port] = accepted
+        frontend.expected[port] = accepted
         loop.add_writer(sock, _tell_failure, sock, accepted)
-        self._send_into_nothing(front, port)
+        self._send_into_nothing(frontend, port)
         try:
             flow = await accepted
             answered = await flow.answered
         except ConnectionRefusedError:
-            await self._wait_for_refusal(front, port)
+            await self._wait_for_refusal(frontend, port)
             answered = False
         finally:
             loop.remove_writer(sock)
-            front.expected.pop(port, None)
+            frontend.expected.pop(port, None)
         if not answered:
-            raise _refused(front.address)
+            raise _refused(frontend.address)
 
-    def _send_into_nothing(self, front: Frontend, port: int) -> None:
+    def _send_into_nothing(self, frontend: Frontend, port: int) -> None:
         """Write down the SYN that a host which answers nothing will not answer."""
-        if front.answer == "drop":
-            self._unanswered_wire(front, port).upstream.send(Kind.SYN)
+        if frontend.answer == "drop":
+            self._unanswered_wire(frontend, port).upstream.send(Kind.SYN)
 
-    async def _wait_for_refusal(self, front: Frontend, port: int) -> None:
+    async def _wait_for_refusal(self, frontend: Frontend, port: int) -> None:
         """The kernel refuses at once; on a wire it would take a round trip."""
-        wire = self._unanswered_wire(front, port)
+        wire = self._unanswered_wire(frontend, port)
         arrived: asyncio.Future[None] = wire.link.loop.create_future()
         wire.upstream.deliver = lambda kind, payload: wire.downstream.send(Kind.RST)
         wire.downstream.deliver = lambda kind, payload: (
@@ -267,10 +267,10 @@ class LoopbackNetwork:
         wire.upstream.send(Kind.SYN)
         await arrived
 
-    def _unanswered_wire(self, front: Frontend, port: int) -> Wire:
-        wire = front.link.wire()
-        ports = (port, front.address[1], 0, 0)
-        self._name_ports(front.link, wire.connection, ports)
+    def _unanswered_wire(self, frontend: Frontend, port: int) -> Wire:
+        wire = frontend.link.wire()
+        ports = (port, frontend.address[1], 0, 0)
+        self._name_ports(frontend.link, wire.connection, ports)
         return wire
 
     # -- inside ------------------------------------------------------------------------
@@ -282,21 +282,21 @@ class LoopbackNetwork:
         direct: Address | None,
         acceptor: Acceptor | None,
     ) -> LoopbackListening:
-        listening = LoopbackListening(self._front(hop), answer, direct, acceptor)
+        listening = LoopbackListening(self._frontend(hop), answer, direct, acceptor)
         self._listenings.append(listening)
-        self._front(hop).open(listening)
+        self._frontend(hop).open(listening)
         return listening
 
-    def _front(self, hop: int) -> Frontend:
+    def _frontend(self, hop: int) -> Frontend:
         if self._closed:
             raise RuntimeError("this network is closed")
-        front = self._fronts.get(hop)
-        if front is None:
+        frontend = self._frontends.get(hop)
+        if frontend is None:
             link = self._links.of(hop, asyncio.get_running_loop(), self.epoch)
             port = self._fixed.get(hop, 0)
-            front = Frontend(link, self.carry, self.complain, port)
-            self._fronts[hop] = front
-        return front
+            frontend = Frontend(link, self.carry, self.report, port)
+            self._frontends[hop] = frontend
+        return frontend
 
     @property
     def watch(self) -> ResetWatch:
@@ -332,8 +332,8 @@ class LoopbackNetwork:
             abort(client)
         for flow in list(self._ports):
             flow.end()
-        for front in self._fronts.values():
-            front.close()
+        for frontend in self._frontends.values():
+            frontend.close()
         if self._watch is not None:
             self._watch.close()
 

@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator, Iterable
 from aiohttp import HttpVersion11, web
 
 from labkit.records.ledger import REQUEST_HEADER, Ledger
-from labkit.roles.client.connection import HopFailure
-from labkit.roles.client.router import Incoming, Outgoing, Router
+from labkit.roles.client.router import Router
 from labkit.roles.http import headers
+from labkit.roles.http.message import HopFailure, Incoming, Outgoing
 from labkit.roles.server.server import RequestContext
 from labkit.settings.personalities import FAILURES, HABITS
 from labkit.settings.vocabulary import WITHOUT_BODY

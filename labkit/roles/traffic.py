@@ -9,8 +9,8 @@ import random
 from collections.abc import Callable, Iterator
 
 from labkit.records.ledger import REQUEST_HEADER, Ledger
-from labkit.roles.client.connection import HopFailure
-from labkit.roles.client.router import Incoming, Outgoing, Router, UpstreamRequest
+from labkit.roles.client.router import Router, UpstreamRequest
+from labkit.roles.http.message import HopFailure, Incoming, Outgoing
 from labkit.roles.origin import IDEMPOTENCY_KEY
 from labkit.settings import Traffic as TrafficSettings
 from labkit.settings.vocabulary import WITH_BODY
@@ -250,10 +250,6 @@ class Sent:
     def done(self) -> bool:
         """Is it known what became of it?"""
         return self._is_over
-
-    def cancelled(self) -> bool:
-        """Does nobody want to know?"""
-        return False
 
     def set_result(self, incoming: Incoming) -> None:
         """The head of the response is here."""

@@ -60,6 +60,11 @@ class Sweep:
         return f"<Sweep: {self.table.summary()}>"
 
     @property
+    def plan(self) -> Plan:
+        """What is varied, point by point."""
+        return self._plan
+
+    @property
     def table(self) -> Table:
         """The points that are done."""
         return Table(self._plan, self._counts)

@@ -8,8 +8,6 @@ function make(parent, name, attributes = {}, text = "") {
   for (const [key, value] of Object.entries(attributes)) {
     node.setAttribute(key, value);
   }
-  // In a focused element JupyterLab would take the arrow keys for its own.
-  node.setAttribute("data-lm-suppress-shortcuts", "true");
   node.textContent = text;
   parent.append(node);
   return node;
@@ -39,7 +37,9 @@ class Row {
     this.help = make(row, "span", { id: `${id}-help`, hidden: "" });
     this.slider.addEventListener("input", () => this.slide());
     this.field.addEventListener("change", () => this.type());
-    this.field.addEventListener("keydown", ({ key }) => key === "Enter" && this.type());
+    this.field.addEventListener("keydown", ({ key, shiftKey }) => {
+      if (key === "Enter" && !shiftKey) this.type();
+    });
     for (const event of ["focusin", "pointerenter"]) {
       row.addEventListener(event, () => panel.explain(this.help.textContent));
     }
@@ -100,6 +100,8 @@ class Panel {
     this.picture = make(this.node, "div", { class: "labkit-picture" });
     this.picture.style.aspectRatio = `${wide} / ${high}`;
     this.said = make(this.node, "output", { class: "labkit-said", "aria-live": "polite" });
+    this.guard = (event) => this.guardKeys(event);
+    window.addEventListener("keydown", this.guard, true);
     this.heard = [];
     for (const [name, told] of Object.entries({
       knobs: this.tellKnobs, values: this.tellValues, presets: this.tellPresets,
@@ -113,7 +115,16 @@ class Panel {
     }
   }
 
+  // A control keeps its own keys, which JupyterLab would take for commands; Ctrl-S and
+  // Shift-Enter are JupyterLab's. It looks for this attribute before any other listener.
+  guardKeys({ target, key, ctrlKey, metaKey, shiftKey }) {
+    if (!this.node.contains(target)) return;
+    const isCommand = ctrlKey || metaKey || (shiftKey && key === "Enter");
+    target.toggleAttribute("data-lm-suppress-shortcuts", !isCommand);
+  }
+
   close() {
+    window.removeEventListener("keydown", this.guard, true);
     for (const [event, hear] of this.heard) this.model.off(event, hear);
   }
 

@@ -7,7 +7,7 @@ import pytest
 import labkit
 from labkit.figures.diagrams.attribution import Fate, is_end, told
 from labkit.figures.diagrams.selection import Omitted, goodbye_words, tell
-from labkit.lessons import long_goodbyes as goodbyes
+from labkit.lessons import long_goodbyes
 from tests.figures.stories import one_lost_request, ran
 
 
@@ -94,8 +94,8 @@ def test_a_body_in_many_segments_is_told_by_its_end() -> None:
 def test_the_end_of_a_goodbye_names_its_last_stage(
     drain: float, delayed: float, words: str
 ) -> None:
-    scenario = goodbyes.goodbye(idle=0.4, drain=drain, delayed=delayed)
+    scenario = long_goodbyes.goodbye(idle=0.4, drain=drain, delayed=delayed)
     gap = 0.4 + drain + delayed / 2.0 - 0.002
-    run = labkit.run(goodbyes.probing(scenario, [gap]), progress=False)
+    run = labkit.run(long_goodbyes.probing(scenario, [gap]), progress=False)
     ends = [event for event in run.trace if is_end(event) and event.hop == 0]
     assert goodbye_words(run, ends[0])[0] == words

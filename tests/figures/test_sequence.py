@@ -95,10 +95,18 @@ def test_kinds_of_segments_differ_in_hue_in_dash_and_in_head() -> None:
         assert len({getattr(stroke, channel) for stroke in strokes}) == len(strokes)
 
 
-@pytest.mark.parametrize("requests", [1, 6, 60])
-@pytest.mark.parametrize(
-    ("first", "last"), list(itertools.product(DELAYS, DELAYS)), ids=str
-)
+# Every value of each knob meets every value of each other one.
+PAIRS_OF_DELAYS = [
+    (DELAYS[i], DELAYS[j], (1, 6, 60)[(i + j) % 3])
+    for i, j in itertools.product(range(4), range(4))
+]
+PAIRS_OF_TIMEOUTS = [
+    (TIMEOUTS[i], TIMEOUTS[j], 1 + (i + j) % 3)
+    for i, j in itertools.product(range(3), range(3))
+]
+
+
+@pytest.mark.parametrize(("first", "last", "requests"), PAIRS_OF_DELAYS)
 def test_no_two_texts_touch_at_any_delay(
     first: float, last: float, requests: int
 ) -> None:
@@ -107,10 +115,7 @@ def test_no_two_texts_touch_at_any_delay(
     assert overlaps(figures.sequence(run, ax=figures.blank(178.0, 150.0))) == []
 
 
-@pytest.mark.parametrize(
-    ("pool", "keepalive"), list(itertools.product(TIMEOUTS, TIMEOUTS)), ids=str
-)
-@pytest.mark.parametrize("hops", [1, 2, 3])
+@pytest.mark.parametrize(("pool", "keepalive", "hops"), PAIRS_OF_TIMEOUTS)
 def test_no_two_texts_touch_at_any_timeout(
     pool: float, keepalive: float, hops: int
 ) -> None:

@@ -7,14 +7,14 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from figures.gallery import CASES, ODD_NAMES, layout, named
-from figures.stories import ran
 
 from labkit import figures
 from labkit.figures.paper import svg_pen
 from labkit.figures.paper.matplotlib_pen import sheet_of
 from labkit.figures.paper.metrics import REPLACEMENT, advance
 from labkit.figures.paper.sheet import Area, Line, Sheet, Word
+from tests.figures.gallery import CASES, ODD_NAMES, named
+from tests.figures.stories import ran
 
 SVG = "{http://www.w3.org/2000/svg}"
 NASTY = (
@@ -116,7 +116,7 @@ def test_the_font_is_named_with_others_to_fall_back_on() -> None:
 
 
 def test_colours_are_roles_with_a_value_for_each_paper() -> None:
-    text = svg_pen.document(layout("sequence")(ran()), "T", "D")
+    text = svg_pen.document(figures.sequence.sheet(ran()), "T", "D")
     body = text.split("</style>")[1]
     assert "#" not in body
     rules = text.split("<style>")[1].split("</style>")[0]
@@ -150,7 +150,7 @@ def test_it_fills_a_page_up_to_its_size_and_a_file_has_that_size() -> None:
 
 
 def test_a_sheet_that_was_shrunk_takes_no_more_than_its_paper() -> None:
-    root = drawn(layout("sequence")(ran(), (120.0, 90.0)))
+    root = drawn(figures.sequence.sheet(ran(), (120.0, 90.0)))
     wide, high = (float(n) for n in root.get("viewBox", "").split()[2:])
     assert (wide, high) == pytest.approx((120.0 / 0.254, 90.0 / 0.254), abs=0.1)
 
@@ -164,7 +164,8 @@ def test_strokes_along_the_pixels_lie_on_them() -> None:
 
 def test_a_long_diagram_is_a_small_file() -> None:
     assert (
-        len(svg_pen.document(layout("sequence")(ran(requests=60)), "T", "D")) < 30_000
+        len(svg_pen.document(figures.sequence.sheet(ran(requests=60)), "T", "D"))
+        < 30_000
     )
 
 

@@ -147,6 +147,11 @@ def test_the_command_line_takes_an_address(crew: str, tmp_path: Path) -> None:
 # -- who does not answer ---------------------------------------------------------------
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("labkit.sweep.dask_backend.PATIENCE", 1.0)
+
+
 def refusal(address: str) -> str:
     with pytest.raises(SettingsError) as caught:
         labkit.sweep(RACE, GRID, dask=address, progress=False)
@@ -159,19 +164,21 @@ def test_what_is_no_address_is_refused(address: str) -> None:
     assert f'no Dask scheduler answers at "{address}"' in refusal(address)
 
 
-def test_nobody_at_the_address_is_one_sentence() -> None:
+def test_nobody_at_the_address_is_one_sentence(impatient: None) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    assert "within 5 s (TimeoutError" in refusal(f"tcp://127.0.0.1:{port}")
+    assert "within 1 s (TimeoutError" in refusal(f"tcp://127.0.0.1:{port}")
 
 
-def test_somebody_who_accepts_and_says_nothing_is_one_sentence() -> None:
+def test_somebody_who_accepts_and_says_nothing_is_one_sentence(
+    impatient: None,
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         port = mute.getsockname()[1]
-        assert "within 5 s (TimeoutError" in refusal(f"tcp://127.0.0.1:{port}")
+        assert "within 1 s (TimeoutError" in refusal(f"tcp://127.0.0.1:{port}")
 
 
-def test_a_scheduler_without_workers_is_one_sentence() -> None:
+def test_a_scheduler_without_workers_is_one_sentence(impatient: None) -> None:
     with scheduler() as address:
         assert "has no workers" in refusal(address)
 

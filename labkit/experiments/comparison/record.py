@@ -139,9 +139,12 @@ class Comparison:
         ]
         refused = [rung for rung in self.rungs if rung.refused]
         lines += [f"{rung.name}  {rung.told()}" for rung in refused]
-        lines += ["", self.verdict()]
-        lines += [f"{rung.name}: {rung.note}" for rung in self.rungs if rung.note]
-        return "\n".join(lines)
+        return "\n".join([*lines, "", self.closing()])
+
+    def closing(self) -> str:
+        """Who agrees with whom, and how the columns came about."""
+        notes = [f"{rung.name}: {rung.note}" for rung in self.rungs if rung.note]
+        return "\n".join([self.verdict(), *notes])
 
     def _row(self, rung: Estimate) -> tuple[str, ...]:
         low, high = rung.interval

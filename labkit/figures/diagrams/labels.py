@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from labkit.figures.diagrams import headline
-from labkit.figures.diagrams.arrows import along, crosses
+from labkit.figures.diagrams import arrow_words, headline
 from labkit.figures.diagrams.attribution import (
     NOBODY,
     Fate,
@@ -17,8 +14,8 @@ from labkit.figures.diagrams.attribution import (
 from labkit.figures.diagrams.layout import Page
 from labkit.figures.diagrams.selection import goodbye_words, is_eventful
 from labkit.figures.paper import metrics
-from labkit.figures.paper.sheet import Point, Sheet, Word
-from labkit.figures.paper.style import FAILURE, LABEL, PAPER, STROKES, Stroke
+from labkit.figures.paper.sheet import Sheet
+from labkit.figures.paper.style import FAILURE, LABEL, STROKES, Stroke
 from labkit.records.trace import Direction, Kind
 
 
@@ -44,42 +41,20 @@ def _rank(message: Message) -> int:
 def label(sheet: Sheet, page: Page, row: int) -> None:
     """Write on one arrow, if there is something to say and room to say it."""
     message = page.story.messages[row]
-    stroke = stroke_of(message)
-    weight = "bold" if stroke is FAILURE else "normal"
-    room = page.hop_width(message.event.hop) * 0.75
-    for text in _words(page, message):
-        if metrics.width(text, LABEL, weight) > room:
-            continue
-        spots = list(_spots(text, *page.shafts[row], weight, stroke.ink))
-        costs = {w: _hidden(page, row, w) + i * 0.4 for i, w in enumerate(spots)}
-        word = sheet.write_first(sorted(spots, key=costs.__getitem__))
-        if word is not None:
-            sheet.mask(word, PAPER)
-            return
-
-
-def _spots(text: str, tail: Point, tip: Point, weight: str, ink: str) -> Iterator[Word]:
-    """Near the sender first: there the words of the two directions never meet."""
-    half = metrics.width(text, LABEL, weight) / 2.0 + 3.5
-    length = abs(tip[0] - tail[0]) or 1.0
-    nearest = max(0.27, half / length + 0.06)
-    for share in (nearest, nearest + 0.07, 0.5, 0.6, 0.7, 0.2):
-        x, y = along(tail, tip, share)
-        if half / length <= share <= 1.0 - half / length:
-            yield Word(text, x, y, "center", LABEL, weight, ink)
-
-
-def _hidden(page: Page, row: int, word: Word) -> int:
-    """How many other arrows would be cut by the ground behind this word."""
-    box = word.box()
-    hop = page.story.messages[row].event.hop
-    return sum(
-        tail[1] < box.bottom
-        and box.top < tip[1]
-        and other != row
-        and page.story.messages[other].event.hop == hop
-        and crosses((tail, tip), box)
-        for other, (tail, tip) in enumerate(page.shafts)
+    hop, stroke = message.event.hop, stroke_of(message)
+    others = [
+        shaft
+        for other, (beside, shaft) in enumerate(page.arrows())
+        if other != row and beside.event.hop == hop
+    ]
+    arrow_words.write(
+        sheet,
+        _words(page, message),
+        page.shafts[row],
+        others,
+        stroke.ink,
+        "bold" if stroke is FAILURE else "normal",
+        page.hop_width(hop) * 0.75,
     )
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from labkit.figures.diagrams.arrow_words import Shaft
 from labkit.figures.diagrams.arrows import along
 from labkit.figures.diagrams.attribution import Fate, Message
 from labkit.figures.diagrams.run_like import RunLike
 from labkit.figures.diagrams.selection import Story, tell
 from labkit.figures.diagrams.timeline import Break, Placed, place
-from labkit.figures.paper.sheet import Point
 from labkit.records.trace import Direction, Exchange
 
 GUTTER = 22.0  # right edge of the times, left of their axis
@@ -26,8 +26,6 @@ LEGEND = 17.0  # below the last one
 _INSET = 2.1  # a band is this much shorter than its break, at both ends
 _BUDGETS = (8, 6, 5, 4, 3, 2, 1)
 _ROUND_TRIPS = (14.0, 11.0, 8.2)  # mm; the larger the better to read
-
-Shaft = tuple[Point, Point]
 
 
 @dataclass(frozen=True, slots=True)

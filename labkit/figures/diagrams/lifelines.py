@@ -14,6 +14,7 @@ from labkit.figures.paper.sheet import (
     GROUND,
     HEADS,
     TOP,
+    Across,
     Area,
     Box,
     Grain,
@@ -28,7 +29,6 @@ from labkit.figures.paper.style import (
     BAR,
     FAILED,
     FAILED_INK,
-    INK,
     LIFELINE,
     MUTED,
     NAME,
@@ -44,7 +44,7 @@ _LANES = 18.0  # top of the first lane
 _LANE_TITLE = 6.5
 _BETWEEN = 4.5
 _LEGEND = 18.0  # axis and legend below the lanes
-_ROOMY, _DENSE = 6.0, 3.0  # mm per row
+_ROOMY, _DENSE, _LEAST = 6.0, 3.0, 1.2  # mm per row
 
 
 def sheet(run: RunLike, size: Size | None = None) -> Sheet:
@@ -78,7 +78,7 @@ def _height(plan: Sequence[Lane]) -> float:
 
 
 def _least(plan: Sequence[Lane]) -> float:
-    return _needs(plan, _DENSE)
+    return _needs(plan, _LEAST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,10 +214,13 @@ def _bar_words(
     if not shares_rows:
         number = Word(str(bar.life.connection), left - 1.2, y, "right", ink=MUTED)
         sheet.write(number)
+        left = number.box(sheet.grain).left
     if bar.end is None:
         return
-    words = [Word(text, right + 2.2, y, "left", ink=INK) for text in _why(frame, bar)]
-    sheet.write_first(words)
+    sides: list[tuple[float, Across]] = [(right + 2.2, "left")]
+    sides += [] if shares_rows else [(left - 1.2, "right")]
+    texts = _why(frame, bar)
+    sheet.write_first(Word(text, x, y, side) for text in texts for x, side in sides)
 
 
 def _why(frame: _Frame, bar: Bar) -> list[str]:

@@ -114,7 +114,8 @@ class _Page:
 
     @property
     def _row(self) -> float:
-        return (self.sheet.height - self.above - _BELOW) / self.rows
+        room = (self.sheet.height - self.above - _BELOW) / self.rows
+        return min(room, 1.5 * _ROW)
 
     @property
     def _bar_width(self) -> float:

@@ -159,6 +159,7 @@ def _guess(sheet: Sheet, scale: TimeScale, guess: float, truth: float) -> None:
     """A line where the close was expected, and how far that is from the truth."""
     x, top, bottom = scale.x(guess), _BAND_TOP - 3.0, _BAND_TOP + _BAND_HEIGHT + 0.4
     sheet.lines.append(Line(((x, top), (x, bottom)), INK, 2.2, (0.0, (3.0, 1.5)), TOP))
+    sheet.keep_clear(Box(x - 0.5, _BAND_TOP, x + 0.5, bottom))
     off = round(abs(guess - truth), 6)
     side = "early" if guess < truth else "late"
     gap = f"{duration(off)} too {side}" if off else "right"
@@ -186,19 +187,30 @@ def _name(sheet: Sheet, outcome: Outcome, left: float, right: float) -> None:
     _, ink, _ = LOOKS[outcome]
     middle = (left + right) / 2.0
     y = _BAND_TOP + _BAND_HEIGHT / 2.0
-    for text in _LONG[outcome]:
-        if metrics.width(text, LABEL, "bold") < right - left - 3.0:
-            word = Word(text, middle, y, "center", LABEL, "bold", ink)
-            if sheet.write(word):
-                sheet.mask(word, LOOKS[outcome][0])
-                return
+    inside = [
+        Word(text, x, y, "center", LABEL, "bold", ink)
+        for text in _LONG[outcome]
+        for x in _places(metrics.width(text, LABEL, "bold"), left, right)
+    ]
+    word = sheet.write_first(inside)
+    if word is not None:
+        sheet.mask(word, LOOKS[outcome][0])
+        return
     short = _SHORT[outcome]
     room = metrics.width(short, LABEL, "bold") / 2.0
     x = min(max(middle, _LEFT + room), _RIGHT - room)
     sheet.write_first(
         Word(short, x, _BAND_TOP - up, "center", LABEL, "bold", ink)
-        for up in (2.6, 6.8)
+        for up in (2.6, 6.8, 9.6)
     )
+
+
+def _places(wide: float, left: float, right: float) -> tuple[float, ...]:
+    """Where a word of this width fits between two edges: the middle, then aside."""
+    room = (wide + 3.0) / 2.0
+    if 2.0 * room > right - left:
+        return ()
+    return (left + right) / 2.0, left + room, right - room
 
 
 # -- probes --------------------------------------------------------------------------

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from labkit.figures.diagrams import arrow_words
+from labkit.figures.diagrams.arrow_words import Shaft
 from labkit.figures.diagrams.arrows import along, cross, head, shaft
 from labkit.figures.paper import metrics
 from labkit.figures.paper.hatch import Hatch, fill
@@ -188,8 +190,7 @@ def _layout(
         _break(sheet, cut)
     _strips(sheet, told, placed)
     _notes(sheet, told, placed)
-    for row, event in enumerate(told.trace):
-        _arrow(sheet, placed, row, event)
+    _arrows(sheet, told, placed)
     _times(sheet, told, placed)
     _legend(sheet, _START + placed.bottom + _AFTER - 4.0)
     return sheet
@@ -253,25 +254,31 @@ def _notes(sheet: Sheet, told: Teardown, placed: _Placed) -> None:
         sheet.write(_beside(note.side, note.words, y, ink, weight))
 
 
-def _arrow(sheet: Sheet, placed: _Placed, row: int, event: WireEvent) -> None:
+def _arrows(sheet: Sheet, told: Teardown, placed: _Placed) -> None:
+    shafts = [_shaft(placed, row, event) for row, event in enumerate(told.trace)]
+    for row, event in enumerate(told.trace):
+        _arrow(sheet, event, shafts[row])
+        others = shafts[:row] + shafts[row + 1 :]
+        ink = STROKES[event.kind].ink
+        arrow_words.write(sheet, [_words(event)], shafts[row], others, ink)
+
+
+def _shaft(placed: _Placed, row: int, event: WireEvent) -> Shaft:
     sender = side_of(event.direction)
     receiver = SERVER if sender == CLIENT else CLIENT
     top = _START + placed.at["sent", row]
     bottom = _START + placed.at.get(("arrived", row), placed.at["sent", row] + 4.0)
     tail, tip = (_COLUMN[sender], top), (_COLUMN[receiver], bottom)
+    return tail, along(tail, tip, 0.6) if event.arrived is None else tip
+
+
+def _arrow(sheet: Sheet, event: WireEvent, ends: Shaft) -> None:
     stroke = STROKES[event.kind]
+    sheet.lines.append(shaft(*ends, stroke))
     if event.arrived is None:
-        tip = along(tail, tip, 0.6)
-    sheet.lines.append(shaft(tail, tip, stroke))
-    if event.arrived is None:
-        sheet.areas.extend(cross(tip, 1.7, 0.35, INK, halo=0.3))
+        sheet.areas.extend(cross(ends[1], 1.7, 0.35, INK, halo=0.3))
     else:
-        sheet.areas.extend(head(tail, tip, stroke))
-    text = _words(event)
-    spots = [along(tail, tip, share) for share in (0.3, 0.42, 0.55, 0.7)]
-    word = sheet.write_first(Word(text, x, y, ink=stroke.ink) for x, y in spots)
-    if word is not None:
-        sheet.mask(word, PAPER)
+        sheet.areas.extend(head(*ends, stroke))
 
 
 def _words(event: WireEvent) -> str:

@@ -90,7 +90,7 @@ def sheet(
         _shaded(sheet, frame, view)
     if view.here is not None:
         zones.mark(sheet, frame, view)
-    zones.name(sheet, frame, named)
+    zones.name(sheet, frame, view, named)
     _axes(sheet, frame, view)
     return sheet
 

@@ -187,8 +187,8 @@ def _arrow(sheet: Sheet, at: Point, way: float) -> None:
     sheet.areas.append(Area(tips, INK, PAPER, 1.0, TOP))
 
 
-def name(sheet: Sheet, frame: Frame, named: Sequence[Named]) -> None:
-    """Settings with their names, as many as there is room for."""
+def name(sheet: Sheet, frame: Frame, view: View, named: Sequence[Named]) -> None:
+    """Settings with their names, as many as there is room for beside the line."""
     for each in named:
         if not (frame.x.holds(each.right) and frame.y.holds(each.up)):
             continue
@@ -199,7 +199,9 @@ def name(sheet: Sheet, frame: Frame, named: Sequence[Named]) -> None:
             Word(each.name, x, y - 3.4),
             Word(each.name, x, y + 3.4),
         ]
-        if sheet.write_first([w for w in words if _is_inside(w, frame.box)]):
+        fitting = [w for w in words if _is_inside(w, frame.box)]
+        clear = [w for w in fitting if not _is_cut(w, frame, view.safety)]
+        if sheet.write_first([*clear, *fitting]):
             box = Box(x - 1.1, y - 1.1, x + 1.1, y + 1.1)
             sheet.areas.append(Area(box.corners(), INK, PAPER, 0.8, TOP))
             sheet.keep_clear(box)
@@ -209,3 +211,14 @@ def _is_inside(word: Word, box: Box) -> bool:
     room = word.box()
     across = box.left < room.left and room.right < box.right
     return across and box.top < room.top and room.bottom < box.bottom
+
+
+def _is_cut(word: Word, frame: Frame, safety: Safety | None) -> bool:
+    """Does the line of safety run through a word?"""
+    if safety is None:
+        return False
+    sides = set()
+    for x, y in word.box().corners():
+        right = frame.x.between((x - frame.x.start) / (frame.x.end - frame.x.start))
+        sides.add(y < frame.y.at(safety.y(right)))
+    return len(sides) > 1

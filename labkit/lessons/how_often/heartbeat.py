@@ -6,13 +6,14 @@ import random
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from labkit.lab import Run, run_many
+from labkit.lab import Run
 from labkit.lessons.answers import number
+from labkit.lessons.chains import counted
 from labkit.lessons.hidden_cases import tried
 from labkit.lessons.how_often import hump
 from labkit.lessons.verdict import Verdict, check
 from labkit.model import grid
-from labkit.records.counts import Curve, RatePoint, RateSeries
+from labkit.records.counts import Curve, RateSeries
 from labkit.settings import Scenario
 from labkit.theory import duration, predicted
 
@@ -49,11 +50,7 @@ def statuses(done: Run, first: int = 12) -> str:
 
 def measure(periods: Iterable[float] = PERIODS) -> RateSeries:
     """Failed requests of a health check at each period, in virtual time."""
-    wanted = [beating(period) for period in periods]
-    runs = run_many(wanted, progress=False)
-    pairs = zip(periods, runs, strict=True)
-    points = [RatePoint(period, done.requests, done.failed) for period, done in pairs]
-    return RateSeries("virtual", tuple(points))
+    return hump.series("virtual", counted(periods, beating))
 
 
 def line(low: float = 0.47, high: float = 0.574) -> Curve:

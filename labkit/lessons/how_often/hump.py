@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from labkit.lab import run_many
-from labkit.lessons.chains import through_a_proxy
+from labkit.lessons.chains import counted, through_a_proxy
 from labkit.lessons.recordings import read
 from labkit.model import grid
 from labkit.records.counts import Curve, RatePoint, RateSeries
@@ -65,12 +64,8 @@ def quiet_proxy() -> Scenario:
 
 def measure(scenario: Scenario, rates: Iterable[float] = RATES) -> RateSeries:
     """Failed requests of the scenario at each rate, counted in virtual time."""
-    wanted = [scenario.replace("traffic.rate", rate) for rate in rates]
-    points = [
-        RatePoint(done.scenario.traffic.rate, done.requests, done.failed)
-        for done in run_many(wanted, progress=False)
-    ]
-    return RateSeries("virtual", tuple(points))
+    counts = counted(rates, lambda rate: scenario.replace("traffic.rate", rate))
+    return series("virtual", counts)
 
 
 def modelled(
@@ -122,7 +117,7 @@ def recorded() -> tuple[dict[str, RateSeries], dict[str, Any]]:
     return {label: series(label, points) for label, points in counted}, told
 
 
-def series(label: str, points: Iterable[list[float]]) -> RateSeries:
+def series(label: str, points: Iterable[Sequence[float]]) -> RateSeries:
     """Points as a recording keeps them: where, requests, failed."""
     counts = (RatePoint(at, int(n), int(failed)) for at, n, failed in points)
     return RateSeries(label, tuple(counts))

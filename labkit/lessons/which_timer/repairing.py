@@ -7,13 +7,13 @@ from itertools import pairwise
 from labkit.lessons import answers
 from labkit.lessons.answers import Refused, number_of, shown
 from labkit.lessons.chains import turned
-from labkit.lessons.probes import Loss, first_loss
+from labkit.lessons.probes import first_loss
 from labkit.lessons.telling import orders
 from labkit.lessons.verdict import Verdict, check
 from labkit.lessons.which_timer.chains import broken
 from labkit.lessons.which_timer.mistakes import hint
 from labkit.settings import Scenario
-from labkit.theory import duration, margin, safe
+from labkit.theory import margin, safe
 
 _NOT_YOURS = ("seed", "name", "traffic.", "origin.", "lab.")
 # A mended chain stays mended on a wire that is somewhat faster or slower; the page
@@ -46,7 +46,9 @@ def _tried(mended: Scenario, path: str) -> Verdict:
         tried = _on_another_wire(mended, wire)
         lost = first_loss(tried)
         if lost is not None:
-            return Verdict(False, _lost(wire, lost), hint(path, lost))
+            told = f"{_wire(wire)} {lost.request} {lost.what}"
+            told += f"; it failed between {lost.ends}." if lost.gaps else "."
+            return Verdict(False, told, hint(path, lost))
         if (close := _too_close(tried)) is not None:
             return Verdict(
                 False,
@@ -132,19 +134,6 @@ def _passed(mended: Scenario, path: str) -> str:
             "connections at once can use it up: notebook 08."
         )
     return told
-
-
-# -- what is wrong with a chain, from the request that was lost ------------------------
-
-
-def _lost(wire: float, lost: Loss) -> str:
-    near, far = lost.scenario.parties[lost.hop : lost.hop + 2]
-    if not lost.gaps:
-        return f"{_wire(wire)} the very first request {lost.what}."
-    return (
-        f"{_wire(wire)} the request after a gap of {duration(lost.gap)} "
-        f"{lost.what}; it failed between {near} and {far}."
-    )
 
 
 # -- what to turn ----------------------------------------------------------------------

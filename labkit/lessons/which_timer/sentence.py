@@ -37,11 +37,10 @@ def check_sentence(sentence: object) -> Verdict:
         chain = obeying(filled, random.Random(seed))
         lost = first_loss(chain)
         if lost is not None:
-            near, far = chain.parties[lost.hop : lost.hop + 2]
             return Verdict(
                 False,
                 f"A chain that obeys it: {orders(chain)}. After a gap of "
-                f"{duration(lost.gap)} a request failed between {near} and {far}.",
+                f"{duration(lost.gap)} a request failed between {lost.ends}.",
                 _hint(filled, lost.hop),
             )
     return Verdict(

@@ -189,13 +189,15 @@ class Explanation:
     """What is known of a text; ``entry`` is None for words not in the index.
 
     ``near`` are entries whose words come near; ``also`` are the verdicts of other
-    findings in the same text, for a paste may hold several.
+    findings in the same text, for a paste may hold several; ``meant`` are the known
+    words from which an unknown text differs by a slip.
     """
 
     text: str
     entry: KnownError | None
     near: tuple[str, ...] = ()
     also: tuple[Verdict, ...] = ()
+    meant: str = ""
 
     @property
     def verdict(self) -> Verdict:
@@ -228,6 +230,7 @@ class Explanation:
             "sources": known.sources if known else "",
             "near": list(self.near),
             "also": list(self.also),
+            "meant": self.meant,
         }
 
     def __str__(self) -> str:
@@ -237,8 +240,10 @@ class Explanation:
 
     def _told(self) -> list[tuple[str, str]]:
         if self.entry is None:
-            nearest = "; ".join(self.near) or "nothing comes near"
-            return [("unknown", VERDICTS["unknown"]), ("nearest", nearest)]
+            unknown = ("unknown", VERDICTS["unknown"])
+            if self.meant:
+                return [unknown, ("did you mean", f"{self.meant}?")]
+            return [unknown, ("nearest", "; ".join(self.near) or "nothing comes near")]
         known = self.entry
         told = [
             ("verdict", f"{known.verdict} ({VERDICTS[known.verdict]})"),

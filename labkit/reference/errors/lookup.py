@@ -20,7 +20,7 @@ from labkit.reference.errors import (
     statuses,
 )
 from labkit.reference.errors.explanation import Explanation, Verdict
-from labkit.reference.errors.near import nearest
+from labkit.reference.errors.near import meant, nearest
 from labkit.reference.errors.pasted import Pasted
 from labkit.reference.errors.phrases import Finding, Rank, found
 from labkit.reference.errors.words import rows
@@ -37,7 +37,8 @@ def explain(text: str) -> Explanation:
     pasted = Pasted.of(text)
     findings = sorted(_findings(pasted), key=lambda each: each.order)
     if not findings:
-        return Explanation(pasted.flat, None, nearest(pasted.lowered))
+        text = pasted.lowered
+        return Explanation(pasted.flat, None, nearest(text), meant=meant(text.strip()))
     best = findings[0]
     return Explanation(pasted.flat, best.entry, also=_others(findings))
 

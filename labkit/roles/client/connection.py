@@ -37,15 +37,6 @@ from labkit.roles.http.h11_codec import BY_H11
 from labkit.roles.http.headers import wants_close
 from labkit.roles.http.message import Cause, HopFailure, Incoming, Outgoing
 
-__all__ = [
-    "HopFailure",
-    "Http1Connection",
-    "Incoming",
-    "Outgoing",
-    "Owner",
-    "ResponseHandler",
-]
-
 
 class ResponseHandler(Protocol):
     """Who sent a request and waits for its response."""
@@ -109,7 +100,6 @@ class Http1Connection(asyncio.Protocol):
         self.timer: asyncio.TimerHandle | None = None
         self.can_write = True
         self._transport: asyncio.Transport = cast(asyncio.Transport, None)
-        self._gone = False
         # A head that waits for what its body has at hand, for a turn of the loop.
         self._held = b""
         self._clear()
@@ -376,7 +366,6 @@ class Http1Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The transport is gone, for whatever reason."""
-        self._gone = True
         if self._parser is not None and self._parser.takes_reset:
             self._read_the_end(self._parser)
         if self.state is not CLOSED:
@@ -443,10 +432,8 @@ class Http1Connection(asyncio.Protocol):
 
     def pause(self) -> None:
         """Stop reading: nobody takes what has arrived."""
-        if not self._gone:
-            self._transport.pause_reading()
+        self._transport.pause_reading()
 
     def resume(self) -> None:
         """Read on."""
-        if not self._gone:
-            self._transport.resume_reading()
+        self._transport.resume_reading()

@@ -21,8 +21,6 @@ from labkit.roles.http.message import Cause, HopFailure, Incoming, Outgoing
 from labkit.settings import Pool
 from labkit.settings.personalities import Habit
 
-__all__ = ["HopFailure", "Incoming", "Outgoing", "Router"]
-
 _CUT: frozenset[Cause] = frozenset({"ServerDisconnected", "ConnectionReset"})
 
 
@@ -86,9 +84,6 @@ class RequestOutcome(Protocol):
     def done(self) -> bool:
         """Has it been told, or does it not want to know?"""
 
-    def cancelled(self) -> bool:
-        """Does it not want to know?"""
-
     def set_result(self, incoming: Incoming, /) -> None:
         """The head of the response has arrived."""
 
@@ -100,7 +95,6 @@ class UpstreamRequest:
     """A request on its way: no task, callbacks from pool and connection."""
 
     __slots__ = (
-        "_backoff",
         "_connection",
         "_deadline",
         "_holds_retry",
@@ -108,7 +102,7 @@ class UpstreamRequest:
         "_loop",
         "_reused",
         "_router",
-        "_try_deadline",
+        "_try_timer",
         "_upload",
         "outcome",
         "request",
@@ -128,8 +122,8 @@ class UpstreamRequest:
         self._incoming: Incoming | None = None
         self._holds_retry = False
         self._deadline: asyncio.TimerHandle | None = None
-        self._try_deadline: asyncio.TimerHandle | None = None
-        self._backoff: asyncio.TimerHandle | None = None
+        # A try's limit of time while there is one, the back-off between two.
+        self._try_timer: asyncio.TimerHandle | None = None
         self._upload = self._make_upload()
 
     def _make_upload(self) -> Upload | None:
@@ -274,7 +268,7 @@ class UpstreamRequest:
         self.tries += 1
         if self.request.renew is not None:
             self.request.renew(self.request, self._time_for_a_try(wait))
-        self._backoff = self._loop.call_later(wait, router.pool.submit, self)
+        self._try_timer = self._loop.call_later(wait, router.pool.submit, self)
 
     def _time_for_a_try(self, wait: float) -> float:
         """How long, in seconds, the next one may take that begins after a wait."""
@@ -292,8 +286,7 @@ class UpstreamRequest:
             self._deadline = self._loop.call_later(timeout, self._time_is_up)
 
     def _uploaded(self) -> None:
-        if not self.outcome.cancelled():
-            self._arm()
+        self._arm()
         if self._connection is not None:
             self._arm_try()
 
@@ -302,7 +295,7 @@ class UpstreamRequest:
         if limit == math.inf or self._incoming is not None:
             return
         if self._upload is None or self._upload.is_complete:
-            self._try_deadline = self._loop.call_later(limit, self._try_is_up)
+            self._try_timer = self._loop.call_later(limit, self._try_is_up)
 
     def _time_is_up(self) -> None:
         """All tries together took too long, the response included."""
@@ -310,7 +303,7 @@ class UpstreamRequest:
         self._stop(HopFailure("Timeout", started=self._incoming is not None))
 
     def _try_is_up(self) -> None:
-        self._try_deadline = None
+        self._try_timer = None
         self._stop(HopFailure("Timeout", per_try=True))
 
     def _stop(self, failure: HopFailure) -> None:
@@ -357,12 +350,9 @@ class UpstreamRequest:
         if self._holds_retry:
             self._holds_retry = False
             self._router.retrying -= 1
-        if self._try_deadline is not None:
-            self._try_deadline.cancel()
-            self._try_deadline = None
-        if self._backoff is not None:
-            self._backoff.cancel()
-            self._backoff = None
+        if self._try_timer is not None:
+            self._try_timer.cancel()
+            self._try_timer = None
 
     def _settle(self) -> None:
         """Leave nothing behind: no timer, no task."""

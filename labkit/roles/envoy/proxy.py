@@ -10,12 +10,13 @@ from typing import cast
 from aiohttp import HttpVersion11, web
 
 from labkit.records.ledger import REQUEST_HEADER, Ledger
-from labkit.roles.client.router import HopFailure, Incoming, Outgoing, Router
+from labkit.roles.client.router import Router
 from labkit.roles.envoy import headers
 from labkit.roles.envoy.body import END, chunk
 from labkit.roles.envoy.manager import ConnectionManager
 from labkit.roles.envoy.request_codec import reason_of
 from labkit.roles.envoy.response import Reply, text_fields
+from labkit.roles.http.message import HopFailure, Incoming, Outgoing
 from labkit.roles.proxy import Proxy, say_continue
 from labkit.roles.server.server import RequestContext
 from labkit.settings.vocabulary import WITHOUT_BODY

@@ -11,7 +11,8 @@ import pytest
 
 import labkit
 from labkit.clock import Deadlock
-from labkit.lessons import teardown as farewells
+from labkit.lessons import teardown
+from labkit.lessons.teardown import refuses, writes_on
 from labkit.lessons.teardown.peer import Peer
 from labkit.lessons.teardown.two_programs import agree, perform
 from labkit.records.tcp_states import CLIENT, SERVER, Tcp
@@ -21,13 +22,48 @@ from labkit.records.trace import Direction, Kind
 UP, DOWN = Direction.UPSTREAM, Direction.DOWNSTREAM
 
 
+def does(*steps: bytes | str | tuple[str, float]) -> Any:
+    """A program that takes these steps: bytes it writes, words it calls."""
+
+    async def program(me: Peer, *body: object) -> None:
+        for step in steps:
+            if isinstance(step, bytes):
+                await me.write(step)
+                continue
+            name, *seconds = (step,) if isinstance(step, str) else step
+            call = getattr(me, name)(*seconds)
+            if call is not None:
+                await call
+
+    return program
+
+
+def refuses_and(*steps: str | tuple[str, float]) -> Any:
+    """A server that reads once and answers 413."""
+    return does("read", teardown.TOO_LARGE, *steps)
+
+
+def lingers_for(seconds: float) -> Any:
+    return refuses_and(("linger", seconds))
+
+
+def waits_for(seconds: float) -> Any:
+    return refuses_and(("wait", seconds), "close")
+
+
+OTHER_413 = b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 0\r\n\r\n"
+lingers = refuses_and(("linger", 5.0))
+says_nothing = does("read")
+answers_another = does("read", OTHER_413, ("linger", 5.0))
+
+
 # -- the plays -----------------------------------------------------------------------
 
 
 @pytest.mark.live
-@pytest.mark.parametrize("name", farewells.PLAYS)
+@pytest.mark.parametrize("name", teardown.PLAYS)
 def test_a_play_tells_the_same_story_in_memory_and_on_sockets(name: str) -> None:
-    virtual, live = farewells.play(name), farewells.play(name, "live")
+    virtual, live = teardown.play(name), teardown.play(name, "live")
     assert agree(virtual, live) == "the same on real sockets"
     ends = [{s: b[-1].state for s, b in t.bands().items()} for t in (virtual, live)]
     assert ends[0] == ends[1]
@@ -36,9 +72,9 @@ def test_a_play_tells_the_same_story_in_memory_and_on_sockets(name: str) -> None
 @pytest.mark.live
 def test_the_413_is_lost_and_saved_on_real_sockets_too() -> None:
     """Forty pieces: the client still writes when a slow machine brings the RST."""
-    for server, saved in ((farewells.refuses, False), (lingers, True)):
-        told = farewells.upload(farewells.writes_on, server, 40, engine="live")
-        assert (farewells.TOO_LARGE in told.heard[0]) is saved, told
+    for server, saved in ((refuses, False), (lingers, True)):
+        told = teardown.upload(writes_on, server, 40, engine="live")
+        assert (teardown.TOO_LARGE in told.heard[0]) is saved, told
 
 
 @pytest.mark.parametrize(
@@ -56,7 +92,7 @@ def test_the_413_is_lost_and_saved_on_real_sockets_too() -> None:
 def test_each_play_ends_as_the_notebook_says(
     name: str, client: Tcp, server: Tcp, last: str
 ) -> None:
-    told = farewells.play(name)
+    told = teardown.play(name)
     ends = told.bands()
     assert (ends[CLIENT][-1].state, ends[SERVER][-1].state) == (client, server)
     assert told.last_words(CLIENT) == last
@@ -64,36 +100,28 @@ def test_each_play_ends_as_the_notebook_says(
 
 @pytest.mark.parametrize("delay", [0.001, 0.01, 0.049])
 def test_the_second_late_write_is_the_one_that_fails(delay: float) -> None:
-    assert farewells.failing_write(farewells.play("late write", delay=delay)) == 2
+    assert teardown.failing_write(teardown.play("late write", delay=delay)) == 2
 
 
 def test_over_a_longer_wire_a_third_write_still_succeeds() -> None:
     """100 ms between the writes; the news of the first takes a round trip."""
-    assert farewells.failing_write(farewells.play("late write", delay=0.06)) == 3
+    assert teardown.failing_write(teardown.play("late write", delay=0.06)) == 3
 
 
 def test_a_half_closed_client_reads_its_whole_answer() -> None:
-    assert farewells.play("half-close").heard[0] == farewells.ANSWER
+    assert teardown.play("half-close").heard[0] == teardown.ANSWER
 
 
 def test_what_was_delivered_before_a_reset_was_read() -> None:
-    assert farewells.play("unread second").heard[0] == farewells.ANSWER
+    assert teardown.play("unread second").heard[0] == teardown.ANSWER
 
 
 # -- the peers -----------------------------------------------------------------------
 
 
-async def nothing(me: Peer) -> None:
-    """Exits at once."""
-
-
-async def says_hello(me: Peer) -> None:
-    await me.write(b"hello")
-    await me.wait(0.1)
-
-
 def test_a_program_that_exits_leaves_the_closing_to_its_kernel() -> None:
-    told = perform(says_hello, farewells.hears_the_end_and_answers)
+    says_hello = does(b"hello", ("wait", 0.1))
+    told = perform(says_hello, teardown.hears_the_end_and_answers)
     assert "exits" in told.told(CLIENT)
     assert any((e.kind, e.direction) == (Kind.FIN, UP) for e in told.trace)
 
@@ -103,22 +131,19 @@ def test_ready_sees_data_the_end_and_an_error_but_not_silence() -> None:
 
     async def looks(me: Peer) -> None:
         seen.append(await me.ready(0.05))
-        await me.write(farewells.REQUEST)
+        await me.write(teardown.REQUEST)
         seen.append(await me.ready(1.0))
-        assert await me.read() == farewells.ANSWER
+        assert await me.read() == teardown.ANSWER
         seen.append(await me.ready(1.0))
         assert await me.read() == b""
 
-    perform(looks, farewells.answers_and_closes)
+    perform(looks, teardown.answers_and_closes)
     assert seen == [False, True, True]
 
 
 def test_data_that_ready_has_seen_and_nobody_read_still_resets() -> None:
-    async def looks_away(me: Peer) -> None:
-        assert await me.ready(1.0)
-        me.close()
-
-    told = perform(farewells.asks_and_listens, looks_away)
+    looks_away = does(("ready", 1.0), "close")
+    told = perform(teardown.asks_and_listens, looks_away)
     assert told.last_words(CLIENT) == "read: connection reset"
 
 
@@ -139,16 +164,13 @@ def test_a_write_waits_while_the_kernel_is_full() -> None:
 
 
 def test_two_that_wait_for_each_other_are_a_deadlock() -> None:
-    async def listens(me: Peer) -> None:
-        await me.read()
-
     with pytest.raises(Deadlock):
-        perform(listens, listens)
+        perform(says_nothing, says_nothing)
 
 
 def test_another_engine_is_refused() -> None:
     with pytest.raises(ValueError, match='engine is "model"; allowed'):
-        perform(nothing, nothing, engine="model")
+        perform(does(), does(), engine="model")
 
 
 def test_a_bug_in_a_program_is_not_swallowed() -> None:
@@ -156,7 +178,7 @@ def test_a_bug_in_a_program_is_not_swallowed() -> None:
         raise KeyError("broken")
 
     with pytest.raises(KeyError):
-        perform(broken, farewells.never_reads)
+        perform(broken, teardown.never_reads)
 
 
 # -- exercise 1 ----------------------------------------------------------------------
@@ -189,7 +211,7 @@ async def asks_for_a_while(me: Peer, body: Sequence[bytes]) -> None:
     if await me.ready(1.0):
         await me.read()
         return
-    await farewells.writes_on(me, body[1:])
+    await writes_on(me, body[1:])
 
 
 async def reads_meanwhile(me: Peer, body: Sequence[bytes]) -> None:
@@ -224,11 +246,7 @@ async def writes_all_at_once(me: Peer, body: Sequence[bytes]) -> None:
 
 async def pretends(me: Peer, body: Sequence[bytes]) -> None:
     await me.write(body[0])
-    me.heard = farewells.TOO_LARGE  # type: ignore[misc]
-
-
-async def silent(me: Peer, body: Sequence[bytes]) -> None:
-    """Sends nothing at all."""
+    me.heard = teardown.TOO_LARGE  # type: ignore[misc]
 
 
 async def never_looks(me: Peer, body: Sequence[bytes]) -> None:
@@ -265,34 +283,9 @@ def plain(me: Peer, body: Sequence[bytes]) -> None:
     me.write(body[0])
 
 
-async def lingers(me: Peer) -> None:
-    await me.read()
-    await me.write(farewells.TOO_LARGE)
-    await me.linger(5.0)
-
-
-def lingers_for(seconds: float) -> Any:
-    async def server(me: Peer) -> None:
-        await me.read()
-        await me.write(farewells.TOO_LARGE)
-        await me.linger(seconds)
-
-    return server
-
-
-def waits_for(seconds: float) -> Any:
-    async def server(me: Peer) -> None:
-        await me.read()
-        await me.write(farewells.TOO_LARGE)
-        await me.wait(seconds)
-        me.close()
-
-    return server
-
-
 async def drains(me: Peer) -> None:
     await me.read()
-    await me.write(farewells.TOO_LARGE)
+    await me.write(teardown.TOO_LARGE)
     me.shut()
     while await me.read():
         pass
@@ -302,7 +295,7 @@ async def drains(me: Peer) -> None:
 async def reads_all(me: Peer) -> None:
     while await me.ready(0.5):
         await me.read()
-    await me.write(farewells.TOO_LARGE)
+    await me.write(teardown.TOO_LARGE)
     me.close()
 
 
@@ -313,24 +306,8 @@ async def counts(me: Peer) -> None:
     told = told.split(b"\r\n\r\n", 1)[1]
     while len(told) < wanted:
         told += await me.read()
-    await me.write(farewells.TOO_LARGE)
+    await me.write(teardown.TOO_LARGE)
     me.close()
-
-
-async def resets_after_413(me: Peer) -> None:
-    await me.read()
-    await me.write(farewells.TOO_LARGE)
-    me.reset()
-
-
-async def says_nothing(me: Peer) -> None:
-    await me.read()
-
-
-async def has_a_413_of_its_own(me: Peer) -> None:
-    await me.read()
-    await me.write(b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 0\r\n\r\n")
-    await me.linger(5.0)
 
 
 async def waits_for_ever(me: Peer) -> None:
@@ -341,72 +318,102 @@ async def waits_for_ever(me: Peer) -> None:
 @pytest.mark.parametrize(
     ("client", "server"),
     [
-        (looks_first, farewells.refuses),
-        (looks_without_a_pause, farewells.refuses),
-        (asks_before, farewells.refuses),
-        (reads_meanwhile, farewells.refuses),
-        (reads_after_the_error, farewells.refuses),
+        (looks_first, refuses),
+        (looks_without_a_pause, refuses),
+        (asks_before, refuses),
+        (reads_meanwhile, refuses),
+        (reads_after_the_error, refuses),
         (asks_for_a_while, lingers),
-        (farewells.writes_on, lingers),
-        (farewells.writes_on, lingers_for(60.0)),
-        (farewells.writes_on, waits_for(100.0)),
-        (farewells.writes_on, reads_all),
-        (farewells.writes_on, counts),
-        (farewells.writes_on, drains),
+        (writes_on, lingers),
+        (writes_on, lingers_for(60.0)),
+        (writes_on, waits_for(100.0)),
+        (writes_on, reads_all),
+        (writes_on, counts),
+        (writes_on, drains),
         (hurries, lingers),
         (looks_first, lingers),
     ],
 )
 def test_every_road_to_the_whole_413_is_accepted(client: Any, server: Any) -> None:
-    told = farewells.check_upload(client, server)
+    told = teardown.check_upload(client, server)
     assert told.passed, told
 
 
 @pytest.mark.parametrize(
     ("client", "server", "message", "hint"),
     [
-        (farewells.writes_on, farewells.refuses, "0 of the 102", "after it had closed"),
-        (farewells.writes_on, lingers_for(0.05), "0 of", "lingered, but only until"),
-        (farewells.writes_on, lingers_for(3.0), "0 of", "lingered, but only until"),
-        (farewells.writes_on, waits_for(1.0), "0 of", "bytes that it had not read"),
-        (farewells.writes_on, waits_for(3.0), "0 of", "bytes that it had not read"),
-        (hurries, farewells.refuses, "2000 pieces", "had not read it"),
-        (writes_all_at_once, farewells.refuses, "2000 pieces", "had not read it"),
-        (farewells.writes_on, resets_after_413, "0 of", "called me.reset()"),
-        (hurries, waits_for(100.0), "2000 pieces", "bytes that it had not read"),
-        (farewells.writes_on, says_nothing, "0 of", "No answer ever left"),
-        (farewells.writes_on, has_a_413_of_its_own, "another 413", "very bytes"),
-        (farewells.writes_on, waits_for_ever, "never ends", "will not send"),
-        (silent, farewells.refuses, "nothing that it could refuse", ""),
-        (never_looks, farewells.refuses, "0 of", "without reading"),
+        (writes_on, refuses, "0 of the 102", "after it had closed"),
+        (
+            writes_on,
+            lingers_for(0.05),
+            "0 of",
+            "lingered, but only until",
+        ),
+        (
+            writes_on,
+            lingers_for(3.0),
+            "0 of",
+            "lingered, but only until",
+        ),
+        (
+            writes_on,
+            waits_for(1.0),
+            "0 of",
+            "bytes that it had not read",
+        ),
+        (
+            writes_on,
+            waits_for(3.0),
+            "0 of",
+            "bytes that it had not read",
+        ),
+        (hurries, refuses, "2000 pieces", "had not read it"),
+        (writes_all_at_once, refuses, "2000 pieces", "had not read it"),
+        (writes_on, refuses_and("reset"), "0 of", "called me.reset()"),
+        (
+            hurries,
+            waits_for(100.0),
+            "2000 pieces",
+            "bytes that it had not read",
+        ),
+        (writes_on, says_nothing, "0 of", "No answer ever left"),
+        (
+            writes_on,
+            answers_another,
+            "another 413",
+            "very bytes",
+        ),
+        (writes_on, waits_for_ever, "never ends", "will not send"),
+        (does(), refuses, "nothing that it could refuse", ""),
+        (never_looks, refuses, "0 of", "without reading"),
     ],
 )
 def test_a_lost_413_gets_a_hint_of_its_own(
     client: Any, server: Any, message: str, hint: str
 ) -> None:
-    told = farewells.check_upload(client, server)
+    told = teardown.check_upload(client, server)
     assert not told.passed
     assert message in told.message and hint in told.hint
 
 
 def test_the_hint_names_when_the_413_lay_there_and_when_the_write_failed() -> None:
-    told = farewells.check_upload(farewells.writes_on, farewells.refuses)
+    told = teardown.check_upload(writes_on, refuses)
     assert "in your client's kernel from" in told.hint
     assert "when its write failed" in told.hint
 
 
 def test_who_reads_after_a_failed_write_is_told_that_few_clients_do() -> None:
-    told = farewells.check_upload(reads_after_the_error, farewells.refuses)
+    told = teardown.check_upload(reads_after_the_error, refuses)
     assert told.passed and "most HTTP libraries" in told.message
-    others = farewells.check_upload(looks_first, farewells.refuses)
+    others = teardown.check_upload(looks_first, refuses)
     assert others.passed and "libraries" not in others.message
 
 
 @pytest.mark.live
 def test_after_a_failed_write_the_413_can_be_read_on_real_sockets_too() -> None:
-    told = farewells.upload(reads_after_the_error, farewells.refuses, 40, engine="live")
+    told = teardown.upload(reads_after_the_error, refuses, 40, engine="live")
     assert [n.words for n in told.failures] == ["write: broken pipe"]
-    assert told.heard[0] == farewells.TOO_LARGE
+    assert told.heard[0] == teardown.TOO_LARGE
 
 
 @pytest.mark.parametrize(
@@ -418,69 +425,45 @@ def test_after_a_failed_write_the_413_can_be_read_on_real_sockets_too() -> None:
     ],
 )
 def test_a_forgotten_await_is_what_the_hint_names(client: Any, hint: str) -> None:
-    told = farewells.check_upload(client, farewells.refuses)
+    told = teardown.check_upload(client, refuses)
     assert not told.passed and hint in told.hint
 
 
 def test_a_programs_own_exception_is_told_with_its_line() -> None:
-    told = farewells.check_upload(misspells, farewells.refuses)
+    told = teardown.check_upload(misspells, refuses)
     assert "AttributeError" in told.message and "in line" in told.message
     assert "`await me.wriet(body[0])" in told.message
 
 
 def test_what_was_read_cannot_be_pretended() -> None:
-    told = farewells.check_upload(pretends, farewells.refuses)
+    told = teardown.check_upload(pretends, refuses)
     assert not told.passed and "AttributeError" in told.message
 
 
 def test_a_loop_that_never_ends_is_told_so() -> None:
-    told = farewells.check_upload(reads_for_ever, says_nothing)
+    told = teardown.check_upload(reads_for_ever, says_nothing)
     assert not told.passed and "a loop that never ends" in told.message
 
 
 @pytest.mark.parametrize(
     ("client", "server", "message"),
     [
-        (None, farewells.refuses, "The client is a NoneType; allowed is"),
-        (b"GET /", farewells.refuses, "The client is a bytes; allowed is"),
+        (None, refuses, "The client is a NoneType; allowed is"),
+        (b"GET /", refuses, "The client is a bytes; allowed is"),
         (looks_first, 413, "The server is a int; allowed is"),
-        (says_nothing, farewells.refuses, "The client takes other arguments"),
+        (refuses, refuses, "The client takes other arguments"),
         (looks_first, looks_first, "The server takes other arguments"),
-        (Peer, farewells.refuses, "The client is a type; allowed is"),
+        (Peer, refuses, "The client is a type; allowed is"),
     ],
 )
 def test_what_is_no_program_gets_a_sentence(
     client: Any, server: Any, message: str
 ) -> None:
-    told = farewells.check_upload(client, server)
+    told = teardown.check_upload(client, server)
     assert not told.passed and told.message.startswith(message)
 
 
 # -- exercise 2 ----------------------------------------------------------------------
-
-
-async def closes_at_once(me: Peer) -> None:
-    me.close()
-
-
-async def dies_busy(me: Peer) -> None:
-    await me.ready(10.0)
-
-
-async def calls_reset(me: Peer) -> None:
-    await me.read()
-    me.reset()
-
-
-async def sleeps_and_closes(me: Peer) -> None:
-    await me.wait(0.3)
-    me.close()
-
-
-async def answers_without_reading(me: Peer) -> None:
-    await me.write(farewells.ANSWER)
-    await me.wait(0.3)
-    me.close()
 
 
 async def raises(me: Peer) -> None:
@@ -497,12 +480,6 @@ async def raises_too_early(me: Peer) -> None:
     raise MemoryError
 
 
-async def shuts_first(me: Peer) -> None:
-    me.shut()
-    await me.wait(0.3)
-    me.close()
-
-
 async def forgets_to_wait(me: Peer) -> None:
     me.wait(0.3)
     me.close()
@@ -511,28 +488,28 @@ async def forgets_to_wait(me: Peer) -> None:
 @pytest.mark.parametrize(
     "server",
     [
-        dies_busy,
-        sleeps_and_closes,
-        answers_without_reading,
+        does(("ready", 10.0)),
+        does(("wait", 0.3), "close"),
+        does(teardown.ANSWER, ("wait", 0.3), "close"),
         raises,
         leaves_by_sys_exit,
     ],
 )
 def test_every_way_to_leave_something_unread_is_accepted(server: Any) -> None:
-    told = farewells.check_reset(server)
+    told = teardown.check_reset(server)
     assert told.passed, told
 
 
 @pytest.mark.parametrize(
     ("server", "said"),
     [
-        (farewells.answers_and_closes, "read all 30 bytes"),
+        (teardown.answers_and_closes, "read all 30 bytes"),
         # 80 ms are too short for the slowest wire.
-        (farewells.never_reads, "Let the request arrive first"),
-        (closes_at_once, "Let the request arrive first"),
+        (teardown.never_reads, "Let the request arrive first"),
+        (does("close"), "Let the request arrive first"),
         (raises_too_early, "Your server ended with MemoryError, in line"),
-        (calls_reset, "the exercise is to do without"),
-        (shuts_first, "said FIN first"),
+        (does("read", "reset"), "the exercise is to do without"),
+        (does("shut", ("wait", 0.3), "close"), "said FIN first"),
         (lingers, "said FIN first"),
         (forgets_to_wait, "`await me.wait(seconds)`"),
         (waits_for_ever, "its socket stays open"),
@@ -541,7 +518,7 @@ def test_every_way_to_leave_something_unread_is_accepted(server: Any) -> None:
     ],
 )
 def test_a_server_that_makes_no_reset_is_told_why(server: Any, said: str) -> None:
-    told = farewells.check_reset(server)
+    told = teardown.check_reset(server)
     assert not told.passed and said in f"{told.message} {told.hint}"
 
 
@@ -550,15 +527,15 @@ def test_a_server_that_makes_no_reset_is_told_why(server: Any, said: str) -> Non
 
 def panel(**changes: float) -> Teardown:
     paths = {f"hop.0.server.{name}": value for name, value in changes.items()}
-    scenario = farewells.last_request().replace_all(paths)
-    return farewells.told_by(labkit.run(scenario, progress=False, trace=True))
+    scenario = teardown.last_request().replace_all(paths)
+    return teardown.told_by(labkit.run(scenario, progress=False, trace=True))
 
 
 def test_the_presets_are_what_they_are_called() -> None:
     def kinds(preset: str) -> list[Kind]:
-        scenario = farewells.last_request().replace_all(farewells.PRESETS[preset])
+        scenario = teardown.last_request().replace_all(teardown.PRESETS[preset])
         run = labkit.run(scenario, progress=False, trace=True)
-        trace = farewells.told_by(run).trace
+        trace = teardown.told_by(run).trace
         return [e.kind for e in trace if e.direction is DOWN][1:]
 
     assert kinds("served") == [Kind.DATA, Kind.DATA]
