@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 HEIGHT = 125.0
 _BAR = 26.0  # mm at the right of the frame, for the colours and their numbers
-_BAR_WIDE, _SHADES = 5.0, 48
+_BAR_WIDE, SHADES = 5.0, 48
 # The theory knows no smallest share; what is rarer than this part of the most frequent
 # has the palest colour, too.
 _DEEPEST = 1e-4
@@ -50,7 +50,7 @@ _PALEST = 0.06  # the map's first colours are too near to the paper
 
 @cache
 def shade(step: int) -> str:
-    """A colour between pale yellow (0) and dark violet (_SHADES - 1).
+    """A colour between pale yellow (0) and dark violet (SHADES - 1).
 
     Viridis turned round (van der Walt and Smith, 2015): even steps of lightness for
     every kind of colour vision, so that dark is much in grey print, too.
@@ -58,7 +58,7 @@ def shade(step: int) -> str:
     import matplotlib as mpl
     from matplotlib.colors import to_hex
 
-    share = _PALEST + (1.0 - _PALEST) * step / (_SHADES - 1)
+    share = _PALEST + (1.0 - _PALEST) * step / (SHADES - 1)
     return str(to_hex(mpl.colormaps["viridis"](1.0 - share)))
 
 
@@ -153,7 +153,7 @@ def _cells(sheet: Sheet, frame: Frame, view: View, colours: Scale) -> None:
 def _steps(view: View, colours: Scale) -> list[list[int]]:
     """The shade of every cell; -1 where nothing failed."""
     decades = math.log10(colours.high / colours.low)
-    way = np.log10(np.maximum(view.shares / colours.low, 1.0)) / decades * (_SHADES - 1)
+    way = np.log10(np.maximum(view.shares / colours.low, 1.0)) / decades * (SHADES - 1)
     steps: list[list[int]] = np.nan_to_num(way.round(), nan=-1).astype(int).tolist()
     return steps
 
@@ -201,8 +201,8 @@ def _bar(sheet: Sheet, box: Box, colours: Scale) -> None:
     """The colours with their numbers, and above them what they count."""
     left = box.right + 7.0
     right = left + _BAR_WIDE
-    step = (box.bottom - box.top) / _SHADES
-    for n in range(_SHADES):
+    step = (box.bottom - box.top) / SHADES
+    for n in range(SHADES):
         bottom = box.bottom - n * step
         part = Box(left, bottom - step, right, bottom)
         sheet.areas.append(Area(part.corners(), shade(n), shade(n), 0.2, BOXES))

@@ -29,7 +29,7 @@ from labkit.figures.style import BAND, LABEL, MARKS, Dash
 from labkit.records.counts import Curve, RatePoint, RateSeries
 
 MODEL = "model"
-_TINT = "#009E7338"  # of the model's band: its green, translucent
+TINT = "#009E7338"  # of the model's band: its green, translucent
 _LANE, _GAP = 5.4, 1.8
 _DODGE = 1.7  # mm between dots of several engines at one place
 _THEORY = MARKS["theory"].colour
@@ -158,7 +158,7 @@ def _dot(label: str) -> plot.Sample:
 def _band_sample(sheet: Sheet, at: Point) -> None:
     x, y = at
     box = Box(x - 3.0, y - 1.6, x + 3.0, y + 1.6)
-    sheet.areas.append(Area(box.corners(), _TINT, layer=BOXES))
+    sheet.areas.append(Area(box.corners(), TINT, layer=BOXES))
     sheet.lines.append(
         Line(((x - 3.0, y), (x + 3.0, y)), MARKS[MODEL].colour, 1.1, plot.DASHED)
     )
@@ -235,7 +235,7 @@ def _band(sheet: Sheet, frame: Frame, points: Sequence[RatePoint]) -> None:
     green, here = MARKS[MODEL].colour, _widened(points)
     low = [_place(frame, x, p.interval[0]) for x, p in here]
     high = [_place(frame, x, p.interval[1]) for x, p in here]
-    sheet.areas.append(Area((*low, *reversed(high)), _TINT, layer=BOXES))
+    sheet.areas.append(Area((*low, *reversed(high)), TINT, layer=BOXES))
     for none, run in itertools.groupby(points, lambda p: p.failed == 0):
         if not none:
             shares = [_place(frame, x, p.share) for x, p in _widened(list(run))]

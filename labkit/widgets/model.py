@@ -229,12 +229,12 @@ class PanelModel:
         """The picture and its words; axes only for what asks for them."""
         if isinstance(self.subject, Laid):
             return self.subject.laid(counts, self._paper, live)
-        told = self.subject.draw(self.scenario, counts, self._ax, live)
-        figure = figure_of(self._ax)
+        told = self.subject.draw(self.scenario, counts, self.ax, live)
+        figure = figure_of(self.ax)
         return sheet_of(figure) or png(figure), told
 
     @cached_property
-    def _ax(self) -> Axes:
+    def ax(self) -> Axes:
         """Axes that are drawn on again and again."""
         return paper(*self._paper)
 

@@ -14,7 +14,7 @@ from matplotlib.colors import to_rgb, to_rgba
 from labkit import figures
 from labkit.figures import heatmap
 from labkit.figures.grids import Counted
-from labkit.figures.heatmap import _SHADES, shade, told
+from labkit.figures.heatmap import SHADES, shade, told
 from labkit.figures.zones import RARE, SAFE, SEEN, Named
 from labkit.settings import Scenario
 from tests.figures.counts import POOL, SERVER, grid, scenario
@@ -30,7 +30,7 @@ def lightness(colour: str) -> float:
 
 
 def test_more_failures_are_darker_in_grey_print_too() -> None:
-    greys = [lightness(shade(step)) for step in range(_SHADES)]
+    greys = [lightness(shade(step)) for step in range(SHADES)]
     assert greys == sorted(greys, reverse=True)
     assert greys[0] - greys[-1] > 0.5
 

@@ -244,7 +244,7 @@ def bands(ax: Axes) -> list[list[tuple[float, float]]]:
         for each in ax.collections
         if isinstance(each, PolyCollection)
         for path, fill in zip(each.get_paths(), each.get_facecolor(), strict=True)
-        if tuple(fill) == to_rgba(rated._TINT) and len(path.vertices) > 5
+        if tuple(fill) == to_rgba(rated.TINT) and len(path.vertices) > 5
     ]
 
 

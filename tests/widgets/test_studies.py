@@ -7,6 +7,7 @@ import itertools
 import math
 
 import pytest
+from ipywidgets import HTML
 
 import labkit
 from labkit.figures.grids import Expected
@@ -24,6 +25,7 @@ from labkit.widgets.studies import (
     first_order,
 )
 from tests.figures.gallery import crowded
+from tests.widgets import hands
 
 POOL, SERVER = "hop.0.pool.idle_timeout", "hop.0.server.idle_timeout"
 RATE, DELAY, TICK = "traffic.rate", "hop.0.link.delay", "hop.0.server.tick"
@@ -227,21 +229,23 @@ def test_a_slider_shows_a_glance_first_and_the_whole_when_it_rests() -> None:
     async def main() -> list[str]:
         panel = labkit.Panel(small("rates"))
         seen: list[str] = []
-        show = panel._show
-        panel._show = lambda shown: seen.append(_kind(shown)) or show(shown)  # type: ignore[func-returns-value, method-assign]
+        [picture] = (
+            each for each in hands.parts(panel, HTML) if each.value.startswith("<svg")
+        )
+        picture.observe(lambda change: seen.append(_kind(change["new"])), "value")
         for value in (0.3, 0.5, 2.0):
-            panel._sliders[RATE].value = value
-        while panel._looking is None:
-            await asyncio.sleep(0.001)
-        await panel._looking
+            hands.drag(panel, RATE, value)
+        async with asyncio.timeout(30.0):
+            while "whole" not in seen:
+                await asyncio.sleep(0.001)
         panel.close()
         return seen
 
     assert asyncio.run(main()) == ["glance", "whole"]
 
 
-def _kind(shown: object) -> str:
-    return "whole" if shown.counts.model else "glance"  # type: ignore[attr-defined]
+def _kind(picture: str) -> str:
+    return "whole" if "model, n = 300" in picture else "glance"
 
 
 def test_a_rate_has_stops_on_both_sides_and_says_its_unit() -> None:
@@ -251,8 +255,9 @@ def test_a_rate_has_stops_on_both_sides_and_says_its_unit() -> None:
 
 
 def test_a_picture_that_cannot_live_has_no_button_for_it() -> None:
-    assert labkit.Panel(small("margins"))._run.disabled
-    assert not labkit.Panel(small("rates"))._run.disabled
+    for picture, lives in (("margins", False), ("rates", True)):
+        run = hands.button(labkit.Panel(small(picture)), "Run live")
+        assert run.disabled is not lives
 
 
 def test_the_plain_picture_of_a_map_is_the_whole_one() -> None:
@@ -265,16 +270,14 @@ def test_the_plain_picture_of_a_map_is_the_whole_one() -> None:
 def test_a_live_run_is_compared_with_what_was_expected() -> None:
     async def main() -> str:
         panel = labkit.Panel(small("rates", scenario(rate=200.0, requests=20)))
-        panel._start_live()
-        assert panel._task is not None
-        await panel._task
-        return str(panel._live_told.value)
+        hands.button(panel, "Run live").click()
+        return await hands.until(panel, "On real sockets")
 
     assert "of 20 requests failed" in asyncio.run(main())
 
 
 def _words(model: PanelModel) -> list[str]:
-    return [part for t in model._ax.texts for part in _parts(t.get_text())]
+    return [part for t in model.ax.texts for part in _parts(t.get_text())]
 
 
 def _parts(text: str) -> list[str]:
