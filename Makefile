@@ -1,4 +1,4 @@
-# make lab        JupyterLab on the first notebook (ARGS="--no-browser --port=8899")
+# make lab        JupyterLab on a copy of the course (ARGS="03 --no-browser --port=8899")
 # make test       every notebook, and every test that needs no real proxy (ARGS="-k race")
 # make lint       style, types and floors
 # make notebooks  execute all notebooks and write their outputs

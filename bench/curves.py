@@ -1,4 +1,4 @@
-"""Panels that theory and model compute: the glance that follows a slider, the whole."""
+"""Panels that theory and model compute: the preview beside a slider, the whole."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def scenario() -> Scenario:
 
 
 def curves(rounds: int = 5) -> list[Row]:
-    """Every picture at a glance, slider step by slider step, and in full."""
+    """Every picture at a preview, slider step by slider step, and in full."""
     return [row for picture in WANTED for row in _picture(picture, rounds)]
 
 
@@ -35,16 +35,16 @@ def _picture(picture: str, rounds: int) -> list[Row]:
 
     model = PanelModel(scenario(), (POOL, SERVER, DELAY), picture)
 
-    def glance(delay: float) -> None:
+    def preview(delay: float) -> None:
         model.set(DELAY, delay)
-        model.glance()
+        model.preview()
 
-    glance(0.005)
+    preview(0.005)
     moves = [
-        _seconds(lambda d=delay: glance(d)) for _ in range(rounds) for delay in DELAYS
+        _seconds(lambda d=delay: preview(d)) for _ in range(rounds) for delay in DELAYS
     ]
     wanted = WANTED[picture]
-    rows = [Row(f"{picture}: slider to the glance in the kernel", median(moves), "s",
+    rows = [Row(f"{picture}: slider to the preview in the kernel", median(moves), "s",
                 len(moves), f"< {wanted}", median(moves) < wanted,
                 spread(moves))]  # fmt: skip
     if picture != "margins":

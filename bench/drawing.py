@@ -7,8 +7,8 @@ from statistics import median
 import labkit
 from bench import browser
 from bench.rows import Row, spread, timed
-from labkit.figures import draw, svgpen
-from labkit.figures.sequence import sheet
+from labkit.figures.diagrams.sequence import sheet
+from labkit.figures.paper import matplotlib_pen, svg_pen
 from labkit.widgets.model import default_panel
 
 
@@ -54,7 +54,7 @@ def _in_chromium() -> list[Row]:
 
 def _svgs(run: labkit.Run) -> list[float]:
     def write() -> str:
-        return svgpen.document(sheet(run), "A title", "In words.")
+        return svg_pen.document(sheet(run), "A title", "In words.")
 
     write()
     return [timed(write) for _ in range(20)]
@@ -62,7 +62,9 @@ def _svgs(run: labkit.Run) -> list[float]:
 
 def _pngs(run: labkit.Run) -> list[float]:
     def write() -> bytes:
-        return draw.png(draw.figure_of(draw.drawn(sheet(run))))
+        return matplotlib_pen.png(
+            matplotlib_pen.figure_of(matplotlib_pen.drawn(sheet(run)))
+        )
 
     write()
     return [timed(write) for _ in range(20)]

@@ -63,7 +63,7 @@ async def bare(port: int, upstream: int) -> None:
 
 async def ours(port: int, upstream: int) -> None:
     """labkit's proxy between two plain sockets, without links."""
-    from labkit.net.direct import DirectNetwork
+    from bench.direct import DirectNetwork
     from labkit.records.ledger import Ledger
     from labkit.roles.client.pool import ConnectionPool
     from labkit.roles.client.router import Router
@@ -71,7 +71,7 @@ async def ours(port: int, upstream: int) -> None:
     from labkit.roles.server.server import HopServer
     from labkit.settings import Pool, Server
 
-    network = DirectNetwork(addresses={1: (HERE, upstream)}, ports={0: port})
+    network = DirectNetwork(port, (HERE, upstream))
     ledger = Ledger(2, keep_lives=False)
     pool = ConnectionPool(network, 1, Pool(), ledger)
     proxy = Proxy(Router(pool, ledger, random.Random(1)), ledger, "503")

@@ -1,8 +1,8 @@
 """labkit: see, measure and mend what HTTP/1.1 connections do behind a proxy.
 
     >>> import labkit
-    >>> run = labkit.run(labkit.Scenario.from_toml("alb-envoy-node.toml"))
-    >>> print(run.summary())
+    >>> print(labkit.run("alb-envoy-node").summary())
+    >>> mended = labkit.scenario("alb-envoy-node").replace("hop.1.pool.idle_timeout", 4)
 
 The package itself is light: what needs aiohttp, matplotlib or ipywidgets is
 imported when it is first used.
@@ -11,6 +11,7 @@ imported when it is first used.
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from labkit.proxies import FieldError
     from labkit.records.trace import ConnectionLife, Exchange, Trace, WireEvent
     from labkit.reference.errors import explain
+    from labkit.resources import scenario
     from labkit.settings import (
         Hop,
         Link,
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
         Traffic,
     )
     from labkit.sweep import Table, sweep
-    from labkit.widgets import Panel, panel
+    from labkit.widgets import Panel, guess, panel
 
 __version__ = "0.1.0"
 
@@ -40,6 +42,7 @@ _HOME = {
     **dict.fromkeys(("Deadlock", "HorizonPassed", "NotSupported"), "labkit.clock"),
     "VirtualLoop": "labkit.clock",
     "explain": "labkit.reference.errors",
+    "scenario": "labkit.resources",
     "FieldError": "labkit.proxies.errors",
     **dict.fromkeys(("Lab", "Run", "arun", "run", "run_many"), "labkit.lab"),
     **dict.fromkeys(("Hop", "Link", "Origin", "Pool", "Retry"), "labkit.settings"),
@@ -47,7 +50,7 @@ _HOME = {
     "SettingsError": "labkit.settings",
     **dict.fromkeys(("ConnectionLife", "Exchange", "Trace"), "labkit.records.trace"),
     "WireEvent": "labkit.records.trace",
-    **dict.fromkeys(("Panel", "panel"), "labkit.widgets"),
+    **dict.fromkeys(("Panel", "guess", "panel"), "labkit.widgets"),
     "measure_gaps": "labkit.experiments.gaps",
     "Table": "labkit.sweep",
 }
@@ -85,12 +88,21 @@ __all__ = [
     "WireEvent",
     "arun",
     "explain",
+    "guess",
     "measure_gaps",
     "panel",
     "run",
     "run_many",
+    "scenario",
     "sweep",
 ]
+
+
+# In a notebook an error is one line.
+if "IPython" in sys.modules:
+    from labkit import interactive
+
+    interactive.register()
 
 
 def __getattr__(name: str) -> Any:

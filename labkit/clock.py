@@ -13,13 +13,17 @@ bring their own socket. Everything else that would touch the machine raises
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import math
+import signal
+import threading
 from asyncio import events, tasks
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from contextvars import Context, copy_context
+from functools import partial
 from heapq import heapify, heappop, heappush
 from typing import Any, NoReturn, Protocol, TypeVar, TypeVarTuple, Unpack
 
@@ -34,6 +38,9 @@ _COROUTINE = "run_coroutine_threadsafe.<locals>.callback"
 
 # Seconds of virtual time in which cancelled tasks must have come to their end.
 GOODBYE = 1e6
+
+# Seconds after a Ctrl-C in which the loop must have come round.
+PATIENCE = 0.3
 
 
 class Deadlock(RuntimeError):
@@ -516,14 +523,59 @@ def run_nested(
 ) -> T:
     """Run ``main`` to its end on a loop of its own, also inside a running loop.
 
+    One Ctrl-C is enough, also where ``main`` computes and never waits.
     Whatever ends it (result, exception, Ctrl-C), its tasks are cancelled and
     awaited, its generators closed and its loop closed.
     """
-    with outside_the_loop(), asyncio.Runner(loop_factory=loop_factory) as runner:
+    with (
+        _ctrl_c_as_before(),
+        outside_the_loop(),
+        asyncio.Runner(loop_factory=loop_factory) as runner,
+    ):
         try:
-            return runner.run(main)
+            return runner.run(_insisting(main))
         finally:
             _grant_time_for_goodbye(runner.get_loop())
+
+
+async def _insisting(main: Coroutine[Any, Any, T]) -> T:
+    """What asyncio's Ctrl-C does, and more if the loop does not come round after it.
+
+    Its first one only cancels the task: code that never waits would not notice.
+    """
+    asyncios = signal.getsignal(signal.SIGINT)
+    if not isinstance(asyncios, partial):  # as asyncio's Runner has it
+        return await main
+    loop = asyncio.get_running_loop()
+
+    def on_ctrl_c(number: int, frame: Any) -> None:
+        asyncios(number, frame)
+        _interrupt_unless_it_moves(loop)
+
+    signal.signal(signal.SIGINT, on_ctrl_c)
+    try:
+        return await main
+    finally:
+        signal.signal(signal.SIGINT, asyncios)
+
+
+@contextmanager
+def _ctrl_c_as_before() -> Iterator[None]:
+    """Whatever ended the run, the handler of before; Runner knows only its own."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        is_changed = signal.getsignal(signal.SIGINT) is not before
+        if is_changed and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, before)
+
+
+def _interrupt_unless_it_moves(loop: asyncio.AbstractEventLoop) -> None:
+    once_more = threading.Timer(PATIENCE, _thread.interrupt_main)
+    once_more.daemon = True
+    once_more.start()
+    loop.call_soon_threadsafe(once_more.cancel)
 
 
 def wind_up(loop: asyncio.AbstractEventLoop) -> None:

@@ -1,5 +1,7 @@
 """The command line as a stranger uses it: a process, its output, its exit status."""
 
+import errno
+import io
 import json
 import os
 import re
@@ -9,39 +11,60 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from io import StringIO
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
+from labkit import run, scenario
 from labkit.cli import main
+from labkit.cli.realtime import seconds_of
 from labkit.records.trace import Trace
-from labkit.resources import data, scenario_file
+from labkit.resources import scenario_file, shipped
+from labkit.settings import Scenario, SettingsError, knobs
 
 UPSTREAM = str(scenario_file("mistuned-upstream"))
 
 
-Done = subprocess.CompletedProcess[str]
+class Done(NamedTuple):
+    """What a command left behind."""
 
-
-def process(*words: str) -> Done:
-    command = [sys.executable, "-m", "labkit.cli", *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+    returncode: int | str | None
+    stdout: str
+    stderr: str
 
 
 def labkit(*words: str) -> Done:
-    """The same in this process, which saves half a second of imports."""
-    out, err = StringIO(), StringIO()
+    """A command in this process, which is quicker; some below have one of their own."""
+    out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
         try:
-            status = main(words)
-        except SystemExit as left:
-            status = left.code  # type: ignore[assignment]
-    return Done(words, status, out.getvalue(), err.getvalue())
+            status: int | str | None = main(words)
+        except SystemExit as end:
+            status = end.code
+    return Done(status, out.getvalue(), err.getvalue())
+
+
+def in_a_process(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "labkit.cli", *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of one's own, far from the checkout."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 def test_run_json_prints_one_object_with_the_promised_fields() -> None:
-    done = process("run", UPSTREAM, "--json", "--requests", "400", "--seed", "3")
+    words = ["run", UPSTREAM, "--json", "--requests", "400", "--seed", "3"]
+    done = in_a_process(*words)
     assert (done.returncode, done.stderr) == (0, "")
     told = json.loads(done.stdout)
     assert set(told) == {
@@ -65,6 +88,78 @@ def test_set_turns_a_knob_and_the_failures_follow() -> None:
     assert json.loads(mended.stdout)["failed"] == 0
 
 
+@pytest.mark.parametrize("name", ["safe", "safe.toml", "upstream-race", "envoy-1979"])
+def test_a_shipped_scenario_runs_by_its_bare_name(name: str, here: Path) -> None:
+    done = labkit("run", name, "--requests", "2", "--json")
+    assert done.returncode == 0 and json.loads(done.stdout)["requests"] == 2
+
+
+def test_a_file_of_ones_own_has_precedence_over_a_shipped_one(here: Path) -> None:
+    (here / "safe.toml").write_text('name = "mine"\n[[hop]]\n')
+    done = labkit("run", "safe.toml", "--json")
+    assert json.loads(done.stdout)["scenario"] == "mine"
+
+
+def test_python_takes_a_name_a_file_or_a_scenario_and_says_what_else_is_wrong() -> None:
+    by_name = run("envoy-1979", progress=False).summary()
+    assert by_name == run(scenario_file("envoy-1979"), progress=False).summary()
+    assert by_name == run(scenario("envoy-1979"), progress=False).summary()
+    for wrong in (None, 5, "sfe", "a\0b", "a" * 9000 + ".toml"):
+        with pytest.raises(SettingsError) as caught:
+            run(wrong)  # type: ignore[arg-type]
+        assert "\n" not in str(caught.value)
+
+
+def test_without_a_word_it_says_what_it_can_do() -> None:
+    done = labkit()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "usage: labkit" in done.stdout and "first steps:" in done.stdout
+
+
+VERBS = (
+    *("start", "run", "serve", "sweep", "compare", "explain"),
+    *("scenarios", "settings", "copy"),
+)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_examples_and_a_word_for_each_option(verb: str) -> None:
+    told = labkit(verb, "--help").stdout
+    assert f"\nexamples:\n  labkit {verb}" in told
+    mute = re.compile(r"^  (?:--?\w\S*|[A-Z]+)(?: \S+)?$\n(?! {20})", re.MULTILINE)
+    assert mute.findall(told) == []
+
+
+def test_the_shipped_scenarios_are_listed_with_a_line_each() -> None:
+    lines = labkit("scenarios").stdout.splitlines()
+    assert [line.split()[0] for line in lines[: len(shipped())]] == list(shipped())
+    assert all(len(line.split()) > 5 for line in lines[: len(shipped())])
+
+
+def test_settings_tells_of_each_knob_its_default_range_and_unit() -> None:
+    told = labkit("settings").stdout
+    for knob in (*knobs(), "lab.schedule.N.at"):
+        path = knob if isinstance(knob, str) else knob.path.replace("hop.0", "hop.N")
+        assert f"{path} = " in told
+    one = labkit("settings", "hop.1.server.idle_timeout").stdout
+    assert one.startswith("hop.N.server.idle_timeout = inf s\n")
+    assert "0 to 1e+09 seconds, or inf" in one and "envoy 3600 s" in one
+
+
+def test_a_copy_is_the_file_itself_and_nothing_is_written_over(here: Path) -> None:
+    done = labkit("copy", "safe")
+    assert done.stdout == "copied to safe.toml: labkit run safe.toml\n"
+    assert (here / "safe.toml").read_bytes() == scenario_file("safe").read_bytes()
+    assert "exists" in labkit("copy", "safe").stderr
+    assert labkit("copy", "alb.log", "mine.log").returncode == 0
+    assert (here / "mine.log").stat().st_size > 1000
+
+
+def test_explain_says_by_its_status_that_it_does_not_know() -> None:
+    assert labkit("explain", "503 UC").returncode == 0
+    assert labkit("explain", "quite another thing").returncode == 1
+
+
 def gaps() -> list[str]:
     # Neither holds without the other: they are taken together, in any order.
     return [
@@ -74,8 +169,7 @@ def gaps() -> list[str]:
 
 
 def test_gaps_and_methods_come_from_an_access_log_and_set_has_the_last_word() -> None:
-    log = str(data("access-logs/envoy-text.log"))
-    words = ["run", UPSTREAM, "--json", "--gaps-from", log]
+    words = ["run", UPSTREAM, "--json", "--gaps-from", "envoy-text.log"]
     done = labkit(*words, "--set", "hop.1.link.delay=0.05")
     assert done.returncode == 0 and "requests went to 2 upstreams" in done.stderr
     assert json.loads(done.stdout)["requests"] == 299
@@ -88,11 +182,76 @@ def test_a_comparison_prints_its_columns_and_draws_them(tmp_path: Path) -> None:
     words = ["compare", UPSTREAM, "--engines", "theory", "--plot", str(plot)]
     done = labkit(*words)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[1].startswith("theory  about 0.146 %")
+    assert done.stdout.startswith("theory   about 0.146 % (95 % interval ")
     assert "<desc" in plot.read_text()
     told = json.loads(labkit(*words, "--json").stdout)
     assert told["command"] == " ".join(["labkit", *words, "--json"])
     assert [column["label"] for column in told["columns"]] == ["theory"]
+
+
+def test_what_takes_long_says_so_first_and_wants_a_yes_on_a_terminal() -> None:
+    pytest.importorskip("pty")
+    for words in (
+        ["run", "safe", "--engine", "live"],
+        ["compare", "upstream-race", "--requests", "30000"],
+        ["sweep", "safe", "--engine", "live", "--vary", "traffic.rate=0.1,0.2"],
+    ):
+        told = on_a_terminal(*words)
+        assert re.fullmatch(
+            r"labkit: this takes about (\d+ h \d+ min|\d+ min) on real sockets; "
+            r"--requests N .*, and --yes begins it as it is\s+",
+            told,
+        )
+
+
+def on_a_terminal(*words: str) -> str:
+    """What a command writes to a terminal before it ends by itself, with status 2."""
+    import pty
+
+    near, far = pty.openpty()
+    words = (sys.executable, "-m", "labkit.cli", *words)
+    child = subprocess.Popen(words, stdout=far, stderr=far, stdin=far)
+    os.close(far)
+    assert child.wait(30) == 2
+    told = os.read(near, 10_000).decode()
+    os.close(near)
+    return told
+
+
+@pytest.mark.parametrize(
+    ("changes", "seconds"),
+    [
+        ({"traffic.rate": 0.5, "traffic.requests": 61}, 120.0),
+        ({"traffic.rate": 0.5, "traffic.requests": 62, "traffic.burst": 2}, 60.0),
+        (
+            {"traffic.arrivals": "gaps", "traffic.gaps": [1, 2], "traffic.requests": 5},
+            6,
+        ),
+    ],
+)
+def test_how_long_it_takes_is_what_its_traffic_takes(
+    changes: dict[str, object], seconds: float
+) -> None:
+    chain = Scenario().replace_all(changes)
+    assert seconds_of(chain) == pytest.approx(seconds)
+    assert run(chain, progress=False).lab_seconds == pytest.approx(seconds, rel=0.3)
+
+
+def test_a_file_that_cannot_be_written_costs_neither_the_result_nor_the_former_file(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    former = here / "t.jsonl"
+    former.write_text("former")
+
+    def full(self: Trace, path: Path) -> None:
+        path.write_text("half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Trace, "to_jsonl", full)
+    done = labkit("run", "safe", "--requests", "2", "--trace", "t.jsonl")
+    assert done.returncode == 2 and "0 of 2 requests failed" in done.stdout
+    assert done.stderr == "labkit: cannot write t.jsonl: no space left on device\n"
+    assert [file.read_text() for file in here.iterdir()] == ["former"]
 
 
 def test_trace_and_plot_are_written(tmp_path: Path) -> None:
@@ -119,8 +278,15 @@ def test_trace_and_plot_are_written(tmp_path: Path) -> None:
         (["run", UPSTREAM, "--trace", "/no/such/folder/t.jsonl"], ["/no/such/folder"]),
         (["run", UPSTREAM, "--plot", "p.gif"], [".svg"]),
         (["run", UPSTREAM, "--speed", "9"], ["--speed"]),
+        (["run", UPSTREAM, "--engin", "live"], ["--engin'; did you mean --engine?"]),
+        (["run", "sfe"], ['"sfe"; did you mean safe?', "labkit scenarios"]),
+        (["run", "x/safe.toml"], ["no such file", "labkit run safe"]),
+        (["run", "none.toml"], ["none.toml", "no such file"]),
         (["dance"], ["dance"]),
-        ([], ["VERB"]),
+        (["settings", "hop.1.server.idle"], ["hop.1.server.idle is not a setting"]),
+        (["copy", "sfe"], ["did you mean safe?"]),
+        (["copy", "safe", UPSTREAM], [UPSTREAM, "exists", "a new name"]),
+        (["copy", "safe", "/no/folder/s.toml"], ["/no/folder/s.toml", "No such file"]),
         (["run", UPSTREAM, "--gaps-from", "/no/a.log"], ["/no/a.log", "no such file"]),
         (["run", UPSTREAM, "--gaps-from", UPSTREAM], ["line 1: ", "formats envoy-js"]),
         (["run", UPSTREAM, "--upstream", "a:1"], ["--upstream a:1", "--gaps-from"]),
@@ -146,7 +312,7 @@ def test_bad_input_is_one_line_on_stderr_and_exit_status_2(
 def test_a_process_says_of_bad_input_what_the_function_says() -> None:
     """What argparse refuses, what a verb refuses, and what is no verb any more."""
     for words in (["dance"], ["run", UPSTREAM, "--requests", "0"], ["ladder"]):
-        one, other = process(*words), labkit(*words)
+        one, other = in_a_process(*words), labkit(*words)
         assert (one.returncode, one.stdout) == (2, "")
         assert one.stderr == other.stderr != ""
 

@@ -213,3 +213,14 @@ def test_nothing_is_left_after_an_exception() -> None:
     with pytest.raises(KeyError):
         run_nested(main())
     assert sorted(ended) == ["forever", "generator"]
+
+
+def test_after_a_run_ctrl_c_means_what_it_meant_before() -> None:
+    async def interrupted() -> None:
+        asyncio.get_running_loop().call_later(1, signal.raise_signal, signal.SIGINT)
+        await asyncio.sleep(60)
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        run_nested(interrupted())
+    assert signal.getsignal(signal.SIGINT) is before

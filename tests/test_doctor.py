@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import labkit
-from labkit.cli.main import main
+from labkit.cli import main
 from labkit.reference.errors import Explanation, explain
 from labkit.reference.errors.envoy_words import FLAGS, LONG_NAMES
 from labkit.reference.errors.explanation import VERDICTS
 from labkit.reference.errors.phrases import written
-from labkit.reference.errors.words import ROWS
+from labkit.reference.errors.words import rows
 from labkit.settings import SettingsError
 from tests.doctor.pastes import ALL, Paste
 
@@ -164,7 +164,7 @@ def test_several_lines_name_the_first_failure_and_the_others() -> None:
 
 
 def test_all_that_is_told_is_in_the_words_that_are_explained() -> None:
-    entries = [known for _, known in written(ROWS)]
+    entries = [known for _, known in written(rows())]
     assert {each.verdict for each in entries} <= set(VERDICTS)
     assert {each.executed for each in entries} <= EXECUTED
     for each in entries:
@@ -173,7 +173,7 @@ def test_all_that_is_told_is_in_the_words_that_are_explained() -> None:
 
 
 def test_every_phrase_of_the_index_is_found_as_it_is_written() -> None:
-    for phrase, _ in written(ROWS):
+    for phrase, _ in written(rows()):
         text = phrase.replace(" ... ", " x ").replace(" && ", "\n").replace("*", "")
         assert explain(text).verdict != "unknown", phrase
 
@@ -305,8 +305,43 @@ def test_json_of_unknown_words_has_the_same_keys(
 ) -> None:
     _, known, _ = told_by(capsys, "--json", "503 UC")
     status, out, _ = told_by(capsys, "--json", "flux", "capacitor")
-    assert status == 0 and json.loads(out)["verdict"] == "unknown"
+    assert status == 1 and json.loads(out)["verdict"] == "unknown"
     assert json.loads(out).keys() == json.loads(known).keys()
+
+
+@pytest.mark.parametrize(
+    ("slip", "meant"),
+    [
+        ("Conection reset by pear", "connection reset by peer"),
+        ("connection refusd", "connection refused"),
+        (
+            "upstream prematurly closed conection while reading response header",
+            "upstream prematurely closed connection while reading response header",
+        ),
+        ("connection_terminaton", "connection_termination"),
+        ("conection timed owt", "connection timed out"),
+    ],
+)
+def test_a_slip_finds_the_words_that_were_meant(slip: str, meant: str) -> None:
+    told = explain(slip)
+    assert told.verdict == "unknown" and told.meant == meant
+    assert str(told).endswith(f"did you mean: {meant}?")
+
+
+@pytest.mark.parametrize("text", ["flux capacitor", "x" * 100_000, "reset", "é" * 119])
+def test_other_words_are_taken_for_no_slip(text: str) -> None:
+    assert explain(text).meant == ""
+
+
+@pytest.mark.parametrize("status", ["502", "503", "504", "408", "499"])
+def test_a_bare_status_says_what_it_can_and_where_to_look(status: str) -> None:
+    told = explain(status)
+    assert told.verdict in ("unclear", "client-left") and status in str(told)
+
+
+@pytest.mark.parametrize("flags", ["504 UT", "503 UF"])
+def test_what_is_not_the_race_does_not_name_the_races_hop(flags: str) -> None:
+    assert "keep-alive" not in explain(flags).as_dict()["hop"]
 
 
 def test_explain_is_found_at_the_top() -> None:

@@ -197,13 +197,54 @@ def test_the_page_of_the_architecture_names_files_and_names_that_exist() -> None
         assert re.search(rf"^class {name}\b", text, re.MULTILINE), name
 
 
+def sources() -> Iterator[tuple[str, str]]:
+    for path in sorted((ROOT / "labkit").rglob("*.py")):
+        yield path.relative_to(ROOT / "labkit").as_posix(), path.read_text("utf-8")
+
+
+def sums(tree: ast.AST) -> Iterator[ast.BinOp]:
+    """What is added or subtracted."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
+            yield node
+
+
+def test_only_the_window_adds_up_the_timers_of_a_goodbye() -> None:
+    """I + D, I + D + K: whoever needs them asks ``labkit.theory.window``."""
+    timers = {"drain_timeout", "delayed_close_timeout"}
+    adding = {
+        file
+        for file, text in sources()
+        for node in sums(ast.parse(text))
+        for part in ast.walk(node)
+        if isinstance(part, ast.Attribute) and part.attr in timers
+    }
+    assert adding == set()
+
+
+@pytest.mark.parametrize(
+    ("what", "home"),
+    [
+        (r"HINT_BUFFER = ", "settings/vocabulary.py"),
+        (r"\^_`\|", "settings/vocabulary.py"),
+        (r'"gateway-error", "reset"|"reset", "5xx"', "settings/groups.py"),
+        (r'\{"(POST|PUT|PATCH)", "(POST|PUT|PATCH)"', "settings/vocabulary.py"),
+        (r"\b204, 304\b", "settings/vocabulary.py"),
+        (r'"127\.0\.0\.1', "net/__init__.py"),
+        (r"math\.log10\(\w*\(?share", "theory/text.py"),
+    ],
+)
+def test_each_word_and_number_has_one_home(what: str, home: str) -> None:
+    assert [file for file, text in sources() if re.search(what, text)] == [home]
+
+
 # -- the tests -------------------------------------------------------------------------
 
 TESTS = ROOT / "tests"
 # What Jupyter and tuples call public although it begins with an underscore.
 PUBLIC = re.compile(r"_(repr_\w+_|replace|asdict)|__\w+__")
 # Still to be cleaned; a folder that is clean leaves this list.
-UNCLEAN = {"fidelity", "net", "proxies", "rows"}
+UNCLEAN = {"fidelity", "net", "proxies", "rows", "widgets"}
 
 
 def private_names(code: str) -> set[str]:

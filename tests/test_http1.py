@@ -8,10 +8,11 @@ import pytest
 
 from labkit.records.trace import Kind
 from labkit.roles.client.connection import Http1Connection
-from labkit.roles.client.states import ImpossibleTransition, State
+from labkit.roles.client.states import State
 from labkit.roles.http.message import HIGH_WATER, HopFailure, Incoming, Outgoing
+from labkit.roles.transitions import ImpossibleTransition
 from tests.scripted import HOST, OK, Peer, World, plain, run
-from tests.waiting import Caller, exchange
+from tests.waiting import Caller, Nobody, exchange
 
 T = TypeVar("T")
 
@@ -26,7 +27,7 @@ def alone(
     """A connection that no pool owns."""
 
     async def main(world: World) -> T:
-        connection = Http1Connection(watch_fin=watch_fin)
+        connection = Http1Connection(Nobody(), watch_fin=watch_fin)
         await world.network.connect(0, lambda: connection)
         try:
             return await story(world, connection)

@@ -1,10 +1,20 @@
 """Whatever an origin does to a request, small or large: a record, and no traceback."""
 
+import asyncio
 import logging
+import random
+from typing import Any
 
 import pytest
 
-from labkit import Hop, Link, Pool, Run, Scenario, Traffic, run
+from labkit import Hop, Link, Pool, Run, Scenario, Server, Traffic, run
+from labkit.clock import VirtualLoop, run_nested
+from labkit.net.memory import MemoryNetwork
+from labkit.records.ledger import Ledger
+from labkit.roles.origin import Origin
+from labkit.roles.server.access_log import Access
+from labkit.roles.server.server import HopServer
+from labkit.settings import Origin as Settings
 from labkit.settings.groups import SCRIPTS
 from labkit.settings.personalities import PERSONALITIES
 
@@ -80,3 +90,56 @@ def test_a_413_to_a_large_upload_of_a_bare_client_is_counted(
     done = run(bare, engine="live", progress=False)
     assert statuses(done) == {413} and done.failed == 0
     assert complaints(caplog) == []
+
+
+@pytest.mark.parametrize("knob", ["idle_timeout", "max_connection_duration"])
+@pytest.mark.parametrize("farewell", ["fin", "rst", "408"])
+@pytest.mark.parametrize("work", [0.0, 0.01])
+@pytest.mark.parametrize("looks", [True, False])
+def test_who_has_half_closed_says_no_more_and_does_not_stumble(
+    knob: str, farewell: str, work: float, looks: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nor when its handler closes the connection, its time is up or more is asked."""
+    done = run(
+        upload("half-close", 0).replace_all(
+            {
+                f"hop.1.server.{knob}": 0.005,
+                "hop.1.server.farewell": farewell,
+                "hop.1.pool.watch_fin": looks,
+                "origin.service_time": work,
+                "origin.fails_after_execute": 0.5,
+            }
+        ),
+        progress=False,
+    )
+    assert done.requests == 3
+    assert [record.message for record in caplog.records] == []
+
+
+CLOSED_UNANSWERED = {
+    "reset": {"script": "reset"},
+    "death": {"fails_after_execute": 1.0},
+    "garbage": {"script": "garbage"},
+}
+
+
+@pytest.mark.parametrize("settings", CLOSED_UNANSWERED.values(), ids=CLOSED_UNANSWERED)
+def test_a_request_closed_without_an_answer_has_no_status(
+    settings: dict[str, Any],
+) -> None:
+    network, ledger = MemoryNetwork([Link()]), Ledger(1)
+    lines: list[Access] = []
+
+    async def story() -> None:
+        origin = Origin(Settings(**settings), ledger, random.Random(1))
+        server = HopServer(network, 0, Server(), origin, ledger)
+        server.on_access = lines.append
+        await server.start()
+        transport, _ = await network.connect(0, asyncio.Protocol)
+        transport.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+        await asyncio.sleep(1.0)
+        await server.close()
+
+    run_nested(story(), lambda: VirtualLoop(network, horizon=10.0))
+    assert [line.response_code for line in lines] == [0]
+    assert [row.status for row in ledger.exchanges] == [None]

@@ -5,21 +5,31 @@ import math
 from typing import Any
 
 import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
 
+import labkit
 from labkit.records.trace import Kind
 from labkit.roles.client.assignment import PoolRequest, PoolState
 from labkit.roles.client.connection import Http1Connection
 from labkit.roles.client.states import ConnectionSignal
 from labkit.roles.http.message import HopFailure
-from labkit.settings import Pool
+from labkit.settings import Hop, Link, Pool, Scenario
+from labkit.settings.groups import SCRIPTS
 from tests.scripted import OK, Peer, World, run
-from tests.waiting import acquire
+from tests.waiting import Nobody, acquire
 
 # -- decisions, without a loop -------------------------------------------------
 
 
 class Wish:
-    """A claim that only wants to be named."""
+    """A request that only wants to be named."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -32,7 +42,7 @@ class Wish:
 
 
 def idle_since(since: float, **fields: Any) -> Http1Connection:
-    connection = Http1Connection()
+    connection = Http1Connection(Nobody())
     connection.tell(ConnectionSignal.CONNECTED)
     connection.idle_since = since
     for name, value in fields.items():
@@ -40,7 +50,7 @@ def idle_since(since: float, **fields: Any) -> Http1Connection:
     return connection
 
 
-def roster(*idle: Http1Connection, waiting: int = 0, **knobs: Any) -> PoolState:
+def state(*idle: Http1Connection, waiting: int = 0, **knobs: Any) -> PoolState:
     made = PoolState(Pool(**knobs))
     made.members = dict.fromkeys(idle)
     made.idle = dict.fromkeys(idle)
@@ -50,19 +60,19 @@ def roster(*idle: Http1Connection, waiting: int = 0, **knobs: Any) -> PoolState:
 
 
 def test_an_empty_pool_opens_one_connection_per_request() -> None:
-    assert roster(waiting=3).plan(now=0.0).to_open == 3
+    assert state(waiting=3).plan(now=0.0).to_open == 3
 
 
 def test_a_pool_with_nothing_to_do_plans_nothing() -> None:
-    assert roster(idle_since(0.0)).plan(now=9.0) == ([], [], [], 0)
+    assert state(idle_since(0.0)).plan(now=9.0) == ([], [], [], 0)
 
 
 @pytest.mark.parametrize(("reuse", "expected"), [("lifo", [2, 1]), ("fifo", [0, 1])])
 def test_the_order_of_reuse_is_a_knob(reuse: str, expected: list[int]) -> None:
     connections = [idle_since(float(n), number=n) for n in range(3)]
-    plan = roster(*connections, waiting=2, reuse=reuse).plan(now=5.0)
+    plan = state(*connections, waiting=2, reuse=reuse).plan(now=5.0)
     assert [connection.number for _, connection in plan.hand_out] == expected
-    assert [claim.name for claim, _ in plan.hand_out] == ["0", "1"]  # type: ignore[attr-defined]
+    assert [request.name for request, _ in plan.hand_out] == ["0", "1"]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -72,7 +82,7 @@ def test_at_its_idle_timeout_a_connection_is_closed_not_reused(
     now: float, fresh: bool
 ) -> None:
     connection = idle_since(0.0)
-    plan = roster(connection, waiting=1, idle_timeout=4.0).plan(now)
+    plan = state(connection, waiting=1, idle_timeout=4.0).plan(now)
     if fresh:
         assert [connection for _, connection in plan.hand_out] == [connection]
     else:
@@ -81,34 +91,34 @@ def test_at_its_idle_timeout_a_connection_is_closed_not_reused(
 
 
 def test_connections_on_their_way_are_counted_before_new_ones_are_opened() -> None:
-    planned = roster(waiting=3)
-    planned.connecting = 2
-    assert planned.plan(now=0.0).to_open == 1
+    pool = state(waiting=3)
+    pool.connecting = 2
+    assert pool.plan(now=0.0).to_open == 1
 
 
 def test_a_request_waits_for_a_resting_connection() -> None:
-    planned = roster(waiting=1)
-    planned.resting = dict.fromkeys([idle_since(0.0)])
-    assert planned.plan(now=0.0).to_open == 0
+    pool = state(waiting=1)
+    pool.resting = dict.fromkeys([idle_since(0.0)])
+    assert pool.plan(now=0.0).to_open == 0
 
 
 def test_the_limit_of_connections_leaves_the_rest_waiting() -> None:
-    planned = roster(waiting=5, max_connections=2)
-    assert planned.plan(now=0.0).to_open == 2
-    planned.connecting = 2
-    assert planned.plan(now=0.0) == ([], [], [], 0)
+    pool = state(waiting=5, max_connections=2)
+    assert pool.plan(now=0.0).to_open == 2
+    pool.connecting = 2
+    assert pool.plan(now=0.0) == ([], [], [], 0)
 
 
 def test_an_expired_connection_makes_room_for_a_new_one() -> None:
     old = idle_since(0.0)
-    plan = roster(old, waiting=1, idle_timeout=1.0, max_connections=1).plan(now=2.0)
+    plan = state(old, waiting=1, idle_timeout=1.0, max_connections=1).plan(now=2.0)
     assert (plan.close, plan.to_open) == ([(old, "idle_timeout")], 1)
 
 
 def test_beyond_the_pending_limit_the_newest_requests_are_refused() -> None:
-    plan = roster(idle_since(0.0), waiting=5, max_pending_requests=3).plan(now=0.0)
-    assert [claim.name for claim, _ in plan.hand_out] == ["0"]  # type: ignore[attr-defined]
-    assert [claim.name for claim in plan.refuse] == ["4"]  # type: ignore[attr-defined]
+    plan = state(idle_since(0.0), waiting=5, max_pending_requests=3).plan(now=0.0)
+    assert [request.name for request, _ in plan.hand_out] == ["0"]  # type: ignore[attr-defined]
+    assert [request.name for request in plan.refuse] == ["4"]  # type: ignore[attr-defined]
     assert plan.to_open == 3
 
 
@@ -119,21 +129,146 @@ def test_beyond_the_pending_limit_the_newest_requests_are_refused() -> None:
 def test_an_honoured_hint_counts_with_a_second_to_spare(
     hint: float | None, honours: bool, deadline: float
 ) -> None:
-    planned = roster(idle_timeout=60.0, honours_hint=honours)
-    assert planned.deadline(idle_since(0.0, hint=hint)) == deadline
+    pool = state(idle_timeout=60.0, honours_hint=honours)
+    assert pool.deadline(idle_since(0.0, hint=hint)) == deadline
 
 
-def test_a_hint_of_a_second_or_less_ends_the_connection_with_the_response() -> None:
-    planned = roster(honours_hint=True)
-    assert planned.why_retired(idle_since(0.0, hint=1.0), now=0.0) == "hint"
-    assert planned.why_retired(idle_since(0.0, hint=1.1), now=0.0) == ""
+@pytest.mark.parametrize(("hint", "why"), [(1.0, "hint"), (1.1, "")])
+def test_a_hint_of_a_second_or_less_ends_the_connection_with_the_response(
+    hint: float, why: str
+) -> None:
+    connection = idle_since(0.0)
+    pool = state(connection, honours_hint=True)
+    assert pool.take(now=0.0) is connection
+    connection.hint = hint
+    assert pool.rest(connection, now=1.0) == why
+    assert (connection in pool.resting) is not bool(why)
 
 
 def test_the_nearer_of_two_deadlines_counts() -> None:
-    planned = roster(idle_timeout=4.0, max_connection_duration=10.0)
-    assert planned.deadline(idle_since(3.0)) == 7.0
-    assert planned.deadline(idle_since(8.0)) == 10.0
-    assert roster().deadline(idle_since(8.0)) == math.inf
+    pool = state(idle_timeout=4.0, max_connection_duration=10.0)
+    assert pool.deadline(idle_since(3.0)) == 7.0
+    assert pool.deadline(idle_since(8.0)) == 10.0
+    assert state().deadline(idle_since(8.0)) == math.inf
+
+
+class Rummage(RuleBasedStateMachine):
+    """Requests, connections, failures and time in any order; nothing gets lost."""
+
+    @initialize(
+        connections=st.integers(1, 4),
+        pending=st.integers(1, 5),
+        idle=st.sampled_from([0.0, 2.0, math.inf]),
+        uses=st.sampled_from([1, 3, math.inf]),
+        reuse=st.sampled_from(["lifo", "fifo"]),
+    )
+    def open(self, connections: int, pending: int, idle: float, **knobs: Any) -> None:
+        self.now = 0.0
+        self.pool = PoolState(
+            Pool(
+                max_connections=connections,
+                max_pending_requests=pending,
+                idle_timeout=idle,
+                max_requests_per_connection=knobs["uses"],
+                reuse=knobs["reuse"],
+            )
+        )
+        self.asked = 0
+        self.refused: list[PoolRequest] = []
+        self.busy: dict[Http1Connection, PoolRequest] = {}
+        self.served: list[PoolRequest] = []
+
+    def act(self) -> None:
+        close, refuse, hand_out, _ = self.pool.plan(self.now)
+        for connection, why in close:
+            assert why
+            self.end(connection, ConnectionSignal.CLOSE)
+        self.refused += refuse
+        self.busy |= {connection: request for request, connection in hand_out}
+
+    def end(self, connection: Http1Connection, signal: ConnectionSignal) -> None:
+        if not connection.is_closed:
+            connection.tell(signal)
+        assert self.pool.drop(connection) and not self.pool.drop(connection)
+        if connection in self.busy:
+            self.served.append(self.busy.pop(connection))
+
+    @rule()
+    def ask(self) -> None:
+        self.asked += 1
+        self.pool.queue[Wish(str(self.asked))] = None
+        self.act()
+
+    @rule(seconds=st.sampled_from([0.5, 2.0]))
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+    @precondition(lambda self: self.pool.connecting)
+    @rule()
+    def connect(self) -> None:
+        self.pool.add(idle_since(self.now), self.now)
+        self.act()
+
+    @precondition(lambda self: self.pool.connecting)
+    @rule()
+    def fail_to_connect(self) -> None:
+        self.refused += self.pool.not_connected()
+        self.act()
+
+    @precondition(lambda self: self.busy)
+    @rule(announced=st.booleans())
+    def answer(self, announced: bool) -> None:
+        connection = next(iter(self.busy))
+        connection.served += 1
+        if announced:
+            connection.tell(ConnectionSignal.ANNOUNCED)
+            connection.tell(ConnectionSignal.COMPLETED)
+            connection.why = "announced"
+        why = self.pool.rest(connection, self.now)
+        if why:
+            self.end(connection, ConnectionSignal.CLOSE)
+        else:
+            self.served.append(self.busy.pop(connection))
+        self.act()
+
+    @precondition(lambda self: self.pool.resting)
+    @rule()
+    def wake(self) -> None:
+        self.pool.wake(next(iter(self.pool.resting)))
+        self.act()
+
+    @precondition(lambda self: self.pool.members)
+    @rule(pick=st.integers(0))
+    def lose(self, pick: int) -> None:
+        members = list(self.pool.members)
+        self.end(members[pick % len(members)], ConnectionSignal.LOST)
+        self.act()
+
+    @invariant()
+    def every_connection_is_where_its_state_says(self) -> None:
+        by_state = {"idle": set(), "resting": set(), "busy": set()}  # type: ignore[var-annotated]
+        for connection in self.pool.members:
+            by_state[connection.state.value].add(connection)
+        assert by_state["idle"] == set(self.pool.idle)
+        assert by_state["resting"] == set(self.pool.resting)
+        assert by_state["busy"] == set(self.busy)
+
+    @invariant()
+    def every_request_waits_is_served_or_is_refused(self) -> None:
+        places = [*self.pool.queue, *self.busy.values(), *self.served, *self.refused]
+        assert len(places) == len(set(places)) == self.asked
+
+    @invariant()
+    def the_limits_hold_and_nobody_waits_for_nothing(self) -> None:
+        pool, limit = self.pool, self.pool.settings.max_connections
+        coming = pool.connecting + len(pool.resting)
+        assert len(pool.members) + pool.connecting <= limit
+        assert len(pool.queue) <= pool.settings.max_pending_requests
+        if len(pool.queue) > coming:
+            assert not pool.idle and len(pool.members) + pool.connecting == limit
+
+
+TestThePoolsState = Rummage.TestCase
 
 
 # -- the life of a connection in the pool --------------------------------------
@@ -285,7 +420,7 @@ def test_a_hint_is_obeyed_when_it_is_honoured() -> None:
     assert run(story, hint, honours_hint=False)[0][2:] == ("", "")
 
 
-def test_what_the_peer_ends_is_left_for_the_peer_to_book() -> None:
+def test_what_the_peer_ends_is_heard_and_why_is_for_the_peer_to_say() -> None:
     def behave(peer: Peer, data: bytes) -> None:
         peer.say(OK, then=peer.fin)
 
@@ -295,7 +430,41 @@ def test_what_the_peer_ends_is_left_for_the_peer_to_book() -> None:
             await asyncio.sleep(1.0)
         return ends(world)
 
-    assert [(by, why) for _, _, by, why in run(story, behave)] == [("", "")] * 3
+    lives = run(story, behave, delay=0.01)
+    assert [life[1:] for life in lives[:2]] == [
+        (40.0, "server", ""),
+        (1080.0, "server", ""),
+    ]
+
+
+def test_a_server_may_end_a_connection_before_its_client_hears_of_it() -> None:
+    scenario = Scenario(hops=(Hop(link=Link(delay=0.2)),)).replace_all(
+        {
+            "traffic.requests": 2,
+            "hop.0.server.personality": "envoy",
+            "hop.0.server.idle_timeout": 0.05,
+        }
+    )
+    lives = labkit.run(scenario, progress=False).lives
+    assert [(life.closed_by, life.why) for life in lives] == [
+        ("server", "idle timeout")
+    ] * 2
+    assert [life.closed - life.opened for life in lives] == pytest.approx([0.25] * 2)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("script", [None, *SCRIPTS])
+def test_every_connection_has_an_end(script: str | None) -> None:
+    scenario = Scenario(hops=(Hop(), Hop())).replace_all(
+        {
+            "traffic.requests": 3,
+            "hop.1.link.delay": 0.01,
+            "hop.1.pool.timeout": 3.0,
+            "origin.script": script,
+        }
+    )
+    for life in labkit.run(scenario, progress=False).lives:
+        assert life.closed is not None and life.closed > life.opened, life
+        assert life.closed_by in ("pool", "server")
 
 
 # -- the moment of reuse -------------------------------------------------------
@@ -491,7 +660,7 @@ def test_who_stops_waiting_leaves_nothing_behind() -> None:
             await waiting
         world.pool.release(first)
         await asyncio.sleep(0.1)
-        return len(world.pool.roster.idle)
+        return len(world.pool.state.idle)
 
     assert run(story, max_connections=1) == 1
 
@@ -506,7 +675,7 @@ def test_who_is_cancelled_in_the_moment_of_being_served_gives_it_back() -> None:
         with pytest.raises(asyncio.CancelledError):
             await waiting
         await asyncio.sleep(0.1)
-        return len(world.pool.roster.idle)
+        return len(world.pool.state.idle)
 
     for passes in (0, 1):
         assert run(story, max_connections=1, reuse_delay=passes) == 1
@@ -532,7 +701,7 @@ def test_a_longer_idle_timeout_holds_at_once() -> None:
         await asyncio.sleep(1.0)
         world.pool.settings = Pool(idle_timeout=60.0)
         await asyncio.sleep(5.0)
-        return len(world.pool.roster.idle)
+        return len(world.pool.state.idle)
 
     assert run(story, idle_timeout=3.0) == 1
 
@@ -567,6 +736,6 @@ def test_it_introduces_itself() -> None:
         return repr(world.pool)
 
     assert run(story, reuse_delay=0) == (
-        "<ConnectionPool of hop 0: <Roster: 0 busy, 1 idle, 0 resting, "
+        "<ConnectionPool of hop 0: <PoolState: 0 busy, 1 idle, 0 resting, "
         "0 connecting, 0 requests waiting>>"
     )

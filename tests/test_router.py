@@ -455,7 +455,7 @@ def test_time_spent_waiting_for_a_connection_counts() -> None:
             return world.now
 
         at = await asyncio.gather(one(), one())
-        return at, len(world.pool.roster.queue)
+        return at, len(world.pool.state.queue)
 
     assert run(story, first("silence"), max_connections=1, timeout=2.0) == ([2, 2], 0)
 
@@ -480,7 +480,7 @@ def test_cancelling_leaves_nothing_behind(knobs: dict[str, Any]) -> None:
         for one in asked:
             one.cancel()
         await asyncio.gather(*asked, return_exceptions=True)
-        assert not world.pool.roster.queue
+        assert not world.pool.state.queue
         assert world.ledger.hops[0].races == 0
 
     run(story, first(*["silence"] * 9), **knobs)
@@ -510,7 +510,7 @@ def test_cancelling_when_the_answer_is_there_closes_an_unread_one() -> None:
         asked.append(asyncio.create_task(world.send()))
         await asyncio.gather(asked[0], return_exceptions=True)
         await asyncio.sleep(1.0)
-        return len(world.pool.roster.members)
+        return len(world.pool.state.members)
 
     assert run(story, behave) == 0
 
@@ -535,6 +535,6 @@ def test_a_body_whose_source_fails_fails_the_request_with_its_error() -> None:
         with pytest.raises(ConnectionAbortedError, match="the client went away"):
             await world.send("PUT", body=broken())
         await asyncio.sleep(0.1)
-        assert not world.pool.roster.members
+        assert not world.pool.state.members
 
     run(story, lambda peer, data: None, retry=retry("reset"))

@@ -398,3 +398,27 @@ def test_a_number_is_turned_quickly_to_the_same_scenario() -> None:
         assert turned(CHAIN, path, value) == CHAIN.replace(path, value)
     with pytest.raises(SettingsError, match="idle_timeout"):
         turned(CHAIN, "hop.1.server.idle_timeout", -1.0)
+
+
+def nested(depth: int) -> object:
+    value: object = 1.0
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("table", "field"),
+    [
+        ({"hop": [{"server": {"idle_timeout": nested(5000)}}]}, "idle_timeout"),
+        ({"traffic": {"gaps": nested(5000)}}, "traffic.gaps"),
+        ({"traffic": {"methods": nested(5000)}}, "traffic.methods"),
+        ({"lab": {"schedule": [{"value": nested(5000)}]}}, "lab.schedule.0.value"),
+        ({"lab": {"schedule": [{"value": nested(31)}]}}, "lab.schedule.0.value"),
+    ],
+)
+def test_a_value_nested_by_thousands_is_one_sentence(
+    table: dict[str, object], field: str
+) -> None:
+    with pytest.raises(SettingsError, match=rf"{field} is .*; allowed: "):
+        Scenario.from_dict(table)

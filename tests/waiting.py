@@ -9,6 +9,7 @@ import asyncio
 
 from labkit.roles.client.connection import Http1Connection
 from labkit.roles.client.pool import ConnectionPool
+from labkit.roles.client.states import ConnectionSignal, State
 from labkit.roles.client.upload import Upload
 from labkit.roles.http.message import HopFailure, Incoming, Outgoing
 
@@ -30,6 +31,20 @@ async def acquire(pool: ConnectionPool, number: int) -> Http1Connection:
     ticket = Ticket(pool, number)
     pool.submit(ticket)
     return await ticket.wait()
+
+
+class Nobody:
+    """The owner of a connection that is in no pool: it may be used again at once."""
+
+    def release(self, connection: Http1Connection) -> None:
+        if connection.state is State.RESTING:
+            connection.tell(ConnectionSignal.RESTED)
+
+    def lost(self, connection: Http1Connection) -> None:
+        pass
+
+    def gone(self, connection: Http1Connection) -> None:
+        pass
 
 
 class Caller:
@@ -54,10 +69,11 @@ class Caller:
             self._connection.abandon("abandoned")
             raise
 
-    def on_response(self, incoming: Incoming) -> None:
+    def on_response(self, incoming: Incoming) -> bool:
         """The head is here."""
         if not self._answer.done():
             self._answer.set_result(incoming)
+        return True
 
     def on_end(self, error: BaseException | None) -> None:
         """The exchange is over."""

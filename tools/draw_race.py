@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import labkit
-from labkit.figures import svgpen
-from labkit.figures.sequence import sheet
+from labkit.figures.diagrams.sequence import sheet
+from labkit.figures.paper import svg_pen
 
 TARGET = Path(__file__).resolve().parent.parent / "docs" / "race.svg"
 
@@ -30,7 +30,7 @@ def scenario() -> labkit.Scenario:
 def picture() -> str:
     """The picture as SVG."""
     run = labkit.run(scenario(), trace=True, progress=False)
-    return svgpen.document(sheet(run), run.scenario.name, run.summary())
+    return svg_pen.document(sheet(run), run.scenario.name, run.summary())
 
 
 if __name__ == "__main__":

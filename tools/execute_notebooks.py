@@ -23,7 +23,24 @@ ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 SECONDS_PER_CELL = 300
-KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
+# As JupyterLab writes it, so that to open a notebook does not change it; the version
+# is the one of the pins, and `labkit start` puts the reader's own in its place.
+METADATA = {
+    "kernelspec": {
+        "display_name": "Python 3 (ipykernel)",
+        "language": "python",
+        "name": "python3",
+    },
+    "language_info": {
+        "codemirror_mode": {"name": "ipython", "version": 3},
+        "file_extension": ".py",
+        "mimetype": "text/x-python",
+        "name": "python",
+        "nbconvert_exporter": "python",
+        "pygments_lexer": "ipython3",
+        "version": "3.11",
+    },
+}
 ADDRESS = re.compile(r"\bat 0x[0-9a-f]{6,}")
 
 
@@ -80,10 +97,7 @@ def executed(path: Path) -> str:
 
 def settle(notebook: Any) -> None:
     """Keep of the metadata and outputs only what does not change by itself."""
-    notebook.metadata = {
-        "kernelspec": KERNELSPEC,
-        "language_info": {"name": "python", "file_extension": ".py"},
-    }
+    notebook.metadata = METADATA
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":

@@ -1,4 +1,4 @@
-"""JupyterLab as `labkit start` opens it, saving nothing, and a Chromium."""
+"""JupyterLab as `labkit start` opens it, and a Chromium."""
 
 import json
 import os
@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,8 +22,9 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-SETTINGS = {  # all cells in the page, files left as they are, nothing asked of others
-    "docmanager-extension/plugin": {"autosave": False},
+Settings = Mapping[str, Mapping[str, object]]
+# All cells in the page, nothing asked of others.
+SETTINGS: Settings = {
     "notebook-extension/tracker": {"windowingMode": "none"},
     "apputils-extension/notification": {
         "checkForUpdates": False,
@@ -35,8 +36,7 @@ SETTINGS = {  # all cells in the page, files left as they are, nothing asked of 
 FOR_ALL_CELLS = 180_000  # milliseconds
 FOR_A_START = 60_000
 RUNNING = ".jp-Notebook .jp-InputPrompt:text-is('[*]:')"
-# One output area with a slider and a picture in it is a panel.
-PANEL = ".jp-OutputArea-output:has(.widget-slider):has(svg.labkit)"
+PANEL = ".labkit-panel"
 PICTURE = "svg.labkit"  # of a panel
 
 
@@ -53,13 +53,15 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextmanager
-def jupyterlab(folder: Path) -> Iterator[str]:
+def jupyterlab(folder: Path, settings: Settings = SETTINGS) -> Iterator[str]:
     """The address of a notebook, with {} for its name, while a server runs."""
-    words = [sys.executable, "-m", "labkit.cli", "start", "--no-browser", "--port=0"]
-    words += ["--LabApp.extension_manager=readonly"]
+    words = [sys.executable, "-m", "labkit.cli", "start", str(folder / "course")]
+    words += ["--no-browser", "--port=0", "--", "--LabApp.extension_manager=readonly"]
     log = folder / "log"
     with log.open("w") as out:
-        server = subprocess.Popen(words, env=alone(folder), stdout=out, stderr=out)
+        server = subprocess.Popen(
+            words, env=alone(folder, settings), stdout=out, stderr=out
+        )
     try:
         yield address(server, log)
     finally:
@@ -67,9 +69,9 @@ def jupyterlab(folder: Path) -> Iterator[str]:
         server.wait(30)
 
 
-def alone(folder: Path) -> dict[str, str]:
+def alone(folder: Path, settings: Settings = SETTINGS) -> dict[str, str]:
     """An environment in which nobody's own settings of Jupyter count."""
-    for name, values in SETTINGS.items():
+    for name, values in settings.items():
         file = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(values))

@@ -1,4 +1,4 @@
-"""Measures the letters of DejaVu Sans into ``labkit/figures/letters.py``.
+"""Measures the letters of DejaVu Sans into ``labkit/figures/paper/letters.py``.
 
 Layouts ask how wide words are where no matplotlib is at hand, so the widths are
 kept: what European names are written in, and the symbols of the figures.
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
-TARGET = Path(__file__).resolve().parent.parent / "labkit" / "figures" / "letters.py"
+TARGET = Path(__file__).parents[1] / "labkit/figures/paper/letters.py"
 UNITS = 2048  # to the em, in this font
 WEIGHTS = ("normal", "bold")
 # ASCII; Latin-1 and Latin Extended-A; Greek; Cyrillic.

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import labkit
-from labkit.lessons.goodbyes import RECORDED, RECORDING, around, probes_of, probing
+from labkit.lessons.long_goodbyes import RECORDED, RECORDING, around, probes_of, probing
 from labkit.net.jitter import measure_jitter
 from labkit.theory.phases import Probe, goodbye_ends
 

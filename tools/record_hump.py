@@ -26,7 +26,8 @@ from typing import Any
 
 from labkit import Run, Scenario, WireEvent, run_many
 from labkit.experiments.gaps import TOLERANCE
-from labkit.lessons import heartbeat, often
+from labkit.lessons import how_often
+from labkit.lessons.how_often import heartbeat
 from labkit.net.jitter import measure_jitter
 from labkit.records.trace import Direction, Kind
 
@@ -45,20 +46,20 @@ def main() -> None:
         "check, on real sockets through delaying relays; gaps measured with a segment "
         f"or a timer that was late by more than {1000 * TOLERANCE:g} ms thrown away",
         "command": f"python tools/record_hump.py {requests}",
-        "timeout_s": often.TIMEOUT,
-        "delay_s": often.DELAY,
+        "timeout_s": how_often.TIMEOUT,
+        "delay_s": how_often.DELAY,
         "real_time_priority": os.sched_getscheduler(0) == os.SCHED_FIFO,
         "timer_jitter_p99_s": round(asyncio.run(measure_jitter()).p99, 6),
         "thrown_away": {},
         "series": {},
         "periods": {},
     }
-    path = DATA / often.RECORDING
+    path = DATA / how_often.RECORDING
     path.parent.mkdir(exist_ok=True)
     for label, proxy in PROXIES.items():
         tally = Tally(proxy)
         told["series"][label] = [
-            tally.point(rate, requests, at_random(rate)) for rate in often.RATES
+            tally.point(rate, requests, at_random(rate)) for rate in how_often.RATES
         ]
         told["periods"][label] = [
             tally.point(period, requests // 5, regular(period))
@@ -74,7 +75,7 @@ Trial = Callable[[int], Scenario]
 def at_random(rate: float) -> Trial:
     """A chain with Poisson requests for some seconds, by seed."""
     gaps = min(100, max(8, round(10 * rate)))
-    plain = often.chain(rate, gaps + 1)
+    plain = how_often.chain(rate, gaps + 1)
     return lambda seed: plain.replace("seed", seed)
 
 

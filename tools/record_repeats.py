@@ -14,7 +14,7 @@ from typing import Any
 import labkit
 from labkit import Exchange, Run, Scenario
 from labkit.experiments.gaps import TOLERANCE
-from labkit.lessons.repeats import (
+from labkit.lessons.retries import (
     QUICK,
     RECORDING,
     SLOW,

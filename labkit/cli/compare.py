@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 import sys
 from argparse import Namespace
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labkit.cli.files import check_folders, check_picture
+from labkit.cli import realtime
+from labkit.cli.files import check_folders, check_picture, written_whole
 from labkit.cli.scenario import read
+from labkit.records.estimate import Estimate
+from labkit.settings import Scenario
+from labkit.theory.text import percent
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from labkit.experiments.comparison import Comparison
+
+_SHORTER = "--requests N and --engines theory,model,virtual make it shorter"
 
 
 def compare(arguments: Namespace) -> int:
-    """Climb, print, draw; returns the exit status."""
+    """Ask each, print row by row, draw; returns the exit status."""
     from labkit.experiments.comparison import compare
     from labkit.records.estimate import COLUMNS
 
@@ -26,20 +35,49 @@ def compare(arguments: Namespace) -> int:
     check_folders(arguments, "plot")
     check_picture(arguments.plot)
     engines = arguments.engines.split(",") if arguments.engines else COLUMNS
-    done = compare(scenario, engines, arguments.requests, sys.stderr.isatty())
+    seconds = _seconds(scenario, engines, arguments.requests)
+    realtime.say(seconds, _SHORTER, arguments.yes)
+    rows = _nothing if arguments.json else _row
+    done = compare(scenario, engines, arguments.requests, sys.stderr.isatty(), rows)
     done = replace(done, command=shlex.join(["labkit", *arguments.words]))
+    told = json.dumps(done.to_json(), indent=1) if arguments.json else done.closing()
+    print(told if arguments.json else f"\n{told}", flush=True)
     if arguments.plot:
-        _draw(done, Path(arguments.plot))
-    print(json.dumps(done.to_json(), indent=1) if arguments.json else done.table())
+        with written_whole(arguments.plot) as path:
+            _draw(done, path)
     return 0
 
 
+def _seconds(scenario: Scenario, engines: Sequence[str], requests: int | None) -> float:
+    """About how long the engines take that know only real time."""
+    from labkit.experiments.comparison import columns
+
+    live = sum(engine in ("live", "envoy") for engine in engines)
+    if not live or scenario.lab.schedule or (requests is not None and requests < 1):
+        return 0.0  # refused in time
+    cut = columns.chains(scenario, requests or columns.REQUESTS["live"])
+    return live * realtime.side_by_side(cut, columns.side_by_side(scenario))
+
+
+def _nothing(rung: Estimate) -> None:
+    """For programs all comes at once."""
+
+
+def _row(rung: Estimate) -> None:
+    """One column of the comparison, as soon as it is known."""
+    if rung.refused:
+        print(f"{rung.name:9}{rung.told()}", flush=True)
+        return
+    low, high = map(percent, rung.interval)
+    span = "exact" if rung.is_exact else f"95 % interval {low} to {high}"
+    cost = "" if math.isnan(rung.speed) else f", {rung.speed:,.0f} requests/s"
+    print(f"{rung.name:9}{rung.told()} ({span}{cost})", flush=True)
+
+
 def _draw(done: Comparison, path: Path) -> None:
-    from labkit.figures import comparison as picture
-    from labkit.figures import save
-    from labkit.figures.comparison import told
+    from labkit.figures import comparison, save
 
     title = done.headline()
-    ax = picture(done.rungs, title=title)
+    sheet = comparison.sheet(done.rungs, title=title)
     name = done.scenario.name or "Five answers to one question"
-    save(ax, path, title=name, desc=told(done.rungs, title))
+    save(sheet, path, title=name, desc=comparison.alt_text(done.rungs, title))

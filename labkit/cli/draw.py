@@ -11,8 +11,7 @@ from labkit.cli.files import check_picture
 from labkit.settings import Scenario, SettingsError, knob_at
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
+    from labkit.figures.paper.sheet import Sheet
     from labkit.sweep import Table
 
 RATE = "traffic.rate"
@@ -38,16 +37,14 @@ def draw(table: Table, scenario: Scenario, path: Path) -> None:
     """Write the picture of a sweep over one knob or two."""
     from labkit.figures import save
 
-    ax, told = (
+    sheet, told = (
         _along(table, scenario) if len(table.paths) == 1 else _map(table, scenario)
     )
-    save(ax, path, title=scenario.name or "labkit", desc=f"{table.summary()} {told}")
+    save(sheet, path, title=scenario.name or "labkit", desc=f"{table.summary()} {told}")
 
 
-def _along(table: Table, scenario: Scenario) -> tuple[Axes, str]:
+def _along(table: Table, scenario: Scenario) -> tuple[Sheet, str]:
     from labkit.figures import hump, rates
-    from labkit.figures.hump import told as hump_told
-    from labkit.figures.rates import told as rates_told
 
     [path] = table.paths
     series = [table.series()]
@@ -55,16 +52,16 @@ def _along(table: Table, scenario: Scenario) -> tuple[Axes, str]:
     mine, values = scenario.get(path), table[path]
     here = mine if min(values) <= mine <= max(values) else None
     if path == RATE:
-        return hump(series, here=here), hump_told(series)
-    return rates(series, here=here, timer=path), rates_told(series, timer=path)
+        return hump.sheet(series, here=here), hump.alt_text(series)
+    words = rates.alt_text(series, timer=path)
+    return rates.sheet(series, here=here, timer=path), words
 
 
-def _map(table: Table, scenario: Scenario) -> tuple[Axes, str]:
+def _map(table: Table, scenario: Scenario) -> tuple[Sheet, str]:
     from labkit.figures import heatmap
-    from labkit.figures.heatmap import told as map_told
 
     grid = table.grid()
     # Without a limit of its own the scenario has no place on the map.
     known = all(math.isfinite(scenario.get(path)) for path in table.paths)
     mine = scenario if known else None
-    return heatmap(grid, scenario=mine), map_told(grid, mine)
+    return heatmap.sheet(grid, scenario=mine), heatmap.alt_text(grid, mine)

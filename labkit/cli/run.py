@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 import sys
 from argparse import Namespace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labkit.cli.files import check_folders, check_picture
+from labkit.cli import realtime
+from labkit.cli.files import check_folders, check_picture, written_whole
 from labkit.cli.scenario import read_sized
 from labkit.settings import SettingsError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from labkit.lab import Run
 
 
 def run(arguments: Namespace) -> int:
     """Run, print, write the trace and the picture; returns the exit status."""
     from labkit.lab import run as carry_out
+    from labkit.lab.engines import check
 
     scenario = read_sized(arguments)
     if arguments.plot and arguments.engine == "model":
@@ -30,6 +33,9 @@ def run(arguments: Namespace) -> int:
 
         print(configuration(scenario, arguments.proxy), end="")
         return 0
+    check(scenario, arguments.engine, arguments.proxy)
+    if arguments.engine == "live":
+        realtime.say(realtime.seconds_of(scenario), _SHORTER, arguments.yes)
     done = carry_out(
         scenario,
         engine=arguments.engine,
@@ -37,21 +43,24 @@ def run(arguments: Namespace) -> int:
         progress=sys.stderr.isatty(),
         trace=True if arguments.trace else None,
     )
+    print(json.dumps(done.to_json()) if arguments.json else report(done), flush=True)
     if arguments.trace:
-        done.trace.to_jsonl(arguments.trace)
+        with written_whole(arguments.trace) as path:
+            done.trace.to_jsonl(path)
     if arguments.plot:
-        _draw(done, Path(arguments.plot))
-    print(json.dumps(done.to_json()) if arguments.json else report(done))
+        with written_whole(arguments.plot) as path:
+            _draw(done, path)
     return 0
+
+
+_SHORTER = "--requests N makes it shorter"
 
 
 def _draw(done: Run, path: Path) -> None:
     from labkit.figures import save, sequence
-    from labkit.figures.draw import paper
 
-    ax = paper()
-    sequence(done, ax)
-    save(ax, path, title=done.scenario.name or "labkit", desc=done.summary())
+    sheet = sequence.sheet(done, (178.0, 150.0))
+    save(sheet, path, title=done.scenario.name or "labkit", desc=done.summary())
 
 
 def report(done: Run) -> str:

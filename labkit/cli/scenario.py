@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from pathlib import Path
 
+from labkit import resources
 from labkit.settings import Scenario, SettingsError, toml
 from labkit.settings.validators import one_line, shown
 
@@ -15,7 +15,7 @@ def read(arguments: Namespace) -> Scenario:
 
     The traffic of ``--gaps-from`` comes first: a ``--set`` may change it.
     """
-    scenario = Scenario.from_toml(Path(arguments.file))
+    scenario = resources.scenario(arguments.file)
     scenario = scenario.replace_all(_logged(arguments))
     return scenario.replace_all(dict(map(_parse, arguments.changes)))
 
@@ -40,7 +40,7 @@ def _logged(arguments: Namespace) -> dict[str, object]:
         if upstream is not None:
             raise SettingsError(f"--upstream {upstream}: allowed with --gaps-from LOG")
         return {}
-    log = accesslogs.read(path)
+    log = accesslogs.read(resources.access_logs().get(path, path))
     if upstream is not None:
         log = log.only(upstream=upstream)
     traffic = log.traffic()

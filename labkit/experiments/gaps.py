@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from labkit.experiments.lateness import timers, undisturbed
 from labkit.lab import Run, run_many
 from labkit.records.counts import GapPoint, GapSeries
-from labkit.records.trace import Direction, Kind
 from labkit.settings import Scenario, SettingsError
 from labkit.theory import window_at_source
-from labkit.theory.window import closed_at
 
 # Seconds by which a live trial may be late and still count.
 TOLERANCE = 0.006
@@ -38,30 +37,13 @@ def trial(scenario: Scenario, gap: float, seed: int = 0) -> Scenario:
 def was_disturbed(run: Run, tolerance: float = TOLERANCE) -> bool:
     """Was the machine late by more than ``tolerance`` seconds in this trial?
 
-    Late with the probe, on the wire, or with the timer of the last server.
+    Late with the probe, on the wire, or with the timer of one of our servers.
     """
     first, second = run.exchanges
     if first.done is None:
         return True
     late = second.sent - first.done - run.scenario.traffic.gaps[0]
-    return max(late, run.lateness, _timer_lateness(run)) > tolerance
-
-
-def _timer_lateness(run: Run) -> float:
-    """How long after its time the last server's first goodbye for idleness set out.
-
-    A timer that ticks may be late by a tick; that is no lateness of the machine.
-    """
-    last = len(run.scenario.hops) - 1
-    hop = run.scenario.hops[last]
-    latest = closed_at(hop) + hop.server.tick
-    spoke = 0.0
-    for event in run.trace.of(last, 1):
-        if event.direction is Direction.DOWNSTREAM and event.sent <= run.ended:
-            if event.kind in (Kind.FIN, Kind.RST):
-                return event.sent - spoke - latest
-            spoke = event.sent
-    return 0.0
+    return max(late, run.lateness, *timers(run)) > tolerance
 
 
 def measure_gaps(
@@ -82,17 +64,14 @@ def measure_gaps(
             f"gaps has {len(gaps)} entries and trials is {trials}; "
             "allowed: at least one of each"
         )
-    valid: list[Run] = []
-    missing = [(gap, seed) for gap in gaps for seed in range(trials)]
-    for _ in range(_ROUNDS):
-        wanted = [trial(scenario, gap, seed) for gap, seed in missing]
-        runs = run_many(wanted, engine=engine, progress=progress, proxy=proxy)
-        lost = [engine == "live" and was_disturbed(run) for run in runs]
-        valid += [run for run, gone in zip(runs, lost, strict=True) if not gone]
-        missing = [each for each, gone in zip(missing, lost, strict=True) if gone]
-        if not missing:
-            break
-    return _counted(engine, gaps, valid)
+    wanted = [trial(scenario, gap, seed) for gap in gaps for seed in range(trials)]
+    measured = undisturbed(
+        wanted,
+        lambda some: run_many(some, engine=engine, progress=progress, proxy=proxy),
+        lambda run: engine == "live" and was_disturbed(run),
+        _ROUNDS,
+    )
+    return _counted(engine, gaps, measured.quiet)
 
 
 def edges(

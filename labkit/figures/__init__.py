@@ -1,38 +1,45 @@
 """Pictures of runs: they draw records and run nothing.
 
-A figure function takes records and an optional ``ax``, draws in place of what
-was there and returns the Axes. Behind each diagram is its layout, a function
-``sheet`` in the module of its name, which needs no matplotlib: whoever wants SVG
-gives its sheet to :mod:`labkit.figures.svgpen`.
+A figure takes records and an optional ``ax``, draws in place of what was there and
+returns the Axes; its ``alt_text`` says the same in words. Behind it is its layout,
+``sheet``, which needs no matplotlib: whoever wants SVG gives a sheet to
+:mod:`labkit.figures.paper.svg_pen`. Plots need numpy, diagrams do not, so what is named
+here is imported when it is first used.
 """
 
 from __future__ import annotations
 
-from labkit.figures.comparison import comparison
-from labkit.figures.diagrams import (
-    farewell,
-    lifelines,
-    outcomes,
-    phases,
-    sequence,
-)
-from labkit.figures.draw import paper, png
-from labkit.figures.gap import gap
-from labkit.figures.headline import alt_text
-from labkit.figures.heatmap import heatmap
-from labkit.figures.hump import hump
-from labkit.figures.lateness import lateness
-from labkit.figures.margins import margins
-from labkit.figures.picture import Picture
-from labkit.figures.rates import Edge, rates
-from labkit.figures.saving import save, svg
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from labkit.figures.diagrams.headline import alt_text
+    from labkit.figures.on_axes import (
+        comparison,
+        gap,
+        heatmap,
+        hump,
+        lateness,
+        lifelines,
+        margins,
+        outcomes,
+        phases,
+        rates,
+        sequence,
+        svg,
+        teardown,
+    )
+    from labkit.figures.paper.matplotlib_pen import blank, png
+    from labkit.figures.paper.picture import Picture
+    from labkit.figures.paper.saving import save
+    from labkit.figures.plots.rates import Edge
 
 __all__ = [
     "Edge",
     "Picture",
     "alt_text",
+    "blank",
     "comparison",
-    "farewell",
     "gap",
     "heatmap",
     "hump",
@@ -40,11 +47,29 @@ __all__ = [
     "lifelines",
     "margins",
     "outcomes",
-    "paper",
     "phases",
     "png",
     "rates",
     "save",
     "sequence",
     "svg",
+    "teardown",
 ]
+
+_HOME = {
+    "Edge": "plots.rates",
+    "Picture": "paper.picture",
+    "alt_text": "diagrams.headline",
+    "blank": "paper.matplotlib_pen",
+    "png": "paper.matplotlib_pen",
+    "save": "paper.saving",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for by name, and keep it."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = importlib.import_module(f"{__name__}.{_HOME.get(name, 'on_axes')}")
+    globals()[name] = getattr(home, name)
+    return globals()[name]

@@ -6,12 +6,14 @@ import asyncio
 import itertools
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from labkit import resources
 from labkit.clock import VirtualLoop, outside_the_loop, run_nested, wind_up
 from labkit.lab.chain import Chain, LinkedNetwork, check_obeyed
 from labkit.lab.modelled import amodelled, modelled
-from labkit.lab.progress import Progress
+from labkit.lab.progress import Progress, Shown
 from labkit.lab.record import Run
 from labkit.net.memory import MemoryNetwork
 from labkit.records.ledger import Ledger
@@ -39,7 +41,7 @@ TURNS_PER_SLICE = 500
 
 
 def run(
-    scenario: Scenario,
+    scenario: Scenario | Path | str,
     engine: str = "virtual",
     proxy: str = "labkit",
     progress: bool = True,
@@ -48,6 +50,7 @@ def run(
 ) -> Run:
     """Carry out a scenario and return its record.
 
+    In place of a scenario: its file, or the name of one that comes with the lab.
     Synchronous everywhere: in a script, in a notebook cell, inside a running
     event loop (which waits meanwhile; see :func:`arun`). ``trace`` None records
     the wire up to 10,000 requests. ``handler`` is an application in the origin's
@@ -58,6 +61,7 @@ def run(
     Deadlock for one that cannot, :class:`labkit.FieldError` for a real proxy that is
     missing or does not live to the end.
     """
+    scenario = resources.scenario(scenario)
     crew = _check(scenario, engine, proxy)
     if engine == "model":
         return modelled(scenario, progress, trace, handler)
@@ -69,10 +73,10 @@ def run(
 
 
 async def arun(
-    scenario: Scenario,
+    scenario: Scenario | Path | str,
     engine: str = "virtual",
     proxy: str = "labkit",
-    progress: bool = True,
+    progress: Shown = True,
     trace: bool | None = None,
     handler: Handler | None = None,
 ) -> Run:
@@ -81,8 +85,10 @@ async def arun(
     A live run takes place on the caller's loop, a virtual one in slices of a
     few milliseconds between its other callbacks, the model's in another
     thread. Cancelling the caller ends the
-    run and everything that it started.
+    run and everything that it started. ``progress`` may be a function, which is told
+    how many more outcomes there are.
     """
+    scenario = resources.scenario(scenario)
     crew = _check(scenario, engine, proxy)
     if engine == "model":
         return await amodelled(scenario, progress, trace, handler)
@@ -94,7 +100,7 @@ async def arun(
 
 
 def run_many(
-    scenarios: Sequence[Scenario],
+    scenarios: Sequence[Scenario | Path | str],
     engine: str = "virtual",
     at_once: int = 50,
     progress: bool = True,
@@ -109,15 +115,14 @@ def run_many(
     proxies (``proxy`` as in :func:`run`) are shared: one process takes the same
     place in all chains of a batch.
     """
-    for scenario in scenarios:
+    wanted = [resources.scenario(each) for each in scenarios]
+    for scenario in wanted:
         _check(scenario, engine, proxy)
-    bar = Progress(len(scenarios), shown=progress, unit="trial")
+    bar = Progress(len(wanted), shown=progress, unit="trial")
     if engine != "live":
         with bar:
-            return [
-                _counted(bar, run(each, engine, progress=False)) for each in scenarios
-            ]
-    return run_nested(_in_batches(scenarios, at_once, bar, proxy), _live_loop)
+            return [_counted(bar, run(each, engine, progress=False)) for each in wanted]
+    return run_nested(_in_batches(wanted, at_once, bar, proxy), _live_loop)
 
 
 def _counted(bar: Progress, done: Run) -> Run:
@@ -230,7 +235,7 @@ class _Work:
         self,
         scenario: Scenario,
         engine: str,
-        progress: bool,
+        progress: Shown,
         trace: bool | None = None,
         handler: Handler | None = None,
         crew: ProxyGroup | None = None,
@@ -245,7 +250,11 @@ class _Work:
         # What a program does to its connections is known from the trace alone.
         self.trace = Trace() if trace or crew is not None else None
         self.network = MemoryNetwork(self._links(), scenario.seed, self.trace)
-        self._progress = Progress(scenario.traffic.requests, shown=progress)
+        self._progress = Progress(
+            scenario.traffic.requests,
+            shown=progress,
+            in_real_time=engine == "live",
+        )
 
     def _links(self) -> list[Link]:
         return [hop.link for hop in self._scenario.hops]

@@ -6,16 +6,19 @@ import asyncio
 import threading
 import weakref
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
+from labkit import resources
 from labkit.clock import wind_up
 from labkit.lab.chain import DOWN, Chain
 from labkit.lab.engines import real_proxies
 from labkit.net.precise import precise_loop
 from labkit.records.ledger import Exchanges, Ledger
 from labkit.records.trace import ConnectionLife, Trace
-from labkit.settings import Event, Scenario, schedule
+from labkit.settings import Event, Scenario, SettingsError, schedule
+from labkit.settings.validators import shown
 
 if TYPE_CHECKING:
     from labkit.net.loopback import LoopbackNetwork
@@ -70,9 +73,20 @@ class _Engine:
         self.loop.call_soon_threadsafe(self.loop.stop)
 
 
+class _Urls(dict[str, str]):
+    """Addresses by name, which say what is wrong with a name."""
+
+    def __missing__(self, name: object) -> NoReturn:
+        if not self:
+            raise RuntimeError(_NOT_RUNNING)
+        there = ", ".join(self)
+        raise SettingsError(f"no server is called {shown(name)}; there are: {there}")
+
+
 class Lab:
     """The chain of a scenario on 127.0.0.1, running until it is stopped.
 
+    In place of a scenario: its file, or the name of one that comes with the lab.
     It lives on an event loop of its own in one daemon thread, so the cell that
     follows may block. A context manager (``with`` and ``async with``), or
     ``start()`` and ``stop()``; one that nobody holds any more stops by itself.
@@ -86,7 +100,7 @@ class Lab:
 
     def __init__(
         self,
-        scenario: Scenario,
+        scenario: Scenario | Path | str,
         port: int = 0,
         handler: Handler | None = None,
         on_exchange: Callable[[int], None] | None = None,
@@ -94,8 +108,8 @@ class Lab:
         proxy: str = "labkit",
         on_trouble: Callable[[FieldError], None] | None = None,
     ) -> None:
+        self._scenario = scenario = resources.scenario(scenario)
         real_proxies(scenario, "live", proxy)
-        self._scenario = scenario
         self.proxy = proxy
         self._port = port
         self._handler = handler
@@ -122,8 +136,12 @@ class Lab:
 
     @property
     def urls(self) -> dict[str, str]:
-        """The address of each server by its name, reached through its hop's link."""
-        return dict(self._urls)
+        """The address of each server by its name, reached through its hop's link.
+
+        None when stopped: to ask for one is a RuntimeError then, and a SettingsError
+        for a name that no server has.
+        """
+        return _Urls(self._urls)
 
     @property
     def scenario(self) -> Scenario:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from labkit.clock import HorizonPassed
-from labkit.lab.progress import Progress
+from labkit.lab.progress import Progress, Shown
 from labkit.lab.record import Run
 from labkit.settings import Scenario, SettingsError
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def modelled(
     scenario: Scenario,
-    progress: bool = True,
+    progress: Shown = True,
     trace: bool | None = None,
     handler: Handler | None = None,
 ) -> Run:
@@ -32,7 +32,7 @@ def modelled(
 
 async def amodelled(
     scenario: Scenario,
-    progress: bool = True,
+    progress: Shown = True,
     trace: bool | None = None,
     handler: Handler | None = None,
 ) -> Run:
@@ -61,7 +61,7 @@ class _Work:
     def __init__(
         self,
         scenario: Scenario,
-        progress: bool,
+        progress: Shown,
         trace: bool | None,
         handler: Handler | None,
     ) -> None:

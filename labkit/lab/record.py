@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from labkit.net.jitter import Jitter
-from labkit.records.estimate import percent
 from labkit.records.ledger import Exchanges, HopCount
 from labkit.records.trace import ConnectionLife, Exchange, Trace
 from labkit.settings import Scenario
 from labkit.theory import race_window, wilson
+from labkit.theory.text import percent
 
 
 class Book(Protocol):

@@ -12,8 +12,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from labkit.lab import Run, run
-from labkit.records.trace import Exchange
-from labkit.settings import Hop, Scenario, Server
+from labkit.lessons.chains import singly
+from labkit.records.trace import ConnectionLife, Exchange
+from labkit.settings import Hop, Scenario
+from labkit.theory import duration
+from labkit.theory.window import Goodbye, goodbye
 
 # Longer timers are never met by an exercise's own traffic; nor are more requests.
 _FAR = 1e6
@@ -23,6 +26,8 @@ _BEFORE, _AFTER, _STEPS = 1.75, 1.25, 4
 # Where the wire takes no time, a moment stands for a round trip.
 _MOMENT = 0.001
 _HAIR = 1e-5
+# How an attempt ends that met a closing connection.
+CLOSING = ("ServerDisconnected", "ConnectionReset")
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,18 @@ class Loss:
         return self.gaps[number - 1] if number else 0.0
 
     @property
+    def request(self) -> str:
+        """Which request it was, as the beginning of a sentence."""
+        if not self.exchange.number:
+            return "the very first request"
+        return f"the request after a gap of {duration(self.gap)}"
+
+    @property
+    def ends(self) -> str:
+        """The programs at both ends of the hop that lost it."""
+        return " and ".join(self.scenario.parties[self.hop : self.hop + 2])
+
+    @property
     def hop(self) -> int:
         """The hop that lost it; where none did, the one whose server says 408 when
         it leaves, or the last one."""
@@ -64,8 +81,19 @@ class Loss:
         if lost.status != 200:
             cause = f" {lost.flags}" if lost.flags != "-" else ""
             return f"was answered {lost.status}{cause}"
-        times = "never" if not lost.executed else f"{lost.executed} times"
-        return f"was answered 200 and executed {times}"
+        return f"was answered 200 and {executed(lost)}"
+
+
+def executed(exchange: Exchange) -> str:
+    """How often the upstream did what it was asked, in words."""
+    words = {0: "never executed", 1: "executed once"}
+    return words.get(exchange.executed, f"executed {exchange.executed} times")
+
+
+def life_of(done: Run, hop: int, connection: int | None) -> ConnectionLife | None:
+    """The connection of this number on a hop of a run; None if it has none."""
+    which = (hop, connection)
+    return next((e for e in done.lives if (e.hop, e.connection) == which), None)
 
 
 def is_served(exchange: Exchange) -> bool:
@@ -79,10 +107,7 @@ def first_unserved(done: Run) -> Exchange | None:
 
 
 def first_loss(scenario: Scenario) -> Loss | None:
-    """The first probe of a chain that is not served; None if all are.
-
-    The chain's own arrivals are set aside; its method, headers and bodies stay.
-    """
+    """The first probe of a chain that is not served; None if all are."""
     for gaps in patterns(scenario):
         done = probed(scenario, gaps)
         lost = first_unserved(done)
@@ -92,14 +117,8 @@ def first_loss(scenario: Scenario) -> Loss | None:
 
 
 def probed(scenario: Scenario, gaps: Sequence[float]) -> Run:
-    """One request more than there are ``gaps`` (seconds), in virtual time."""
-    changes = {
-        "traffic.arrivals": "gaps",
-        "traffic.gaps": list(gaps) or [0.0],
-        "traffic.requests": len(gaps) + 1,
-        "traffic.burst": 1,
-    }
-    return run(scenario.replace_all(changes), progress=False, trace=False)
+    """Requests with these ``gaps`` (seconds) between them, in virtual time."""
+    return run(singly(scenario, gaps), progress=False, trace=False)
 
 
 def patterns(scenario: Scenario) -> Iterator[list[float]]:
@@ -117,14 +136,15 @@ def patterns(scenario: Scenario) -> Iterator[list[float]]:
 
 def suspicious(scenario: Scenario) -> Iterator[float]:
     """Gaps at the source, in seconds, around each timer that may close a connection."""
-    alone = probed(scenario, [])
+    # How old the connections are when the first response is at its source.
+    age = probed(scenario, []).exchanges[0].done or 0.0
     before = 0.0
     for number, hop in enumerate(scenario.hops):
         trip = max(2.0 * hop.link.delay, _MOMENT)
         for timer in _since_response(scenario, number):
             yield from _around(timer - before, trip, hop.server.tick)
         for timer in _since_opening(hop):
-            yield from _around(timer - _age(alone, number) - before / 2.0, trip, 0.0)
+            yield from _around(timer - age - before / 2.0, trip, 0.0)
         before += 2.0 * hop.link.delay
 
 
@@ -150,7 +170,7 @@ def _on_a_tick(scenario: Scenario) -> Iterator[list[float]]:
         server, trip = hop.server, max(2.0 * hop.link.delay, _MOMENT)
         if server.tick and server.idle_timeout < _FAR:
             first = _gap_to_a_tick(scenario, number)
-            for timer in _stages(server, server.idle_timeout):
+            for timer in _stages(goodbye(server)):
                 gaps = _around(timer - before, trip, 0.0)
                 yield from ([first, gap] for gap in gaps if gap >= 0.0)
         before += 2.0 * hop.link.delay
@@ -172,7 +192,7 @@ def _since_response(scenario: Scenario, number: int) -> set[float]:
     """Timers that run from the last response, each in seconds."""
     hop = scenario.hops[number]
     timers = {hop.pool.idle_timeout, hop.link.forget_after}
-    timers |= _stages(hop.server, hop.server.idle_timeout)
+    timers |= _stages(goodbye(hop.server))
     if number == len(scenario.hops) - 1 and scenario.origin.fin_after is not None:
         timers.add(scenario.origin.fin_after)
     return timers
@@ -181,21 +201,12 @@ def _since_response(scenario: Scenario, number: int) -> set[float]:
 def _since_opening(hop: Hop) -> set[float]:
     """Timers that run from the connection's first moment, each in seconds."""
     life = hop.server.max_connection_duration
-    return {hop.pool.max_connection_duration, *_stages(hop.server, life)}
+    return {hop.pool.max_connection_duration, *_stages(goodbye(hop.server, life))}
 
 
-def _stages(server: Server, end: float) -> set[float]:
-    """The ends of a server's goodbye that begins at ``end``, and the deaf middle."""
-    deaf = end + server.drain_timeout
-    shut = deaf + server.delayed_close_timeout
-    return {end, deaf, (deaf + shut) / 2.0, shut}
-
-
-def _age(alone: Run, hop: int) -> float:
-    """How old a hop's connection is when the first response is at its source."""
-    done = alone.exchanges[0].done
-    opened = [life.opened for life in alone.lives if life.hop == hop]
-    return (done or 0.0) - min(opened, default=0.0)
+def _stages(ends: Goodbye) -> set[float]:
+    """The ends of a server's goodbye, and the deaf middle."""
+    return {ends.said, ends.deaf, (ends.deaf + ends.closed) / 2.0, ends.closed}
 
 
 def _limits(scenario: Scenario) -> set[int]:

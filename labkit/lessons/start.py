@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
-from labkit.lessons.verdict import Verdict
-from labkit.settings import Hop, Link, Pool, Scenario, Server, Traffic
+from labkit.lessons.answers import options, shown, table
+from labkit.lessons.chains import through_a_proxy
+from labkit.lessons.verdict import Verdict, check
+from labkit.settings import Hop, Pool, Scenario, Server, Traffic
 
 # Three log lines of one chain ALB - Envoy - Node, and the hop that raced, each
 # named by the two programs at its ends. Each line carries its times: an ALB writes
@@ -47,35 +48,31 @@ def failing_chain() -> Scenario:
     Each gap is 20 ms short of a whole second, so that every whole second of the
     upstream's timer catches one of them while the wire takes 20 ms.
     """
-    upstream = Hop(
-        name="proxy",
+    return through_a_proxy(
+        "one request meets a closing connection",
+        client=Hop(name="client", pool=Pool(idle_timeout=60.0)),
         pool=Pool(idle_timeout=60.0),
-        link=Link(delay=0.02),
+        delay=0.02,
         server=Server(idle_timeout=5.0),
-    )
-    return Scenario(
-        name="one request meets a closing connection",
         traffic=Traffic(
             arrivals="gaps", gaps=(0.98, 1.98, 2.98, 3.98, 4.98), requests=6
         ),
-        hops=(Hop(name="client", pool=Pool(idle_timeout=60.0)), upstream),
     )
 
 
+@check
 def check_hops(answers: object) -> Verdict:
     """Does each line name the hop that raced, or "none" where nothing raced?"""
-    if not isinstance(answers, Mapping):
-        return Verdict(False, f"That is no dict; write one such as {_EXAMPLE}.")
-    given = {_line(line): answer for line, answer in answers.items()}
+    given = {_line(name): hop for name, hop in table(answers, _EXAMPLE).items()}
     unknown = [line for line in given if line not in _TRUTH]
     if unknown:
         return Verdict(
-            False, f"There is no line {unknown[0]!r}; the lines are A, B and C."
+            False, f"There is no line {shown(unknown[0])}; the lines are A, B and C."
         )
     for line in _TRUTH:
-        verdict = _judged(line, given.get(line, "nothing yet"))
-        if not verdict:
-            return verdict
+        against = _against(line, given.get(line, "nothing yet"))
+        if against is not None:
+            return against
     return Verdict(True, "All three lines lead to the right place.")
 
 
@@ -84,22 +81,19 @@ def _line(name: object) -> object:
     return name.strip().upper() if isinstance(name, str) else name
 
 
-def _judged(line: str, answer: object) -> Verdict:
+def _against(line: str, answer: object) -> Verdict | None:
     hop = _hop(answer)
     if hop is None:
-        allowed = ", ".join(f'"{each}"' for each in HOPS)
-        return Verdict(
-            False,
-            f"Line {line} has the answer {answer!r}; allowed are {allowed}.",
-            "Who wrote the line, and about which of its two connections?",
-        )
+        told = f"Line {line} has the answer {shown(answer)}; allowed: {options(HOPS)}."
+        hint = "Who wrote the line, and about which of its two connections?"
+        return Verdict(False, told, hint)
     if hop != _TRUTH[line]:
         return Verdict(False, f'Line {line} is not "{hop}".', _HINTS[line, hop])
-    return Verdict(True, "")
+    return None
 
 
 def _hop(answer: object) -> str | None:
     """The hop that an answer means: "Envoy → Node" is "envoy-node", None is "none"."""
-    words = set(re.findall(r"[a-z]+", str(answer).casefold()))
-    is_text = answer is None or isinstance(answer, str)
-    return next((h for h in HOPS if is_text and words == set(h.split("-"))), None)
+    text = "none" if answer is None else answer if isinstance(answer, str) else ""
+    words = set(re.findall(r"[a-z]+", text.casefold()))
+    return next((hop for hop in HOPS if words == set(hop.split("-"))), None)

@@ -58,3 +58,8 @@ def order(scenario: Scenario, *hops: int) -> str:
         f"{parties[hop][0]} → {parties[hop][1]}: {ordering(scenario, hop)}"
         for hop in hops or range(len(parties))
     )
+
+
+def orders(scenario: Scenario) -> str:
+    """The same for all hops, within a sentence."""
+    return order(scenario).replace("\n", "; ")

@@ -7,12 +7,14 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from labkit.lab import Run, run
-from labkit.lessons.probes import Loss, first_unserved
-from labkit.lessons.unseen import UNRUNNABLE, cannot_run
-from labkit.lessons.verdict import Verdict
+from labkit.lab import Run
+from labkit.lessons import answers
+from labkit.lessons.chains import through_a_proxy
+from labkit.lessons.hidden_cases import tried
+from labkit.lessons.probes import CLOSING, Loss, first_unserved, life_of
+from labkit.lessons.verdict import Verdict, check
 from labkit.records.trace import Exchange
-from labkit.settings import Hop, Link, Scenario, Traffic
+from labkit.settings import Scenario, Traffic
 from labkit.theory import duration
 
 REQUESTS = 5
@@ -44,11 +46,8 @@ def chain(changes: Mapping[str, Any] | None = None, gap: float = 1.0) -> Scenari
 
     ``changes`` are knobs by their paths. SettingsError as from Scenario.replace.
     """
-    scenario = Scenario(
-        name="two lives",
-        traffic=Traffic(arrivals="gaps", gaps=(gap,), requests=REQUESTS),
-        hops=(Hop(name="client"), Hop(name="proxy", link=Link(delay=DELAY))),
-    )
+    traffic = Traffic(arrivals="gaps", gaps=(gap,), requests=REQUESTS)
+    scenario = through_a_proxy("two lives", delay=DELAY, traffic=traffic)
     return scenario.replace_all(changes or {})
 
 
@@ -71,11 +70,13 @@ def opened(done: Run) -> str:
 # -- the exercise: any number on one hop, any other on the other ------------------
 
 
+@check
 def check_five_and_one(scenario: object) -> Verdict:
     """Do five requests take five downstream connections and one upstream?"""
     return _check(scenario, (REQUESTS, 1))
 
 
+@check
 def check_one_and_five(scenario: object) -> Verdict:
     """Do five requests take one downstream connection and five upstream?"""
     return _check(scenario, (1, REQUESTS))
@@ -88,19 +89,12 @@ NEAREST, FARTHEST = 0.001, 0.05
 
 def _check(scenario: object, wanted: tuple[int, int]) -> Verdict:
     """The state reached, with pauses, wires and seeds that nobody has seen."""
-    if not isinstance(scenario, Scenario):
-        return Verdict(False, f"That is a {type(scenario).__name__}, not a Scenario.")
-    if len(scenario.hops) != 2:
-        return Verdict(False, f"{len(scenario.hops)} hops; this chain has two.")
+    chain = answers.scenario(scenario, hops=2)
     tries = list(_unseen())
-    for changes in tries:
-        try:
-            done = run(scenario.replace_all(changes), progress=False, trace=True)
-        except UNRUNNABLE as error:
-            return cannot_run(error)
-        verdict = _judged(done, wanted)
-        if not verdict:
-            return verdict
+    cases = ([chain.replace_all(changes)] for changes in tries)
+    against, _ = tried(cases, lambda done: _against(done, wanted))
+    if against is not None:
+        return against
     return Verdict(
         True,
         f"{wanted[0]} downstream and {wanted[1]} upstream, all {REQUESTS} requests "
@@ -144,7 +138,7 @@ def _pauses_and_wires(
     }
 
 
-def _judged(done: Run, wanted: tuple[int, int]) -> Verdict:
+def _against(done: Run, wanted: tuple[int, int]) -> Verdict | None:
     lost = first_unserved(done)
     if lost is not None:
         what = Loss(done.scenario.traffic.gaps, done, lost).what
@@ -156,7 +150,7 @@ def _judged(done: Run, wanted: tuple[int, int]) -> Verdict:
             told = f"{_hop(done, hop)}: {_connections(opened)} instead of {number}"
             hint = _hint(done, hop, number)
             return Verdict(False, f"{told}, with {_pauses(done)}.", hint)
-    return Verdict(True, "")
+    return None
 
 
 def _hop(done: Run, hop: int) -> str:
@@ -174,14 +168,11 @@ def _pauses(done: Run) -> str:
     return f"pauses of {duration(gaps[0]) if len(set(gaps)) == 1 else told}"
 
 
-_CLOSING = ("ServerDisconnected", "ConnectionReset")
-
-
 def _loss_hint(done: Run, lost: Exchange) -> str:
     """Why a request was not served on the way to the right numbers."""
     if lost.status == 200:
         return "Something repeats requests that have been executed already."
-    if lost.error in _CLOSING:
+    if lost.error in CLOSING:
         return (
             "It met a connection that was being closed. No request may fail on the "
             "way to the right numbers: let a connection end with a response, not in "
@@ -201,7 +192,8 @@ def _hint(done: Run, hop: int, wanted: int) -> str:
             "request. Either of its two ends may say that a response is the last one "
             "on its connection; the other hop will not hear of it."
         )
-    life = next(life for life in done.lives if life.hop == hop)
+    life = life_of(done, hop, 1)
+    assert life is not None
     near, far = done.scenario.parties[hop : hop + 2]
     closer = {"pool": near, "server": far}.get(life.closed_by or "", "the wire")
     return (

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import html
+import inspect
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from decimal import Decimal
-from math import isfinite
-from numbers import Real
+from functools import wraps
+from typing import ParamSpec
+
+from labkit.clock import Deadlock, HorizonPassed
+from labkit.lessons.answers import Refused, number_of, shown
+from labkit.settings import SettingsError
+
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,34 @@ class Verdict:
         return told
 
 
+def check(judge: Callable[P, Verdict]) -> Callable[P, Verdict]:
+    """A judge of answers that never raises.
+
+    An answer that is refused, and a chain that cannot be run to its end, are verdicts
+    like any other.
+    """
+
+    shape = inspect.signature(judge)
+
+    @wraps(judge)
+    def judged(*args: P.args, **named: P.kwargs) -> Verdict:
+        try:
+            shape.bind(*args, **named)
+        except TypeError as error:
+            wanted = ", ".join(shape.parameters)
+            return Verdict(False, f"{error}; write {judge.__name__}({wanted}).")
+        try:
+            return judge(*args, **named)
+        except Refused as refused:
+            return Verdict(False, refused.message, refused.hint)
+        except SettingsError as error:
+            return Verdict(False, str(error))
+        except (HorizonPassed, Deadlock) as error:
+            return Verdict(False, f"This chain never comes to an end: {error}.")
+
+    return judged
+
+
 @dataclass(frozen=True)
 class Guess:
     """A prediction that is written down before the result shows.
@@ -54,7 +89,7 @@ class Guess:
     def __post_init__(self) -> None:
         number = number_of(self.value)
         if self.value is not None and number is None:
-            object.__setattr__(self, "_wrong", repr(self.value))
+            object.__setattr__(self, "_wrong", shown(self.value))
         object.__setattr__(self, "value", number)
 
     def against(self, truth: float) -> str:
@@ -82,17 +117,3 @@ class Guess:
         """One request, two requests; units that are symbols stay as they are."""
         is_noun = len(self.unit) > 2 and self.unit.endswith("s")
         return self.unit[:-1] if is_noun and value == 1 else self.unit
-
-
-def number_of(value: object) -> float | None:
-    """An answer that is a finite number, of whatever library, or None.
-
-    Neither a truth value is one nor a text, nor what no float can hold.
-    """
-    if isinstance(value, bool) or not isinstance(value, Real | Decimal):
-        return None
-    try:
-        number = float(value)
-    except (OverflowError, ValueError):
-        return None
-    return number if isfinite(number) else None

@@ -26,7 +26,7 @@ from labkit.model.parameters import (
     Values,
     at,
 )
-from labkit.model.pools import HINT_BUFFER
+from labkit.settings.vocabulary import HINT_BUFFER
 
 # Seconds by which a sum may be off for the order in which it was made.
 _ROUNDING = 1e-9

@@ -14,6 +14,7 @@ from itertools import pairwise
 from labkit.settings import Hop, Scenario
 from labkit.settings.personalities import HABITS
 from labkit.theory import race_window
+from labkit.theory.window import goodbye
 
 # What happens less often than this does not happen: -log of 1e-12.
 _NEVER = 27.6
@@ -60,9 +61,7 @@ def _dark(hop: Hop, safe_races: bool) -> float:
     """How long a server that reads nothing more keeps its connection open."""
     server = hop.server
     races = not race_window(hop).is_empty or server.max_connection_duration < math.inf
-    if server.farewell != "fin" or (safe_races and not races):
-        return 0.0
-    return server.delayed_close_timeout
+    return goodbye(server).dark if races or not safe_races else 0.0
 
 
 def tries(scenario: Scenario, index: int) -> int:

@@ -25,9 +25,7 @@ import numpy as np
 
 from labkit.model.instants import INSTANT
 from labkit.model.parameters import Bools, Floats, HopValues, Ints, Rows, Value, at
-
-# Node's agent stays so far below what the server promises, as labkit's pool does.
-HINT_BUFFER = 1.0
+from labkit.settings.vocabulary import HINT_BUFFER
 
 # Starts of requests that a pool remembers where its queue cannot overflow.
 _FEW = 32

@@ -28,10 +28,8 @@ from labkit.model.pools import PoolState, acquire, empty, lose, release
 from labkit.model.streams import Chance
 from labkit.settings import Retry, SettingsError
 from labkit.settings.personalities import Habit
+from labkit.settings.vocabulary import RETRIES_CUT, RETRIES_STATUS, WITH_BODY
 
-_CUT_WORDS = frozenset({"reset", "5xx", "gateway-error"})
-_STATUS_WORDS = frozenset({"5xx", "gateway-error"})
-_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _OWN = {0: 0, 200: 1, 502: 2, 503: 3}
 
 
@@ -357,9 +355,9 @@ def _covers(policy: Retry, result: Result) -> Bools:
     """Does a word of the policy cover this end of a try, whatever the method?"""
     words = policy.retry_on
     is_cut = (result.why == DISCONNECTED) | (result.why == RESET)
-    covered = is_cut & (not _CUT_WORDS.isdisjoint(words))
+    covered = is_cut & (not RETRIES_CUT.isdisjoint(words))
     # In the model a status from 400 on is a proxy's 502 or 503.
-    if not _STATUS_WORDS.isdisjoint(words):
+    if not RETRIES_STATUS.isdisjoint(words):
         covered = covered | (result.status > STATUSES.index(200))
     return np.asarray(covered)
 
@@ -390,7 +388,7 @@ def _repeatable(values: Values, hop: HopValues) -> tuple[Bools, Bools]:
     policy, habit = hop.retry, hop.habit
     by_policy, by_habit = [], []
     for method in values.methods:
-        body = values.body_bytes if method in _WITH_BODY else 0
+        body = values.body_bytes if method in WITH_BODY else 0
         kept = body <= policy.buffer_limit
         allowed = policy.methods == "any" or method in policy.methods
         by_policy.append(kept and allowed)

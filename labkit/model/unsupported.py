@@ -10,7 +10,7 @@ from labkit.model.longest import Longest, longest, repeats, tries, under_way
 from labkit.roles.envoy.request_codec import METHODS
 from labkit.settings import Hop, Scenario, SettingsError, Traffic
 from labkit.settings.personalities import ENDS_UNUSED, SILENT_TO_LATE_HEADS
-from labkit.theory.window import hears_of_others, race_window
+from labkit.theory.window import goodbye, hears_of_others, race_window
 
 # Names of request headers that change what becomes of a connection or a request.
 _TELLING = frozenset(
@@ -251,7 +251,7 @@ def _fails_in_order(hop: Hop) -> bool:
     server = hop.server
     if server.tick or not hop.pool.watch_fin:
         return False
-    return not server.delayed_close_timeout or race_window(hop).is_empty
+    return not goodbye(server).dark or race_window(hop).is_empty
 
 
 def _may_answer_at_once(scenario: Scenario, index: int, together: float) -> bool:

@@ -9,14 +9,13 @@ read yet, and a socket that is closed or not.
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from labkit.net import Address
 from labkit.net.link import HalfConnection, Wire
+from labkit.net.virtual_socket import VirtualSocket
 from labkit.records.trace import Kind
 
 # How much may be on its way or unread before the sender has to wait.
@@ -28,54 +27,17 @@ HIGH_WATER = 64 * 1024
 DATA, FIN, RST = Kind.DATA, Kind.FIN, Kind.RST
 
 
-class VirtualSocket:
-    """Just enough of a socket for servers that set options and ask for names."""
-
-    family = socket.AF_INET
-    type = socket.SOCK_STREAM
-    proto = socket.IPPROTO_TCP
-
-    def __init__(self, name: Address, peer: Address | None) -> None:
-        self._name = name
-        self._peer = peer
-        self.resets_on_close = False
-
-    def getsockname(self) -> Address:
-        """The address of this end."""
-        return self._name
-
-    def getpeername(self) -> Address:
-        """The address of the other end; OSError on a listening socket."""
-        if self._peer is None:
-            raise OSError(107, "not connected")
-        return self._peer
-
-    def setsockopt(self, level: int, option: int, value: int | bytes) -> None:
-        """Only SO_LINGER has an effect: on for no time, close() sends a RST."""
-        if (level, option) == (socket.SOL_SOCKET, socket.SO_LINGER):
-            on, seconds = struct.unpack("ii", value)  # type: ignore[arg-type]
-            self.resets_on_close = bool(on) and seconds == 0
-
-    def getsockopt(self, level: int, option: int, buflen: int = 0) -> int:
-        """Every option reads as 0."""
-        return 0
-
-    def fileno(self) -> int:
-        """No file descriptor stands behind this socket."""
-        return -1
-
-
 # What an end holds on to that holds on to nothing; replaced before it is filled.
 _EMPTY: deque[Any] = deque()
 
 
 class Endpoint(asyncio.Transport):
-    """The transport of one end; ``lane`` carries what it sends."""
+    """The transport of one end; ``outgoing`` carries what it sends."""
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        lane: HalfConnection,
+        outgoing: HalfConnection,
         wire: Wire,
         name: Address,
         peer: Address,
@@ -83,7 +45,7 @@ class Endpoint(asyncio.Transport):
     ) -> None:
         super().__init__()
         self._loop = loop
-        self._lane = lane
+        self._outgoing = outgoing
         self._wire = wire
         self._names = (name, peer)
         self._on_close = on_close
@@ -97,6 +59,7 @@ class Endpoint(asyncio.Transport):
         self._lost = False
         self._eof_written = False
         self._buffer: deque[bytes] = _EMPTY
+        self._offset = 0  # of the oldest in the buffer, what is on its way already
         self._buffered = 0
         self._writing_paused = False
         self._high, self._low = HIGH_WATER, HIGH_WATER // 4
@@ -139,7 +102,7 @@ class Endpoint(asyncio.Transport):
         protocol.connection_made(self)
         self._drain_inbox()
 
-    def face(self, other: Endpoint) -> None:
+    def set_peer(self, other: Endpoint) -> None:
         """Know the end at the far side, for the flow control of both."""
         self._other, other._other = other, self
 
@@ -173,11 +136,11 @@ class Endpoint(asyncio.Transport):
         """The kernel gets a segment from the wire."""
         if self._socket_closed:
             if kind is DATA and not self._reset_received:
-                self._lane.send(RST)
+                self._outgoing.send(RST)
             self._reset_received |= kind is RST
             return
         if kind is RST:
-            self._kernel_reset()
+            self._reset_received, self._outstanding = True, 0
             if self._buffer:
                 # A writer that waits for the window is woken by the error.
                 self._force_close(self._write_error())
@@ -272,7 +235,7 @@ class Endpoint(asyncio.Transport):
         if size <= SEGMENT and not self._buffer and self._outstanding + size <= WINDOW:
             # Nearly always: nothing waits, and there is room for all of it.
             self._outstanding += size
-            self._lane.send(DATA, piece)
+            self._outgoing.send(DATA, piece)
             return
         if self._buffer is _EMPTY:
             self._buffer = deque()
@@ -302,37 +265,36 @@ class Endpoint(asyncio.Transport):
     def _flush(self) -> None:
         buffer = self._buffer
         while buffer and self._outstanding < WINDOW:
-            piece = buffer.popleft()
-            room = min(SEGMENT, WINDOW - self._outstanding)
-            if len(piece) > room:
-                buffer.appendleft(piece[room:])
-                piece = piece[:room]
+            first, start = buffer[0], self._offset
+            end = start + min(SEGMENT, WINDOW - self._outstanding)
+            piece = first[start:end]
+            self._offset = end
+            if end >= len(first):
+                buffer.popleft()
+                self._offset = 0
             self._buffered -= len(piece)
             self._outstanding += len(piece)
-            self._lane.send(DATA, piece)
+            self._outgoing.send(DATA, piece)
 
     def _window_opens(self) -> None:
         self._wake_scheduled = False
         if self._lost:
             return
         self._flush()
-        self._maybe_resume_writing()
+        if self._writing_paused and self._buffered <= self._low:
+            self._writing_paused = False
+            self._protocol.resume_writing()
         if self._buffer:
             return
         if self._eof_written:
             self._send_fin()
-        if self._closing and not self._lost:
+        if self._closing:
             self._lose(None)
-
-    def _maybe_resume_writing(self) -> None:
-        if self._writing_paused and self._buffered <= self._low:
-            self._writing_paused = False
-            self._protocol.resume_writing()
 
     def _send_fin(self) -> None:
         if not self._fin_sent and not self._reset_received:
             self._fin_sent = True
-            self._lane.send(FIN)
+            self._outgoing.send(FIN)
 
     def get_write_buffer_size(self) -> int:
         """Bytes written and not yet on the wire."""
@@ -383,7 +345,7 @@ class Endpoint(asyncio.Transport):
 
     def _force_close(self, error: BaseException | None) -> None:
         self._buffer = _EMPTY
-        self._buffered = 0
+        self._offset = self._buffered = 0
         self._closing = True
         self._lose(error)
 
@@ -402,32 +364,21 @@ class Endpoint(asyncio.Transport):
 
     # -- the kernel's socket -------------------------------------------------------
 
-    def _kernel_reset(self) -> None:
-        self._reset_received = True
-        self._outstanding = 0
-
     def _write_error(self) -> OSError:
         had_fin = self._fin_received or any(k is FIN for k, _ in self._inbox)
         if had_fin:
             return BrokenPipeError(32, "Broken pipe")
         return ConnectionResetError(104, "Connection reset by peer")
 
-    @property
-    def _has_unread_data(self) -> bool:
-        return any(kind is DATA for kind, _ in self._inbox)
-
-    @property
-    def _resets_on_close(self) -> bool:
-        return self._handle is not None and self._handle.resets_on_close
-
     def _close_socket(self) -> None:
         if self._socket_closed:
             return
         self._socket_closed = True
         if not self._reset_received:
-            if self._has_unread_data or self._resets_on_close:
+            resets = self._handle is not None and self._handle.resets_on_close
+            if resets or any(kind is DATA for kind, _ in self._inbox):
                 self._reset_received = True
-                self._lane.send(RST)
+                self._outgoing.send(RST)
             else:
                 self._send_fin()
         self._inbox = _EMPTY

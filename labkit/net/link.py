@@ -1,19 +1,20 @@
 """The physics that both networks share: what happens to a segment on its way.
 
-A wire is one connection over the link of a hop: two lanes, one per direction,
-and a middlebox that may forget the flow. A lane is one first-in-first-out queue
-for bytes, FIN and RST: nothing overtakes, whatever the jitter. The lane writes
-down what it carried; nobody else does.
+A wire is one connection over the link of a hop: two half-connections, one per
+direction, and a middlebox that may forget the flow. Each is one first-in-first-out
+queue for bytes, FIN and RST: nothing overtakes, whatever the jitter. It writes down
+what it carried; nobody else does.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import re
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import cast
 
 from labkit.records.trace import Direction, Kind, Trace
@@ -40,10 +41,61 @@ class LinkState:
     random: random.Random
     trace: Trace | None = None
     epoch: float = 0.0
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def wire(self) -> Wire:
+        """One more connection over this link."""
+        return Wire(self, next(self.numbers))
+
+
+class Links:
+    """The links of a chain by hop, each made when it is first used.
+
+    ``seed`` feeds their jitter, ``trace`` takes every segment down.
+    """
+
+    def __init__(
+        self, settings: Sequence[Link], seed: int = 0, trace: Trace | None = None
+    ) -> None:
+        self.settings = list(settings) or [Link()]
+        self._seed = seed
+        self._trace = trace
+        self._states: dict[int, LinkState] = {}
+
+    def __len__(self) -> int:
+        return len(self.settings)
+
+    def of(
+        self, hop: int, loop: asyncio.AbstractEventLoop, epoch: float = 0.0
+    ) -> LinkState:
+        """That of a hop; ``loop`` and ``epoch`` are for a link that is made now."""
+        state = self._states.get(hop)
+        if state is None:
+            chance = random.Random(f"{self._seed} link {hop}")
+            settings = self.settings[hop]
+            state = LinkState(hop, settings, loop, chance, self._trace, epoch)
+            self._states[hop] = state
+        return state
+
+    def set(self, hop: int, link: Link) -> None:
+        """Change a link while it runs; segments sent from now on obey it."""
+        self.settings[hop] = link
+        if hop in self._states:
+            self._states[hop].settings = link
+
+    def begin(self, epoch: float) -> None:
+        """Let the trace's clock show 0 at this moment of the loop's."""
+        for state in self._states.values():
+            state.epoch = epoch
+
+    @property
+    def longest(self) -> float:
+        """The longest that a segment may be on its way, in seconds."""
+        return max(link.delay + link.jitter for link in self.settings)
 
 
 class Wire:
-    """One connection over a link: an upstream and a downstream lane.
+    """One connection over a link: an upstream and a downstream half.
 
     ``forgotten``: a middlebox has dropped this flow, which was idle for too long;
     ``last_seen`` is when it last saw a segment, in seconds of the loop's clock.

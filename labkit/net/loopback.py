@@ -1,7 +1,7 @@
 """The network of the live world: real sockets on 127.0.0.1 behind delaying relays.
 
-Each hop has one front, a port that stays the same while servers come and go
-behind it. A client dials the front; the relay dials the server one delay later.
+Each hop has one frontend, a port that stays the same while servers come and go
+behind it. A client dials the frontend; the relay dials the server one delay later.
 Everything listens on 127.0.0.1 and on ports that the kernel chooses, in the
 running selector loop, without threads.
 """
@@ -12,14 +12,13 @@ import asyncio
 import errno
 import itertools
 import os
-import random
 import socket
-import sys
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from labkit.net import LOOPBACK, Address, Answer, ProtocolFactory, abort, after_delivery
-from labkit.net.link import LinkState, Wire
+from labkit.net.frontend import Frontend, LoopbackListening
+from labkit.net.link import Links, LinkState, Wire
 from labkit.net.relay import Flow
 from labkit.net.sockets import (
     Acceptor,
@@ -35,140 +34,18 @@ from labkit.settings import Link
 
 # Programs that were just told to close need a moment before their FIN is seen.
 _GRACE = 0.1
-_MOST_FILLERS = 8
 
 # An ephemeral port and the listening port that it talks to name a connection.
 PortPair = tuple[int, int]
 
 
-class Frontend:
-    """The client's side of a hop's relay: one address, open or shut or deaf."""
-
-    def __init__(
-        self, network: LoopbackNetwork, link: LinkState, port: int = 0
-    ) -> None:
-        self.link = link
-        self.listening: LoopbackListening | None = None
-        self.expected: dict[int, asyncio.Future[Flow]] = {}
-        self._network = network
-        self._loop = link.loop
-        self._holder = bind((LOOPBACK, port))
-        self.address: Address = self._holder.getsockname()
-        if sys.platform != "linux":
-            # Only Linux lets a bound port be opened while somebody holds it.
-            self._holder.close()
-        self._acceptor: Acceptor | None = None
-        self._fillers: list[socket.socket] = []
-
-    def __repr__(self) -> str:
-        return f"<Front of hop {self.link.hop} on {self.address[1]}: {self.answer}s>"
-
-    @property
-    def answer(self) -> Answer:
-        """What a client that dials now meets."""
-        return "refuse" if self.listening is None else self.listening.answer
-
-    def target(self) -> Address | None:
-        """Where the server listens at this moment, None if nobody does."""
-        return self.listening.direct if self.listening is not None else None
-
-    def open(self, listening: LoopbackListening) -> None:
-        """Put the latest server behind this front."""
-        if self.answer != listening.answer:
-            self._close_listener()
-            if listening.answer == "accept":
-                self._acceptor = Acceptor(
-                    self._loop, bind(self.address), self._take, self._network.complain
-                )
-            elif listening.answer == "drop":
-                self._fill_the_backlog()
-        self.listening = listening
-
-    def shut(self, listening: LoopbackListening) -> None:
-        """Refuse from now on, unless another server has taken the place."""
-        if self.listening is listening:
-            # A client in the accept queue has sent its SYN before this moment.
-            if self._acceptor is not None:
-                self._acceptor.accept()
-            self.listening = None
-            self._close_listener()
-
-    def close(self) -> None:
-        """Give the port back."""
-        self.listening = None
-        self._close_listener()
-        self._holder.close()
-
-    def resume(self) -> None:
-        """There are file descriptors again."""
-        if self._acceptor is not None:
-            self._acceptor.resume()
-
-    def _fill_the_backlog(self) -> None:
-        """Leave the kernel no room, so that it drops the SYN of whoever comes."""
-        deaf = bind(self.address)
-        deaf.listen(0)
-        self._fillers.append(deaf)
-        for _ in range(_MOST_FILLERS):
-            filler = tcp_socket()
-            self._fillers.append(filler)
-            filler.connect_ex(self.address)
-
-    def _close_listener(self) -> None:
-        if self._acceptor is not None:
-            self._acceptor.close()
-            self._acceptor = None
-        while self._fillers:
-            self._fillers.pop().close()
-
-    def _take(self, near: socket.socket, client: Address) -> None:
-        flow = self._network.carry(self, near, client)
-        expected = self.expected.pop(client[1], None)
-        if expected is not None and not expected.done():
-            expected.set_result(flow)
-
-
-class LoopbackListening:
-    """The server end of a hop: the front's address, and the server's own."""
-
-    def __init__(
-        self,
-        front: Frontend,
-        answer: Answer,
-        direct: Address | None,
-        acceptor: Acceptor | None = None,
-    ) -> None:
-        self._front = front
-        self.acceptor = acceptor
-        self.answer = answer
-        self.direct = direct
-
-    def __repr__(self) -> str:
-        return f"<LoopbackListening on {self.address[1]}, {self.answer}s>"
-
-    @property
-    def address(self) -> Address:
-        """Where a client dials to come in through the hop's link."""
-        return self._front.address
-
-    async def close(self) -> None:
-        """Refuse new connections; those that exist live on."""
-        self.end()
-
-    def end(self) -> None:
-        """What :meth:`close` does, for callers that cannot wait."""
-        self._front.shut(self)
-        if self.acceptor is not None:
-            self.acceptor.close()
-
-
 class LoopbackNetwork:
-    """All fronts and relays of one chain on 127.0.0.1.
+    """All frontends and relays of one chain on 127.0.0.1.
 
     ``links`` are the links by hop, ``seed`` feeds their jitter, ``trace`` takes
     every segment down. Times in the trace count from ``epoch``, the loop's time
     at which the network was made (or first used, if made outside a loop).
-    ``fixed`` asks for the front's port of some hops; OSError when one is taken.
+    ``fixed`` asks for the frontend's port of some hops; OSError when one is taken.
     """
 
     def __init__(
@@ -181,29 +58,26 @@ class LoopbackNetwork:
     ) -> None:
         allow_many_descriptors()
         self._fixed = dict(fixed or {})
-        self._settings = list(links) or [Link()]
-        self._seed = seed
-        self._trace = trace
+        self._links = Links(links, seed, trace)
         self._epoch = epoch if epoch is not None else _time_of_running_loop()
-        self._fronts: dict[int, Frontend] = {}
+        self._frontends: dict[int, Frontend] = {}
         self._listenings: list[LoopbackListening] = []
-        self._numbers = [itertools.count(1) for _ in self._settings]
-        self._number_of: list[dict[PortPair, int]] = [{} for _ in self._settings]
+        self._number_of: list[dict[PortPair, int]] = [{} for _ in self._links.settings]
         self._ports: dict[Flow, PortPair] = {}
         # Wires whose programs have gone while something was still under way.
         self._late: list[Wire] = []
         self._clients: weakref.WeakSet[asyncio.Transport] = weakref.WeakSet()
         self._accepting: set[asyncio.Task[object]] = set()
         self._watch: ResetWatch | None = None
-        self.complain = ErrorReporter()
-        # Told of each connection that comes to a front: hop, number, loop's time.
+        self.report = ErrorReporter()
+        # Told of each connection that comes to a frontend: hop, number, loop's time.
         self.on_open: Callable[[int, int, float], object] = _nobody_asks
         self._closed = False
 
     def __repr__(self) -> str:
         return (
-            f"<LoopbackNetwork: {len(self._settings)} links, "
-            f"{len(self._fronts)} fronts, {self.open_connections} connections>"
+            f"<LoopbackNetwork: {len(self._links)} links, "
+            f"{len(self._frontends)} frontends, {self.open_connections} connections>"
         )
 
     @property
@@ -221,14 +95,11 @@ class LoopbackNetwork:
     def begin(self, epoch: float) -> None:
         """Let the trace's clock show 0 at this moment of the loop's."""
         self._epoch = epoch
-        for front in self._fronts.values():
-            front.link.epoch = epoch
+        self._links.begin(epoch)
 
     def set_link(self, hop: int, link: Link) -> None:
         """Change a link while it runs; segments sent from now on obey it."""
-        self._settings[hop] = link
-        if hop in self._fronts:
-            self._fronts[hop].link.settings = link
+        self._links.set(hop, link)
 
     def silence(self, hop: int) -> None:
         """Lose every open connection of a hop without a word, as a dead host does."""
@@ -253,7 +124,7 @@ class LoopbackNetwork:
             self._accepting.add(accepting)
             accepting.add_done_callback(self._accepting.discard)
 
-        acceptor = Acceptor(loop, sock, take, self.complain)
+        acceptor = Acceptor(loop, sock, take, self.report)
         try:
             return self._open(hop, answer, direct, acceptor)
         except BaseException:
@@ -272,11 +143,11 @@ class LoopbackNetwork:
         Raises TimeoutError when the kernel itself gives up on its SYNs, on
         Linux after two minutes.
         """
-        front = self._front(hop)
+        frontend = self._frontend(hop)
         sock = tcp_socket()
         bound_buffers(sock)
         try:
-            await self._dial(front, sock)
+            await self._dial(frontend, sock)
         except BaseException:
             sock.close()
             raise
@@ -300,7 +171,7 @@ class LoopbackNetwork:
 
     def link(self, hop: int) -> Link:
         """The link of a hop as it stands now."""
-        return self._settings[hop]
+        return self._links.settings[hop]
 
     def connection(self, hop: int, port: int, listening: int) -> int:
         """The number of a connection by its two ports on either leg, 0 if unknown.
@@ -321,13 +192,12 @@ class LoopbackNetwork:
 
     # -- relays ------------------------------------------------------------------------
 
-    def carry(self, front: Frontend, near: socket.socket, client: Address) -> Flow:
-        """Relay a connection that a front has accepted."""
-        link = front.link
-        number = next(self._numbers[link.hop])
-        pair = (client[1], front.address[1])
-        self._number_of[link.hop][pair] = number
-        flow = Flow(Wire(link, number), near, front.target, self)
+    def carry(self, frontend: Frontend, near: socket.socket, client: Address) -> Flow:
+        """Relay a connection that a frontend has accepted."""
+        link = frontend.link
+        wire, pair = link.wire(), (client[1], frontend.address[1])
+        number = self._number_of[link.hop][pair] = wire.connection
+        flow = Flow(wire, near, frontend.target, self)
         self._ports[flow] = pair
         self._name_ports(link, number, (*pair, 0, 0))
         self.on_open(link.hop, number, link.loop.time())
@@ -344,8 +214,8 @@ class LoopbackNetwork:
         """A relay has let go of both its sockets."""
         self._ports.pop(flow, None)
         self._late = [wire for wire in (*self._late, flow.wire) if not wire.is_empty]
-        for front in self._fronts.values():
-            front.resume()
+        for frontend in self._frontends.values():
+            frontend.resume()
         for listening in self._listenings:
             if listening.acceptor is not None:
                 listening.acceptor.resume()
@@ -358,37 +228,37 @@ class LoopbackNetwork:
 
     # -- dialling ----------------------------------------------------------------------
 
-    async def _dial(self, front: Frontend, sock: socket.socket) -> None:
-        """Connect a socket through a front; done a round trip after the SYN."""
-        loop = front.link.loop
+    async def _dial(self, frontend: Frontend, sock: socket.socket) -> None:
+        """Connect a socket through a frontend; done a round trip after the SYN."""
+        loop = frontend.link.loop
         accepted: asyncio.Future[Flow] = loop.create_future()
-        was = sock.connect_ex(front.address)
+        was = sock.connect_ex(frontend.address)
         port = sock.getsockname()[1]
         if was not in (0, errno.EINPROGRESS):
             raise OSError(was, os.strerror(was))
-        front.expected[port] = accepted
+        frontend.expected[port] = accepted
         loop.add_writer(sock, _tell_failure, sock, accepted)
-        self._send_into_nothing(front, port)
+        self._send_into_nothing(frontend, port)
         try:
             flow = await accepted
             answered = await flow.answered
         except ConnectionRefusedError:
-            await self._wait_for_refusal(front, port)
+            await self._wait_for_refusal(frontend, port)
             answered = False
         finally:
             loop.remove_writer(sock)
-            front.expected.pop(port, None)
+            frontend.expected.pop(port, None)
         if not answered:
-            raise _refused(front.address)
+            raise _refused(frontend.address)
 
-    def _send_into_nothing(self, front: Frontend, port: int) -> None:
+    def _send_into_nothing(self, frontend: Frontend, port: int) -> None:
         """Write down the SYN that a host which answers nothing will not answer."""
-        if front.answer == "drop":
-            self._unanswered_wire(front, port).upstream.send(Kind.SYN)
+        if frontend.answer == "drop":
+            self._unanswered_wire(frontend, port).upstream.send(Kind.SYN)
 
-    async def _wait_for_refusal(self, front: Frontend, port: int) -> None:
+    async def _wait_for_refusal(self, frontend: Frontend, port: int) -> None:
         """The kernel refuses at once; on a wire it would take a round trip."""
-        wire = self._unanswered_wire(front, port)
+        wire = self._unanswered_wire(frontend, port)
         arrived: asyncio.Future[None] = wire.link.loop.create_future()
         wire.upstream.deliver = lambda kind, payload: wire.downstream.send(Kind.RST)
         wire.downstream.deliver = lambda kind, payload: (
@@ -397,10 +267,10 @@ class LoopbackNetwork:
         wire.upstream.send(Kind.SYN)
         await arrived
 
-    def _unanswered_wire(self, front: Frontend, port: int) -> Wire:
-        wire = Wire(front.link, next(self._numbers[front.link.hop]))
-        ports = (port, front.address[1], 0, 0)
-        self._name_ports(front.link, wire.connection, ports)
+    def _unanswered_wire(self, frontend: Frontend, port: int) -> Wire:
+        wire = frontend.link.wire()
+        ports = (port, frontend.address[1], 0, 0)
+        self._name_ports(frontend.link, wire.connection, ports)
         return wire
 
     # -- inside ------------------------------------------------------------------------
@@ -412,26 +282,21 @@ class LoopbackNetwork:
         direct: Address | None,
         acceptor: Acceptor | None,
     ) -> LoopbackListening:
-        listening = LoopbackListening(self._front(hop), answer, direct, acceptor)
+        listening = LoopbackListening(self._frontend(hop), answer, direct, acceptor)
         self._listenings.append(listening)
-        self._front(hop).open(listening)
+        self._frontend(hop).open(listening)
         return listening
 
-    def _front(self, hop: int) -> Frontend:
+    def _frontend(self, hop: int) -> Frontend:
         if self._closed:
             raise RuntimeError("this network is closed")
-        front = self._fronts.get(hop)
-        if front is None:
-            link = LinkState(
-                hop,
-                self._settings[hop],
-                asyncio.get_running_loop(),
-                random.Random(f"{self._seed} link {hop}"),
-                self._trace,
-                self.epoch,
-            )
-            front = self._fronts[hop] = Frontend(self, link, self._fixed.get(hop, 0))
-        return front
+        frontend = self._frontends.get(hop)
+        if frontend is None:
+            link = self._links.of(hop, asyncio.get_running_loop(), self.epoch)
+            port = self._fixed.get(hop, 0)
+            frontend = Frontend(link, self.carry, self.report, port)
+            self._frontends[hop] = frontend
+        return frontend
 
     @property
     def watch(self) -> ResetWatch:
@@ -443,7 +308,7 @@ class LoopbackNetwork:
     async def _settle(self) -> None:
         """Wait while anything is under way, two longest round trips at most."""
         loop = asyncio.get_running_loop()
-        longest = max(link.delay + link.jitter for link in self._settings)
+        longest = self._links.longest
         deadline = loop.time() + 4 * longest + _GRACE
         for wait in _waits(longest):
             # What programs have just sent must be read before it is in flight.
@@ -467,8 +332,8 @@ class LoopbackNetwork:
             abort(client)
         for flow in list(self._ports):
             flow.end()
-        for front in self._fronts.values():
-            front.close()
+        for frontend in self._frontends.values():
+            frontend.close()
         if self._watch is not None:
             self._watch.close()
 

@@ -1,7 +1,7 @@
 """One connection carried over a wire that stands between two real sockets.
 
 The near leg is the client's connection to the relay, the far leg the relay's
-to the server. What a program says on its leg is read at once, travels on a lane
+to the server. What a program says on its leg is read at once, travels on one half
 of the wire, and is said on the other leg when it arrives: bytes, FIN as a
 half-close, RST as a RST. A relay must not lie, so the near leg is not read
 before the handshake would be over on a wire of that length.
@@ -43,12 +43,12 @@ class Carrier(Protocol):
     def over(self, flow: Flow) -> None:
         """Both legs are gone; called once."""
 
-    def complain(self, what: str, error: OSError) -> None:
+    def report(self, what: str, error: OSError) -> None:
         """The relay cannot do its work."""
 
 
 class Leg:
-    """The relay's socket towards one program; ``lane`` takes what that one says."""
+    """The relay's socket towards one program; ``onward`` takes what that one says."""
 
     __slots__ = (
         "_eof_due",
@@ -61,16 +61,16 @@ class Leg:
         "_unpassed",
         "heard_eof",
         "is_dead",
-        "lane",
+        "onward",
         "other",
         "said_eof",
     )
 
-    def __init__(self, flow: Flow, sock: socket.socket, lane: HalfConnection) -> None:
+    def __init__(self, flow: Flow, sock: socket.socket, onward: HalfConnection) -> None:
         self._flow = flow
         self._loop = flow.wire.link.loop
         self._sock = sock
-        self.lane = lane
+        self.onward = onward
         self.other: Leg | None = None
         self._outbox: deque[bytes] = deque()
         self._unpassed = 0
@@ -127,7 +127,7 @@ class Leg:
             self._hear_eof()
 
     def _hear(self, said: bytes) -> None:
-        self.lane.send(Kind.DATA, said)
+        self.onward.send(Kind.DATA, said)
         if self._flow.wire.forgotten:
             return
         self._unpassed += len(said)
@@ -138,7 +138,7 @@ class Leg:
     def _note_eof(self) -> None:
         self.heard_eof = True
         self._read_no_more()
-        self.lane.send(Kind.FIN)
+        self.onward.send(Kind.FIN)
 
     def _hear_eof(self) -> None:
         self._note_eof()
@@ -154,7 +154,7 @@ class Leg:
             self._hear_reset()
 
     def _hear_reset(self) -> None:
-        self.lane.send(Kind.RST)
+        self.onward.send(Kind.RST)
         self.close_quietly()
 
     def _hear_the_rest(self, failed: OSError | None = None) -> bool:
@@ -318,7 +318,7 @@ class Flow:
         try:
             sock = tcp_socket()
         except OSError as error:
-            self._carrier.complain("cannot dial a server", error)
+            self._carrier.report("cannot dial a server", error)
             self.wire.downstream.send(Kind.RST)
             return
         bound_buffers(sock)

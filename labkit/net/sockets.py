@@ -98,12 +98,12 @@ class Acceptor:
         loop: asyncio.AbstractEventLoop,
         sock: socket.socket,
         take: Callable[[socket.socket, Address], object],
-        complain: ErrorReporter,
+        report: ErrorReporter,
     ) -> None:
         self._loop = loop
         self._sock = sock
         self._take = take
-        self._complain = complain
+        self._report = report
         self._open = True
         self._stalled = False
         bound_buffers(sock)
@@ -127,7 +127,7 @@ class Acceptor:
                 # Level-triggered: without this the loop would spin.
                 self._stalled = True
                 self._loop.remove_reader(self._sock)
-                self._complain("cannot accept a connection", error)
+                self._report("cannot accept a connection", error)
                 return
             sock.setblocking(False)
             self._take(sock, client)

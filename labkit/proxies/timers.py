@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 
 from labkit.settings import Pool, Server
+from labkit.theory.window import goodbye
 
 # Seconds by which a timer may seem early or late on a machine that is busy.
 TOLERANCE = 0.1
@@ -21,11 +22,10 @@ def why_server(settings: Server, age: float, quiet: float, requests: int) -> str
     """
     if not requests and _fits(age, settings.request_headers_timeout):
         return "request headers timeout"
-    drain = settings.drain_timeout + settings.delayed_close_timeout
-    goodbye = drain if requests else 0.0
-    if _fits(quiet, settings.idle_timeout + goodbye):
+    idle, aged = settings.idle_timeout, settings.max_connection_duration
+    if _fits(quiet, goodbye(settings).closed if requests else idle):
         return "idle timeout"
-    if _fits(age, settings.max_connection_duration + goodbye):
+    if _fits(age, goodbye(settings, aged).closed if requests else aged):
         return "max connection duration"
     return "max requests" if requests >= settings.max_requests_per_connection else ""
 

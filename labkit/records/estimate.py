@@ -8,9 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from labkit.theory import wilson
-
-# Below this a percentage would be a row of zeros.
-_TINY = 1e-9
+from labkit.theory.text import percent
 
 # Bounds that are off by no more than this factor are of use.
 _WIDE = 3.0
@@ -103,15 +101,3 @@ class Estimate:
         own = {each.name: row[each.name] for each in fields(cls)}
         said = own["said"]
         return cls(**{**own, "said": None if said is None else tuple(said)})
-
-
-def percent(share: float) -> str:
-    """A share with three digits that count: "3.41 %", "0.00052 %"; below one of 1e9
-    as a number with an exponent, "1.2e-30"."""
-    if not 0.0 < abs(share) < math.inf:
-        return "0 %" if share == 0.0 else "-"
-    if abs(share) < _TINY:
-        return f"{share:.2g}"
-    places = max(0, 2 - math.floor(math.log10(abs(share) * 100.0)))
-    text = f"{share * 100.0:.{places}f}"
-    return f"{text.rstrip('0').rstrip('.') if '.' in text else text} %"

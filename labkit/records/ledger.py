@@ -143,6 +143,8 @@ class Ledger:
         self.hops = tuple(HopCount() for _ in range(hops))
         self._keep_lives = keep_lives
         self._lives: dict[tuple[int, int], ConnectionLife] = {}
+        # By hop and connection: when it ended, who ended it, and why.
+        self._early_ends: dict[tuple[int, int], tuple[float, str, str]] = {}
 
     @property
     def lives(self) -> list[ConnectionLife]:
@@ -225,21 +227,34 @@ class Ledger:
     # -- connections ---------------------------------------------------------------
 
     def opened(self, hop: int, connection: int, now: float) -> None:
-        """A connection was made."""
+        """A connection was made, its SYN sent at ``now``.
+
+        Its client writes this down when it hears the answer; a server may have
+        closed by then.
+        """
         self.hops[hop].opened += 1
         if self._keep_lives:
+            end = self._early_ends.pop((hop, connection), (None, "", ""))
             self._lives[hop, connection] = ConnectionLife(
-                hop, connection, now - self.epoch
+                hop, connection, now - self.epoch, *end
             )
 
     def closed(
         self, hop: int, connection: int, now: float, closed_by: str, why: str
     ) -> None:
-        """One end let go; the first to do so is the one remembered."""
-        life = self._lives.get((hop, connection))
-        if life is not None and life.closed is None:
-            self._lives[hop, connection] = replace(
-                life, closed=now - self.epoch, closed_by=closed_by, why=why
+        """One end let go; the first to do so is the one remembered.
+
+        ``why`` is empty where only the other end tells of it.
+        """
+        if not self._keep_lives:
+            return
+        key, end = (hop, connection), (now - self.epoch, closed_by, why)
+        life = self._lives.get(key)
+        if life is None:
+            self._early_ends.setdefault(key, end)
+        elif life.closed is None:
+            self._lives[key] = replace(
+                life, closed=end[0], closed_by=closed_by, why=why
             )
 
     def merge_observed(self, seen: ConnectionLife) -> None:
@@ -250,7 +265,7 @@ class Ledger:
         life = self._lives.get((seen.hop, seen.connection))
         if life is None:
             return
-        if life.closed_by == seen.closed_by:
+        if life.closed_by == seen.closed_by and life.why:
             seen = replace(seen, closed=life.closed, why=life.why)
         self._lives[seen.hop, seen.connection] = seen
 

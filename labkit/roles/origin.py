@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -24,6 +25,7 @@ _RAW: dict[str, bytes] = {
     "truncated": b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n" + b"x" * 100,
     "continue-then-drop": b"HTTP/1.1 100 Continue\r\n\r\n",
 }
+_ANSWERS = re.compile(rb"HTTP/1.1 200 .*\r\n\r\n", re.DOTALL)
 _HUGE_LINE = b"x-padding: " + b"x" * 8000 + b"\r\n"
 _HUGE_LINES = 1250
 
@@ -57,30 +59,32 @@ class Origin:
         return _REACHABLE.get(self.settings.script, "accept")
 
     async def __call__(
-        self, request: web.BaseRequest, visit: RequestContext
+        self, request: web.BaseRequest, context: RequestContext
     ) -> web.StreamResponse:
         """Answer one request; the signature of a server's handler."""
         script = self.settings.script
         if script is not None:
             if script in _RAW:
-                return await self._raw(request, visit, _RAW[script])
+                return await self._raw(request, context, _RAW[script])
             if script in self._scripts:
-                return await self._scripts[script](request, visit)
-        return await self._serve(request, visit)
+                return await self._scripts[script](request, context)
+        return await self._serve(request, context)
 
     async def _serve(
-        self, request: web.BaseRequest, visit: RequestContext
+        self, request: web.BaseRequest, context: RequestContext
     ) -> web.StreamResponse:
         if request.body_exists:
             async for _ in request.content.iter_any():
                 pass
         await self._work()
-        times = self._execute(request, visit)
+        times = self._execute(request, context)
         if self._chance_of(self.settings.fails_after_execute):
-            visit.gate.close_now("died after executing")
-        elif self.settings.fin_after is not None:
-            visit.gate.close_after(self.settings.fin_after)
-        return web.Response(text=f"request {visit.number}, executed {times} time(s)\n")
+            return context.close("died after executing")
+        if self.settings.fin_after is not None:
+            context.connection.close_after(self.settings.fin_after)
+        return web.Response(
+            text=f"request {context.number}, executed {times} time(s)\n"
+        )
 
     async def _work(self) -> None:
         seconds = self.settings.service_time
@@ -89,13 +93,13 @@ class Origin:
         if seconds:
             await asyncio.sleep(seconds)
 
-    def _execute(self, request: web.BaseRequest, visit: RequestContext) -> int:
+    def _execute(self, request: web.BaseRequest, context: RequestContext) -> int:
         key = request.headers.get(IDEMPOTENCY_KEY)
         if self.settings.idempotency_keys and key is not None:
             if key in self._keys:
                 return 1
             self._keys.add(key)
-        return self._ledger.execute(visit.number)
+        return self._ledger.execute(context.number)
 
     def _chance_of(self, share: float) -> bool:
         return share > 0 and self._chance.random() < share
@@ -103,49 +107,50 @@ class Origin:
     # -- misbehaviour --------------------------------------------------------------
 
     async def _raw(
-        self, request: web.BaseRequest, visit: RequestContext, answer: bytes
+        self, request: web.BaseRequest, context: RequestContext, answer: bytes
     ) -> web.StreamResponse:
-        visit.gate.transport.write(answer)
-        visit.gate.close_now(f"script {self.settings.script}")
-        return web.Response()
+        context.connection.transport.write(answer)
+        nothing = context.close(f"script {self.settings.script}")
+        return web.Response() if _ANSWERS.match(answer) else nothing
 
     async def _reset(
-        self, request: web.BaseRequest, visit: RequestContext
+        self, request: web.BaseRequest, context: RequestContext
     ) -> web.StreamResponse:
-        visit.gate.close_now("script reset", with_reset=True)
-        return web.Response()
+        return context.close("script reset", with_reset=True)
 
     async def _execute_then_reset(
-        self, request: web.BaseRequest, visit: RequestContext
+        self, request: web.BaseRequest, context: RequestContext
     ) -> web.StreamResponse:
-        self._execute(request, visit)
-        return await self._reset(request, visit)
+        self._execute(request, context)
+        return await self._reset(request, context)
 
     async def _hang(
-        self, request: web.BaseRequest, visit: RequestContext
+        self, request: web.BaseRequest, context: RequestContext
     ) -> web.StreamResponse:
         await asyncio.get_running_loop().create_future()
         raise AssertionError("nobody answers this future")
 
     async def _huge_head(
-        self, request: web.BaseRequest, visit: RequestContext
+        self, request: web.BaseRequest, context: RequestContext
     ) -> web.StreamResponse:
         head = b"HTTP/1.1 200 OK\r\n" + _HUGE_LINE * _HUGE_LINES + b"\r\n"
-        return await self._raw(request, visit, head)
+        return await self._raw(request, context, head)
 
     async def _early_answer(
-        self, request: web.BaseRequest, visit: RequestContext
+        self, request: web.BaseRequest, context: RequestContext
     ) -> web.StreamResponse:
         answer = web.Response(status=413, text="too large\n")
         answer.force_close()
         return answer
 
     async def _half_close(
-        self, request: web.BaseRequest, visit: RequestContext
+        self, request: web.BaseRequest, context: RequestContext
     ) -> web.StreamResponse:
-        response = await self._serve(request, visit)
-        visit.set_connection_headers(response)
+        response = await self._serve(request, context)
+        if context.connection.has_half_closed:
+            return context.close("script half-close")
+        context.set_headers(response)
         await response.prepare(request)
         await response.write_eof()
-        visit.gate.transport.write_eof()
+        context.connection.half_close("script half-close")
         return response

@@ -11,15 +11,15 @@ from collections.abc import AsyncIterator, Iterable
 from aiohttp import HttpVersion11, web
 
 from labkit.records.ledger import REQUEST_HEADER, Ledger
-from labkit.roles.client.connection import HopFailure
-from labkit.roles.client.router import Incoming, Outgoing, Router
+from labkit.roles.client.router import Router
 from labkit.roles.http import headers
+from labkit.roles.http.message import HopFailure, Incoming, Outgoing
 from labkit.roles.server.server import RequestContext
 from labkit.settings.personalities import FAILURES, HABITS
+from labkit.settings.vocabulary import WITHOUT_BODY
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _REQUEST_HEADER = REQUEST_HEADER.encode()
-_BODILESS = frozenset({204, 304})
 
 
 class Proxy:
@@ -47,23 +47,26 @@ class Proxy:
         self._passes_hint = self._habit is not None and self._habit.passes_hint
 
     async def __call__(
-        self, request: web.BaseRequest, visit: RequestContext
+        self, request: web.BaseRequest, context: RequestContext
     ) -> web.StreamResponse:
         """Answer one request; the signature of a server's handler."""
-        outgoing = self._outgoing(request, visit.number)
+        outgoing = self._outgoing(request, context.number)
         if self._collects and isinstance(outgoing.body, AsyncIterator):
             outgoing.body = b"".join([piece async for piece in outgoing.body])
-        visit.attempts, visit.upstream = 1, self.upstream
+        context.attempts, context.upstream = 1, self.upstream
         try:
             incoming = await self._router.send(outgoing)
         except HopFailure as failure:
-            visit.attempts = failure.attempts
+            context.attempts = failure.attempts
             if failure.cause == "Overflow":
-                visit.upstream = None
-            return self._own_answer(failure, request, visit)
-        visit.attempts = incoming.attempts
-        self._ledger.log(visit.number, incoming.flags or "-", "via_upstream")
-        return await self._relay(request, visit, incoming)
+                context.upstream = None
+            return self._own_answer(failure, request, context)
+        context.attempts = incoming.attempts
+        context.log(incoming.flags or "-", "via_upstream")
+        response = self._response(request, context, incoming)
+        if incoming.complete is None:
+            await self._relay(request, context, incoming, response)
+        return response
 
     # -- the request ---------------------------------------------------------------
 
@@ -97,29 +100,42 @@ class Proxy:
     # -- the response --------------------------------------------------------------
 
     async def _relay(
-        self, request: web.BaseRequest, visit: RequestContext, incoming: Incoming
-    ) -> web.StreamResponse:
-        passed = self._response_headers(incoming)
-        if incoming.complete is not None:
-            return _whole(request, incoming, passed)
-        response = ProxiedResponse(
-            status=incoming.status, reason=incoming.reason, headers=passed
-        )
+        self,
+        request: web.BaseRequest,
+        context: RequestContext,
+        incoming: Incoming,
+        response: web.StreamResponse,
+    ) -> None:
+        """Pass on the pieces of a body as they come."""
         try:
-            visit.set_connection_headers(response)
+            context.set_headers(response)
             await response.prepare(request)
             async for chunk in incoming.chunks():
                 await response.write(chunk)
             await response.write_eof()
         except HopFailure as failure:
             # Half a response cannot be taken back: the client sees it cut.
-            self._ledger.log(visit.number, failure.flags, failure.details)
-            self._ledger.give_up(visit.number, self._router.hop, failure.cause)
-            visit.gate.cut_response("the upstream broke off")
+            context.log(failure.flags, failure.details)
+            self._ledger.give_up(context.number, self._router.hop, failure.cause)
+            self._cut(response)
+            context.connection.cut("the upstream broke off")
         except BaseException:
             incoming.abandon()
             raise
-        return response
+
+    def _response(
+        self, request: web.BaseRequest, context: RequestContext, incoming: Incoming
+    ) -> web.StreamResponse:
+        """Whole, or to be followed by the pieces of its body."""
+        passed = self._response_headers(incoming)
+        if incoming.complete is not None:
+            return _whole(request, incoming, passed)
+        return ProxiedResponse(
+            status=incoming.status, reason=incoming.reason, headers=passed
+        )
+
+    def _cut(self, response: web.StreamResponse) -> None:
+        """The body of this response will never be through."""
 
     def _response_headers(self, incoming: Incoming) -> list[tuple[str, str]]:
         passed = headers.response_headers(
@@ -133,13 +149,12 @@ class Proxy:
             return [(_text(name), _text(value)) for name, value in passed]
 
     def _own_answer(
-        self, failure: HopFailure, request: web.BaseRequest, visit: RequestContext
+        self, failure: HopFailure, request: web.BaseRequest, context: RequestContext
     ) -> web.StreamResponse:
-        self._ledger.log(visit.number, failure.flags, failure.details)
+        context.log(failure.flags, failure.details)
         status = self._own_status(failure)
         if not status:
-            visit.gate.close_now("its upstream failed")
-            return web.Response()
+            return context.close("its upstream failed")
         return web.Response(status=status, text=failure.body)
 
     def _own_status(self, failure: HopFailure) -> int:
@@ -165,11 +180,18 @@ def say_continue(request: web.BaseRequest) -> None:
         request.transport.write(CONTINUE)
 
 
-class ProxiedResponse(web.StreamResponse):
-    """A response that passes through: no header is invented for it.
+class _AsReceived(web.StreamResponse):
+    """A response that passes through: no header is invented for it."""
 
-    ``sent`` counts the bytes of its body, for the access log.
-    """
+    async def _prepare_headers(self) -> None:
+        had_type = "Content-Type" in self.headers
+        await super()._prepare_headers()
+        if not had_type:
+            self.headers.popall("Content-Type", None)
+
+
+class ProxiedResponse(_AsReceived):
+    """One in pieces; ``sent`` counts the bytes of its body, for the access log."""
 
     sent = 0
 
@@ -177,27 +199,15 @@ class ProxiedResponse(web.StreamResponse):
         self.sent += len(data)
         await super().write(data)
 
-    async def _prepare_headers(self) -> None:
-        had_type = "Content-Type" in self.headers
-        await super()._prepare_headers()
-        if not had_type:
-            self.headers.popall("Content-Type", None)
 
-
-class WholeResponse(web.Response):
-    """The same for a response whose body has already arrived."""
-
-    async def _prepare_headers(self) -> None:
-        had_type = "Content-Type" in self.headers
-        await super()._prepare_headers()
-        if not had_type:
-            self.headers.popall("Content-Type", None)
+class WholeResponse(_AsReceived, web.Response):
+    """One whose body has already arrived."""
 
 
 def _whole(
     request: web.BaseRequest, incoming: Incoming, passed: list[tuple[str, str]]
 ) -> web.StreamResponse:
-    bodiless = request.method == "HEAD" or incoming.status in _BODILESS
+    bodiless = request.method == "HEAD" or incoming.status in WITHOUT_BODY
     return WholeResponse(
         status=incoming.status,
         reason=incoming.reason,

@@ -9,14 +9,14 @@ import random
 from collections.abc import Callable, Iterator
 
 from labkit.records.ledger import REQUEST_HEADER, Ledger
-from labkit.roles.client.connection import HopFailure
-from labkit.roles.client.router import Incoming, Outgoing, Router, UpstreamRequest
+from labkit.roles.client.router import Router, UpstreamRequest
+from labkit.roles.http.message import HopFailure, Incoming, Outgoing
 from labkit.roles.origin import IDEMPOTENCY_KEY
 from labkit.settings import Traffic as TrafficSettings
+from labkit.settings.vocabulary import WITH_BODY
 
 HOST = b"labkit.test"
 _NUMBER = REQUEST_HEADER.encode()
-_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
 class Traffic:
@@ -144,10 +144,6 @@ class Traffic:
         if self._timer is None and self._over is not None and not self._over.done():
             self._over.set_result(None)
 
-    def broke_off(self, sent: Sent, failure: HopFailure) -> None:
-        """The body of a response ended before its time."""
-        self._ledger.give_up(sent.number, 0, failure.cause)
-
     @property
     def own_status(self) -> int | None:
         """What the owner of the first pool answers when the hop fails."""
@@ -211,7 +207,7 @@ class Traffic:
         number = self._ledger.send(method, self._loop.time())
         sent = Sent(self, number)
         self._under_way[sent] = None
-        sent.errand = self._router.dispatch(self._request(number, method), sent)
+        sent.upstream = self._router.dispatch(self._request(number, method), sent)
 
     def _method(self) -> str:
         methods = self._settings.methods
@@ -226,25 +222,25 @@ class Traffic:
             headers.append((name.encode(), value.encode()))
         if self.with_keys:
             headers.append((IDEMPOTENCY_KEY.encode(), f"key-{number}".encode()))
-        body = b"x" * settings.body_bytes if method in _WITH_BODY else None
+        body = b"x" * settings.body_bytes if method in WITH_BODY else None
         if body is not None:
             headers.append((b"content-length", str(len(body)).encode()))
         return Outgoing(number, method, "/", headers, body, settings.http_version)
 
 
 class Sent:
-    """A request under way, and what its errand takes for the future it resolves.
+    """A request under way, and the future that its UpstreamRequest resolves.
 
     A coroutine for each request would do the same for a task, two turns of the loop
     and their bookkeeping more; nothing here has to wait but for a body in pieces.
     """
 
-    __slots__ = ("_is_over", "_reading", "_traffic", "errand", "number")
+    __slots__ = ("_is_over", "_reading", "_traffic", "number", "upstream")
 
     def __init__(self, traffic: Traffic, number: int) -> None:
         self._traffic = traffic
         self.number = number
-        self.errand: UpstreamRequest | None = None
+        self.upstream: UpstreamRequest | None = None
         self._is_over = False
         self._reading: asyncio.Task[None] | None = None
 
@@ -254,10 +250,6 @@ class Sent:
     def done(self) -> bool:
         """Is it known what became of it?"""
         return self._is_over
-
-    def cancelled(self) -> bool:
-        """Does nobody want to know?"""
-        return False
 
     def set_result(self, incoming: Incoming) -> None:
         """The head of the response is here."""
@@ -280,9 +272,8 @@ class Sent:
         try:
             async for _ in incoming.chunks():
                 pass
-        except HopFailure as failure:
-            # The status came, the body did not: that is no answer.
-            self._traffic.broke_off(self, failure)
+        except HopFailure:
+            pass  # the status came, the body did not: the router has noted that
         except asyncio.CancelledError:
             incoming.abandon()
             raise
@@ -293,5 +284,5 @@ class Sent:
         self._is_over = True
         if self._reading is not None:
             self._reading.cancel()
-        elif self.errand is not None:
-            self.errand.cancel()
+        elif self.upstream is not None:
+            self.upstream.cancel()

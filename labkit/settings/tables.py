@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from labkit.settings import toml
 from labkit.settings.fields import SettingsGroup, entries, entry
+from labkit.settings.files import named
 from labkit.settings.validators import SettingsError, refusal
 
 # A scenario, or any other group of knobs.
@@ -103,14 +104,13 @@ def from_toml(root: type[G], source: Path | str) -> G:
 
 def _read(path: Path) -> str:
     try:
-        with path.open(encoding="utf-8") as file:
+        with named(path, "read"), path.open(encoding="utf-8") as file:
             return file.read(toml.LONGEST + 1)  # a device may have no end
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise SettingsError(f"cannot read {path}: {reason}") from None
     except UnicodeDecodeError:
         raise SettingsError(f"cannot read {path}: it is not UTF-8 text") from None
-    except ValueError:
+    except ValueError as error:
+        if isinstance(error, SettingsError):
+            raise
         raise SettingsError(
             f"cannot read {str(path)!r}: no file has this name"
         ) from None

@@ -12,11 +12,10 @@ import re
 import tomllib
 from typing import Any
 
-from labkit.settings.validators import SettingsError, shown
+from labkit.settings.validators import DEEPEST, SettingsError, shown
 
 LONGEST = 1_000_000  # characters
 MOST_DOTS = 100  # in one key; the longest path of a scenario has four
-DEEPEST = 30  # brackets within brackets; a scenario has three
 
 # What matters for the bounds, and what hides it: comments and strings. Each string
 # may end with its text, so that no beginning is ever looked at twice.

@@ -13,8 +13,11 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
+from labkit.settings.vocabulary import TOKEN_CHARACTER
+
 MOST_SECONDS = 1e9
 MOST_REQUESTS = 10_000_000
+DEEPEST = 30  # brackets within brackets; a scenario has three
 MOST_COUNTED = 1_000_000_000  # requests of which counts are kept and nothing else
 
 
@@ -67,6 +70,8 @@ def shown(value: object) -> str:
         told = f'"{value}"' if isinstance(value, str) else repr(value)
     except ValueError:  # Python refuses to print a number of thousands of digits
         told = "a number of thousands of digits"
+    except RecursionError:
+        told = "a list or table nested by hundreds"
     return one_line(told, 60)
 
 
@@ -142,7 +147,7 @@ def whole() -> Validator:
 
 # -- words -------------------------------------------------------------------------
 
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
+_TOKEN = re.compile(TOKEN_CHARACTER + "{1,100}")
 # RFC 9110, 5.5: visible characters, blanks only between them.
 _HEADER_VALUE = re.compile(r"([!-~\x80-\xff]([\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
 _FRAMING = frozenset({"host", "content-length", "transfer-encoding"})
@@ -295,15 +300,20 @@ def header_fields() -> Validator:
 def plain_value() -> Validator:
     """Whatever TOML can hold, made immutable; what it is for checks it further."""
     return Validator(
-        "a number, a word, true, false, or a list or table of those", _frozen
+        "a number, a word, true, false, or a list or table of those, nested up to "
+        f"{DEEPEST} deep",
+        _frozen,
     )
 
 
-def _frozen(value: object) -> Any:
+def _frozen(value: object, deep: int = 0) -> Any:
+    if deep > DEEPEST:
+        raise _Refused
     if isinstance(value, (list, tuple)):
-        return tuple(_frozen(each) for each in value)
+        return tuple(_frozen(each, deep + 1) for each in value)
     if isinstance(value, Mapping):
-        return FrozenDict({name: _frozen(each) for name, each in _pairs(value)})
+        inside = ((name, _frozen(each, deep + 1)) for name, each in _pairs(value))
+        return FrozenDict(inside)
     if value is None or isinstance(value, (bool, str)):
         return value
     number = _real(value)

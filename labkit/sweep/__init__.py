@@ -24,7 +24,7 @@ __all__ = ["LIMIT", "Sweep", "Table", "WorkerDied", "Workers", "sweep"]
 
 
 def sweep(
-    scenario: Scenario,
+    scenario: Scenario | Path | str,
     vary: Vary,
     *,
     engine: str = "virtual",

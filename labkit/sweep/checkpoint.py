@@ -13,11 +13,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from labkit.settings import SettingsError
-from labkit.sweep.jobs import Counts
+from labkit.settings import SettingsError, toml
+from labkit.settings.files import named
+from labkit.sweep.jobs import Counts, whole
 from labkit.sweep.plan import Plan, fingerprint
 
 _FORMAT = "labkit sweep 1"
+_LONGEST = 4 * toml.LONGEST  # bytes of the first line, which holds a scenario
 
 
 class Keep:
@@ -30,7 +32,7 @@ class Keep:
     def __init__(self, path: Path | str, plan: Plan) -> None:
         self._path = Path(path)
         self._head = _head(plan)
-        self._count = len(plan.points)
+        self._plan = plan
         self.counts: dict[int, Counts] = {}
         self._file = _opened(self._path)
         try:
@@ -57,13 +59,17 @@ class Keep:
         self._file.close()
 
     def _write(self, text: str) -> None:
-        self._file.write(text.encode())
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        with named(self._path, "write"):
+            self._file.write(text.encode())
+            self._file.flush()
+            os.fsync(self._file.fileno())
 
     def _read(self) -> None:
-        head = self._file.readline()
-        if not head:
+        head = self._file.readline(_LONGEST)
+        if _line(self._head).encode().startswith(head) and head[-1:] != b"\n":
+            # New, or killed in the middle of its first line.
+            self._file.seek(0)
+            self._file.truncate()
             self._write(_line(self._head))
             return
         self._compare(head)
@@ -91,12 +97,12 @@ class Keep:
 
     def _take(self, line: bytes) -> None:
         told = _parsed(line) or {}
-        point = told.pop("point", None)
+        plan = self._plan
         try:
-            if not isinstance(point, int) or not 0 <= point < self._count:
-                raise KeyError("point")
-            self.counts[point] = Counts.from_json(told)
-        except (KeyError, TypeError):
+            point = plan.points[whole(told.pop("point"))]
+            wanted = plan.requests([point]), len(plan.scenario.hops)
+            self.counts[point.index] = Counts.from_json(told, *wanted)
+        except (LookupError, TypeError, ValueError):
             raise SettingsError(
                 f"{self._path} is damaged: {line[:40]!r} is no point of this sweep; "
                 "it was left as it is"
@@ -121,7 +127,7 @@ def _line(told: dict[str, Any]) -> str:
 def _parsed(line: bytes) -> dict[str, Any] | None:
     try:
         told = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return told if isinstance(told, dict) else None
 
@@ -134,13 +140,12 @@ def _and(names: list[str]) -> str:
 def _opened(path: Path) -> IO[bytes]:
     if not path.resolve().parent.is_dir():
         raise SettingsError(f"{path}: there is no such folder")
-    try:
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise SettingsError(f"cannot write {path}: it is no file")
+    with named(path, "write"):
         # Neither "w", which empties, nor "a", which cannot cut a torn line.
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise SettingsError(f"cannot write {path}: {reason}") from None
-    return os.fdopen(handle, "r+b")
+        return os.fdopen(handle, "r+b")
 
 
 def _lock(file: IO[bytes], path: Path) -> None:

@@ -6,6 +6,7 @@ or a machine elsewhere.
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -52,10 +53,28 @@ class Counts:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, told: dict[str, Any]) -> Counts:
-        """The counts of such an object; KeyError or TypeError if it is none."""
-        lists = {name: tuple(told[name]) for name in ("races", "retries", "opened")}
-        return cls(**{**told, **lists})
+    def from_json(cls, told: dict[str, Any], requests: int, hops: int) -> Counts:
+        """The counts of such an object, of so many requests over so many hops;
+        KeyError, TypeError or ValueError if it is none."""
+        lists = {name: tuple(map(whole, told[name])) for name in _PER_HOP}
+        counts = cls(**{**told, **lists})
+        fits = whole(counts.requests) == requests >= whole(counts.failed)
+        fits = fits and {len(each) for each in lists.values()} == {hops}
+        seconds = counts.lab_seconds
+        if not fits or not isinstance(seconds, float) or not 0.0 <= seconds < math.inf:
+            raise ValueError
+        whole(counts.duplicates)
+        return counts
+
+
+_PER_HOP = ("races", "retries", "opened")
+
+
+def whole(value: object) -> int:
+    """A count as JSON has it; ValueError if it is none."""
+    if type(value) is not int or value < 0:
+        raise ValueError
+    return value
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from concurrent.futures import Executor
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 
+from labkit import resources
 from labkit.lab.progress import Progress
 from labkit.settings import Scenario, SettingsError
 from labkit.sweep import backends
@@ -36,7 +37,7 @@ class Sweep:
 
     def __init__(
         self,
-        scenario: Scenario,
+        scenario: Scenario | Path | str,
         vary: Vary,
         *,
         engine: str = "virtual",
@@ -49,7 +50,7 @@ class Sweep:
         at_once: int = AT_ONCE,
     ) -> None:
         _check_ways(engine, executor, processes, dask, at_once)
-        self._plan = Plan.of(scenario, vary, engine, proxy)
+        self._plan = Plan.of(resources.scenario(scenario), vary, engine, proxy)
         self._executor, self._processes, self._dask = executor, processes, dask
         self._progress, self._file, self._at_once = progress, file, at_once
         self._counts: dict[int, Counts] = {}
@@ -57,6 +58,11 @@ class Sweep:
 
     def __repr__(self) -> str:
         return f"<Sweep: {self.table.summary()}>"
+
+    @property
+    def plan(self) -> Plan:
+        """What is varied, point by point."""
+        return self._plan
 
     @property
     def table(self) -> Table:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from labkit.records.counts import RatePoint, RateSeries
 from labkit.settings import SettingsError
+from labkit.settings.files import replaced
 from labkit.sweep.plan import Plan, Point, told
 from labkit.theory import wilson
 
@@ -145,13 +146,15 @@ class Table:
 
     def to_csv(self, path: Path | str) -> Path:
         """Write the rows as CSV, numbers in full; returns the path."""
-        path = Path(path)
-        with path.open("w", newline="", encoding="utf-8") as file:
+        with (
+            replaced(path) as draft,
+            draft.open("w", newline="", encoding="utf-8") as file,
+        ):
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(self.columns)
             for row in self.rows:
                 writer.writerow([_cell(row[name]) for name in self.columns])
-        return path
+        return Path(path)
 
     def to_parquet(self, path: Path | str) -> Path:
         """Write the rows as Parquet; SettingsError where pyarrow is missing."""
@@ -164,7 +167,8 @@ class Table:
                 "pip install 'http-connection-lab[parquet]', or take CSV"
             ) from None
         columns = {name: [_flat(v) for v in self[name]] for name in self.columns}
-        parquet.write_table(pyarrow.table(columns), str(path))
+        with replaced(path) as draft:
+            parquet.write_table(pyarrow.table(columns), str(draft))
         return Path(path)
 
     def to_json(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from labkit.theory.cycle import fates
 from labkit.theory.text import duration
-from labkit.theory.window import patience
+from labkit.theory.window import goodbye, patience
 
 if TYPE_CHECKING:
     from labkit.settings import Hop
@@ -59,8 +59,8 @@ def age_window(hop: Hop) -> tuple[float, float, float]:
     server, trip = hop.server, 2.0 * hop.link.delay
     limit = hop.pool.max_connection_duration
     told = max(0.0, server.max_connection_duration - trip)
-    deaf = told + server.drain_timeout
-    closed = deaf + trip + server.delayed_close_timeout
+    ends = goodbye(server, told)
+    deaf, closed = ends.deaf, ends.closed + trip
     if server.http1_safe_max_connection_duration:
         deaf = closed = told
     return min(told, limit), min(deaf, limit), min(closed, limit)
@@ -108,8 +108,8 @@ def ends(rate: float, hop: Hop, busy: float = 0.0) -> Ends:
 def _longest(hop: Hop) -> float:
     """k: gaps below it leave the connection as it is."""
     server = hop.server
-    goodbye = server.idle_timeout - 2.0 * hop.link.delay
-    return max(0.0, min(patience(hop), goodbye))
+    said = server.idle_timeout - 2.0 * hop.link.delay
+    return max(0.0, min(patience(hop), said))
 
 
 @dataclass(frozen=True, slots=True)

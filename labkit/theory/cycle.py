@@ -57,8 +57,6 @@ def fates(
     gone = closed_at(hop) + late - nearer
     deaf = min(deaf_at(hop) - trip - early, gone)
     goodbye = min(server.idle_timeout - trip, deaf)
-    if server.farewell != "fin":
-        goodbye = deaf
     limit = max(0.0, patience(hop) - nearer)
     told, lost, knows = (
         _outlives(rate, max(0.0, edge), limit, server.tick)

@@ -188,7 +188,7 @@ def _unused_until(hop: Hop) -> float:
 def _unused_window(hop: Hop) -> Window:
     idle = _unused_until(hop)
     start = max(0.0, idle - 2.0 * (hop.link.delay + hop.link.jitter))
-    return Window(start, min(hop.pool.idle_timeout, idle + hop.link.jitter))
+    return Window(start, min(patience(hop), idle + hop.link.jitter))
 
 
 def _bounded(case: _Case, chances: Fates, unused: float) -> Prediction:

@@ -77,7 +77,7 @@ def phases(hop: Hop) -> tuple[Phase, ...]:
     """
     trip, deaf = 2.0 * hop.link.delay, deaf_at(hop)
     ends = (
-        (Outcome.SERVED, min(hop.server.idle_timeout, deaf) - trip),
+        (Outcome.SERVED, hop.server.idle_timeout - trip),
         (Outcome.ANNOUNCED, deaf - trip),
         (Outcome.LOST, closed_at(hop)),
         (Outcome.GONE, math.inf),

@@ -12,7 +12,7 @@ from labkit.theory.rates import busy_time
 from labkit.theory.retries import asks_again, may_time_out, rescued
 from labkit.theory.unsupported import only, refuse, refuse_ageing, refuse_overlap
 from labkit.theory.walk import walk_share
-from labkit.theory.window import closed_at, deaf_at, patience, race_window
+from labkit.theory.window import closed_at, patience, race_window
 
 if TYPE_CHECKING:
     from labkit.settings import Scenario
@@ -85,7 +85,6 @@ def _by_clock(scenario: Scenario) -> Prediction:
 
 def _clocked(scenario: Scenario, hop: int) -> Prediction:
     ends, traffic = scenario.hops[hop], scenario.traffic
-    said_goodbye = min(ends.server.idle_timeout, deaf_at(ends)) - 2.0 * ends.link.delay
     window = race_window(ends)
     share = periodic_share(
         1.0 / traffic.rate,
@@ -93,7 +92,7 @@ def _clocked(scenario: Scenario, hop: int) -> Prediction:
         window,
         busy=busy_time(scenario, hop),
         opening=2.0 * ends.link.delay,
-        goodbye=said_goodbye,
+        goodbye=ends.server.idle_timeout - 2.0 * ends.link.delay,
     )
     saved = rescued(scenario, hop)
     why = "a clock with jitter: the gap before a request tells of the one before it"

@@ -5,14 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from labkit.settings.personalities import HABITS
+from labkit.settings.vocabulary import RETRIES_CUT, RETRIES_STATUS, WITH_BODY
 from labkit.theory.window import closed_at, race_window
 
 if TYPE_CHECKING:
     from labkit.settings import Hop, Scenario
-
-_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
-_ON_RESET = frozenset({"reset", "5xx", "gateway-error"})
-_ON_STATUS = frozenset({"5xx", "gateway-error"})
 
 
 def rescued(scenario: Scenario, hop: int) -> float:
@@ -32,7 +29,7 @@ def rescued(scenario: Scenario, hop: int) -> float:
 
 def _repeats(scenario: Scenario, hop: int, method: str) -> bool:
     policy = scenario.hops[hop].pool.retry
-    size = scenario.traffic.body_bytes if method in _WITH_BODY else 0
+    size = scenario.traffic.body_bytes if method in WITH_BODY else 0
     if size > policy.buffer_limit:
         return False
     owner = scenario.hops[hop - 1].server.personality if hop else "plain"
@@ -41,14 +38,14 @@ def _repeats(scenario: Scenario, hop: int, method: str) -> bool:
         return True
     may = policy.methods == "any" or method in policy.methods
     tries = policy.num_retries > 0 and policy.max_retries > 0
-    return may and tries and not _ON_RESET.isdisjoint(policy.retry_on)
+    return may and tries and not RETRIES_CUT.isdisjoint(policy.retry_on)
 
 
 def asks_again(scenario: Scenario, hop: int) -> bool:
     """May a pool before this hop send a request again that was lost here?"""
     for before in range(hop):
         words = frozenset(scenario.hops[before].pool.retry.retry_on)
-        if rescued(scenario, before) or words & _ON_STATUS:
+        if rescued(scenario, before) or words & RETRIES_STATUS:
             return True
     return False
 

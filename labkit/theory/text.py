@@ -5,10 +5,17 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from labkit.theory.window import deaf_at, patience, safe
+from labkit.theory.window import deaf_at, margin, patience, safe
 
 if TYPE_CHECKING:
     from labkit.settings import Hop, Scenario
+
+
+# By how much more than the pool's a server's idle timeout has to be, in words.
+ROOM = "a round trip plus the lateness of the timers"
+
+# Below this a percentage would be a row of zeros.
+_TINY = 1e-9
 
 
 def ordering(scenario: Scenario, hop: int) -> str:
@@ -16,13 +23,20 @@ def ordering(scenario: Scenario, hop: int) -> str:
     ends = scenario.hops[hop]
     if hop == len(scenario.hops) - 1 and scenario.origin.fin_after is not None:
         return _closes_unasked(ends, scenario.origin.fin_after)
-    verdict = "safe" if safe(ends) else "unsafe"
-    return f"{_who_first(ends)}: {verdict}"
+    return f"{_who_first(ends)}: {_verdict(ends)}"
+
+
+def _verdict(hop: Hop) -> str:
+    """With what is left for timers: the pool's may be late, the server's early."""
+    left = margin(hop)
+    if math.isinf(left) or left <= 0.0:
+        return "safe" if left > 0.0 else "unsafe"
+    return f"safe, unless timers are {duration(left)} late"
 
 
 def _closes_unasked(hop: Hop, lateness: float) -> str:
     """The same for an application that closes after a response."""
-    server, round_trip = hop.server, 2.0 * hop.link.delay
+    server, round_trip = hop.server, _round_trip(hop)
     if server.announce and server.max_requests_per_connection == 1:
         return "the server announces its close with every response: safe"
     if lateness == 0.0:
@@ -30,8 +44,12 @@ def _closes_unasked(hop: Hop, lateness: float) -> str:
         verdict = "safe, for the pool looks before it reuses" if looks else "unsafe"
         return f"the server closes with its response, unannounced: {verdict}"
     told = f"the server closes {duration(lateness)} after a response, unannounced"
-    if hop.pool.idle_timeout < lateness - round_trip:
-        return f"{told}, more than a round trip after the pool gives up: safe"
+    if patience(hop) < lateness - round_trip:
+        left = duration(lateness - round_trip - patience(hop))
+        return (
+            f"{told}, more than a round trip after the pool gives up: safe, unless "
+            f"timers are {left} late"
+        )
     if lateness < round_trip:
         trip = duration(round_trip)
         return f"{told}, within a round trip ({trip}): unsafe for whoever waits"
@@ -53,8 +71,13 @@ def _who_first(hop: Hop) -> str:
     return f"the pool gives up {apart} before the server{stops}, {_room(hop)}"
 
 
+def _round_trip(hop: Hop) -> float:
+    """The longest, in seconds: jitter may hit it both ways."""
+    return 2.0 * (hop.link.delay + hop.link.jitter)
+
+
 def _room(hop: Hop) -> str:
-    round_trip = 2.0 * hop.link.delay
+    round_trip = _round_trip(hop)
     if round_trip == 0.0:
         return "and the wire takes no time"
     than = "more" if safe(hop) else "no more"
@@ -87,8 +110,20 @@ def moment(seconds: float) -> str:
     return f"{_short(seconds, 3)} s"
 
 
+def percent(share: float, digits: int = 3) -> str:
+    """A share with so many digits that count: "3.41 %", "0.00052 %"; below one of 1e9
+    as a number with an exponent, "1.2e-30"."""
+    if not 0.0 < abs(share) < math.inf:
+        return "0 %" if share == 0.0 else "-"
+    if abs(share) < _TINY:
+        return f"{share:.2g}"
+    places = max(0, digits - 1 - math.floor(math.log10(abs(share) * 100.0)))
+    return f"{_short(share * 100.0, places)} %"
+
+
 def _short(number: float, digits: int) -> str:
-    text = f"{number:.{digits}f}".rstrip("0").rstrip(".")
+    text = f"{number:.{digits}f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
     return text if text not in ("-0", "") else "0"
 
 

@@ -173,7 +173,7 @@ def _hop(scenario: Scenario, index: int) -> _Hop:
     return _Hop(
         trip=2.0 * hop.link.delay,
         limit=patience(hop),
-        idle=min(server.idle_timeout, deaf_at(hop)),
+        idle=server.idle_timeout,
         drained=deaf_at(hop),
         gone=closed_at(hop),
         tick=server.tick,

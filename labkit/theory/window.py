@@ -16,13 +16,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from labkit.settings.personalities import HABITS
+from labkit.settings.vocabulary import HINT_BUFFER
 
 if TYPE_CHECKING:
-    from labkit.settings import Hop, Scenario
-
-# A pool that honours ``Keep-Alive: timeout=N`` stays so far below N, as Node's agent
-# does (agentKeepAliveTimeoutBuffer, nodejs/node pull 59315); N is in whole seconds.
-HINT_BUFFER = 1.0
+    from labkit.settings import Hop, Scenario, Server
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,23 +78,47 @@ def hears_of_others(scenario: Scenario, hop: int) -> bool:
     return False
 
 
-def deaf_at(hop: Hop) -> float:
-    """I + D: from when on the server reads nothing more, in seconds from a response.
+@dataclass(frozen=True, slots=True)
+class Goodbye:
+    """How a server ends a connection, in seconds: it begins at ``said``, still serves
+    for ``drain``, with close, and is ``dark`` for so long: it reads nothing more."""
 
-    A server that says farewell with a RST or a 408 does so at I and never drains.
+    said: float
+    drain: float = 0.0
+    dark: float = 0.0
+
+    @property
+    def deaf(self) -> float:
+        """From when on it reads nothing more."""
+        return self.said + self.drain
+
+    @property
+    def closed(self) -> float:
+        """When its FIN or RST leaves."""
+        return self.deaf + self.dark
+
+
+def goodbye(server: Server, age: float | None = None) -> Goodbye:
+    """I, D and K of an idle connection, counted from a response; or of one that has
+    come to an ``age``, in whatever seconds that is told.
+
+    A server that says farewell with a RST or a 408 does so at I and never drains; at
+    the end of a life it says a FIN all the same.
     """
-    server = hop.server
-    if server.farewell != "fin":
-        return server.idle_timeout
-    return server.idle_timeout + server.drain_timeout
+    if age is None and server.farewell != "fin":
+        return Goodbye(server.idle_timeout)
+    said = server.idle_timeout if age is None else age
+    return Goodbye(said, server.drain_timeout, server.delayed_close_timeout)
+
+
+def deaf_at(hop: Hop) -> float:
+    """I + D: from when on the server reads nothing more, in seconds from a response."""
+    return goodbye(hop.server).deaf
 
 
 def closed_at(hop: Hop) -> float:
     """I + D + K: when the server's FIN or RST leaves, in seconds from a response."""
-    server = hop.server
-    if server.farewell != "fin":
-        return server.idle_timeout
-    return deaf_at(hop) + server.delayed_close_timeout
+    return goodbye(hop.server).closed
 
 
 def race_window(hop: Hop) -> Window:
@@ -189,5 +210,6 @@ def margin(hop: Hop) -> float:
 
 
 def safe(hop: Hop) -> bool:
-    """Is the client end of this hop the shorter one, by more than a round trip?"""
+    """Is the client end of this hop the shorter one, by more than a round trip, as
+    long as no timer is late by the margin?"""
     return margin(hop) > 0.0

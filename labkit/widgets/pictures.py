@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from labkit.figures import draw
-from labkit.figures.draw import size_of
-from labkit.figures.lifelines import sheet as lifelines
-from labkit.figures.outcomes import sheet as outcomes
-from labkit.figures.outcomes import told
-from labkit.figures.sequence import sheet as sequence
-from labkit.figures.sheet import Sheet, Size
+from labkit.figures.diagrams.lifelines import sheet as lifelines
+from labkit.figures.diagrams.outcomes import alt_text
+from labkit.figures.diagrams.outcomes import sheet as outcomes
+from labkit.figures.diagrams.sequence import sheet as sequence
+from labkit.figures.paper import matplotlib_pen
+from labkit.figures.paper.matplotlib_pen import size_of
+from labkit.figures.paper.sheet import Sheet, Size
 from labkit.lab import Run, run
 from labkit.lessons import telling
 from labkit.records.counts import Outcomes
@@ -26,10 +26,10 @@ MOST_REQUESTS = 400
 Picture = Callable[..., "Axes"]
 
 
-class Subject(Protocol):
-    """What a picture is of: counted at a glance while a slider moves, then in full.
+class View(Protocol):
+    """What a picture is of: counted at a preview while a slider moves, then in full.
 
-    What is counted may be anything; only the subject itself looks into it. ``lives``
+    What is counted may be anything; only the view itself refinements into it. ``lives``
     says whether the same can be tried on real sockets.
     """
 
@@ -40,13 +40,13 @@ class Subject(Protocol):
     def height(self, scenarios: Sequence[Scenario]) -> float:
         """How high the paper must be for these, in mm."""
 
-    def glance(self, scenario: Scenario) -> Any:
+    def preview(self, scenario: Scenario) -> Any:
         """Count coarsely, in less than a tenth of a second."""
 
-    def look(self, scenario: Scenario) -> Iterator[Any]:
+    def refine(self, scenario: Scenario) -> Iterator[Any]:
         """Count in full: None after every bit of work, at last the counts.
 
-        Nothing at all where a glance is the whole.
+        Nothing at all where a preview is the whole.
         """
 
     def live_part(self, scenario: Scenario) -> Scenario:
@@ -77,9 +77,9 @@ class Traced:
 
     def height(self, scenarios: Sequence[Scenario]) -> float:
         """The natural height of the tallest."""
-        return max(size_of(self._draw(self.glance(each)))[1] for each in scenarios)
+        return max(size_of(self._draw(self.preview(each)))[1] for each in scenarios)
 
-    def glance(self, scenario: Scenario) -> Run:
+    def preview(self, scenario: Scenario) -> Run:
         """Run it in virtual time; SettingsError for too many requests."""
         if scenario.traffic.requests > MOST_REQUESTS:
             raise SettingsError(
@@ -88,7 +88,7 @@ class Traced:
             )
         return run(scenario, progress=False, trace=True)
 
-    def look(self, scenario: Scenario) -> Iterator[Run]:
+    def refine(self, scenario: Scenario) -> Iterator[Run]:
         """There is no finer run than the run."""
         return iter(())
 
@@ -131,16 +131,16 @@ class Laid(Traced):
     """
 
     def __init__(
-        self, layout: Callable[..., Sheet], words: Callable[[Run], str] = Run.summary
+        self, layout: Callable[..., Sheet], words: Callable[[Run], str] = telling.told
     ) -> None:
         super().__init__(
-            lambda run, ax: draw.on(ax, lambda size: layout(run, size)), words
+            lambda run, ax: matplotlib_pen.on(ax, lambda size: layout(run, size)), words
         )
         self._layout = layout
 
     def height(self, scenarios: Sequence[Scenario]) -> float:
         """The natural height of the tallest."""
-        return max(self._layout(self.glance(each)).height for each in scenarios)
+        return max(self._layout(self.preview(each)).height for each in scenarios)
 
     def laid(
         self, counts: Run, size: Size, live: Run | None = None
@@ -170,5 +170,5 @@ def _bars_title(run: Run) -> str:
 TRACED: Mapping[str, Traced] = {
     "sequence": Laid(sequence),
     "lifelines": Laid(lifelines),
-    "outcomes": Laid(_bars, lambda run: told(_fates(run))),
+    "outcomes": Laid(_bars, lambda run: alt_text(_fates(run))),
 }

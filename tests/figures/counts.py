@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from labkit.figures.grids import Counted
+from labkit.figures.plots.grids import Counted
 from labkit.records.counts import Curve, RatePoint, RateSeries
 from labkit.settings import Hop, Link, Pool, Scenario, Server
 from labkit.theory import Window, failure_share

@@ -1,16 +1,36 @@
-"""Sheets of every diagram, of usual cases and of odd ones, and what is wrong on one."""
+"""Sheets of every figure, of usual cases and of odd ones, and what is wrong on one."""
 
 from __future__ import annotations
 
-import importlib
 import itertools
 from collections.abc import Callable
 
 import labkit
-from labkit.figures.sheet import Sheet
-from labkit.records.counts import Outcomes
+from labkit.figures import (
+    Edge,
+    comparison,
+    gap,
+    heatmap,
+    hump,
+    lateness,
+    lifelines,
+    margins,
+    outcomes,
+    phases,
+    rates,
+    sequence,
+    teardown,
+)
+from labkit.figures.diagrams.arrows import crosses
+from labkit.figures.paper.sheet import ARROWS, MASKS, Box, Sheet
+from labkit.figures.plots.zones import Named
+from labkit.records.counts import Curve, GapPoint, GapSeries, Outcomes
+from labkit.records.estimate import Estimate
 from labkit.settings import Hop, Link, Server
+from labkit.theory import Window, queue_share
 from labkit.theory.phases import Outcome, Probe, ProbeSeries
+from tests.figures.counts import FIVE, grid, line, series
+from tests.figures.counts import scenario as scenario_of_two_timers
 from tests.figures.stories import late_write, one_lost_request, ran, scenario
 
 FATES = {
@@ -40,41 +60,74 @@ ODD_NAMES = (
 )
 
 
-def layout(diagram: str) -> Callable[..., Sheet]:
-    """The pure layout of a diagram: the package's front door has the figure."""
-    found: Callable[..., Sheet] = importlib.import_module(
-        f"labkit.figures.{diagram}"
-    ).sheet
-    return found
-
-
 def named(name: str) -> Sheet:
     """A diagram in which a program of the chain has this name."""
     chain = scenario(delays=(0.01, 0.01)).replace("hop.1.name", name)
-    return layout("sequence")(labkit.run(chain))
+    return sequence.sheet(labkit.run(chain))
 
 
-CASES: dict[str, Callable[[], Sheet]] = {
-    "sequence": lambda: layout("sequence")(ran()),
-    "sequence of sixty": lambda: layout("sequence")(ran(requests=60)),
-    "sequence on small paper": lambda: layout("sequence")(ran(), (120.0, 90.0)),
-    "sequence of three hops": lambda: layout("sequence")(
+DIAGRAMS: dict[str, Callable[[], Sheet]] = {
+    "sequence": lambda: sequence.sheet(ran()),
+    "sequence of sixty": lambda: sequence.sheet(ran(requests=60)),
+    "sequence on small paper": lambda: sequence.sheet(ran(), (120.0, 90.0)),
+    "sequence of three hops": lambda: sequence.sheet(
         ran(retry=("reset",), delays=(0.01, 0.01, 0.01))
     ),
-    "sequence with a segment lost": lambda: layout("sequence")(ran(forget_after=2.0)),
-    "sequence of one hop": lambda: layout("sequence")(one_lost_request()),
-    "lifelines": lambda: layout("lifelines")(ran()),
-    "lifelines of sixty": lambda: layout("lifelines")(ran(gaps=(6.0,), requests=60)),
-    "lifelines on low paper": lambda: layout("lifelines")(
+    "sequence with a segment lost": lambda: sequence.sheet(ran(forget_after=2.0)),
+    "sequence of one hop": lambda: sequence.sheet(one_lost_request()),
+    "lifelines": lambda: lifelines.sheet(ran()),
+    "lifelines of sixty": lambda: lifelines.sheet(ran(gaps=(6.0,), requests=60)),
+    "lifelines on low paper": lambda: lifelines.sheet(
         ran(requests=60, burst=20), (178.0, 90.0)
     ),
-    "outcomes": lambda: layout("outcomes")(FATES),
-    "outcomes on small paper": lambda: layout("outcomes")(FATES, (140.0, 60.0)),
-    "phases": lambda: layout("phases")(GOODBYE, (PROBES,), guess=5.5),
-    "phases without probes": lambda: layout("phases")(GOODBYE),
-    "farewell": lambda: layout("farewell")(late_write()),
-    "farewell on small paper": lambda: layout("farewell")(late_write(), (150.0, 120.0)),
+    "outcomes": lambda: outcomes.sheet(FATES),
+    "outcomes on small paper": lambda: outcomes.sheet(FATES, (140.0, 60.0)),
+    "phases": lambda: phases.sheet(GOODBYE, (PROBES,), guess=5.5),
+    "phases without probes": lambda: phases.sheet(GOODBYE),
+    "teardown": lambda: teardown.sheet(late_write()),
+    "teardown on small paper": lambda: teardown.sheet(late_write(), (150.0, 120.0)),
 }
+WINDOW = Window(4.98, 5.0)
+GAPS = tuple(
+    GapSeries(
+        label,
+        tuple(GapPoint(gap, n, n * (gap in WINDOW)) for gap in (4.97, 4.99, 5.01)),
+    )
+    for label, n in (("virtual", 1), ("live", 40))
+)
+LATE = GapSeries(
+    "envoy", tuple(GapPoint(late, 120, 40) for late in (0.0, 0.001, 0.01, 0.1))
+)
+ESTIMATES = (
+    Estimate("theory", said=(0.03, 0.01, 0.05)),
+    Estimate("model", 300_000, 9_100, wall_seconds=0.2),
+    Estimate("live", 3000, 0, wall_seconds=30.0),
+    Estimate("envoy", refused="hop.1.pool.reuse is fifo; Envoy has no such setting"),
+)
+HERE = scenario_of_two_timers(pool=20.0)
+PLOTS: dict[str, Callable[[], Sheet]] = {
+    "gap": lambda: gap.sheet(GAPS, window=WINDOW, guess=Window(4.96, 4.99)),
+    "gap on small paper": lambda: gap.sheet(GAPS, (120.0, 80.0), window=WINDOW),
+    "lateness": lambda: lateness.sheet(
+        [LATE],
+        theory=lambda late: queue_share(late, 0.01, 12),
+        guess=GapPoint(0.01, 120, 110),
+    ),
+    "comparison": lambda: comparison.sheet(ESTIMATES),
+    "rates": lambda: rates.sheet(
+        FIVE, theory=[line()], edge=Edge(4.98, "C = T − RTT"), here=60.0
+    ),
+    "rates on small paper": lambda: rates.sheet(FIVE, (130.0, 90.0)),
+    "hump": lambda: hump.sheet(
+        [series("virtual", 2000)], window=WINDOW, guess=2.0, linear=True
+    ),
+    "map": lambda: heatmap.sheet(
+        grid(), scenario=HERE, named=[Named(5.0, 60.0, "ALB")]
+    ),
+    "map without a line": lambda: heatmap.sheet(grid()),
+    "margins": lambda: margins.sheet(GOODBYE, [Curve("live", (0.1, 1.0), (0.9, 1.5))]),
+}
+CASES = DIAGRAMS | PLOTS
 
 EDGE = 0.05  # mm, a stroke may lie on it
 
@@ -103,3 +156,12 @@ def astray(sheet: Sheet) -> list[tuple[float, float]]:
         for x, y in shape.points
         if not -EDGE <= x <= sheet.width + EDGE or not -EDGE <= y <= sheet.height + EDGE
     ]
+
+
+def cut_arrows(sheet: Sheet) -> int:
+    """How often the ground behind a word stops an arrow that is not the word's own."""
+    grounds = [area.points for area in sheet.areas if area.layer == MASKS]
+    boxes = [Box(*corners[0], *corners[2]) for corners in grounds]
+    arrows = [line.points for line in sheet.lines if line.layer == ARROWS]
+    cuts = (sum(crosses((a, b), box) for a, b in arrows) for box in boxes)
+    return sum(max(0, each - 1) for each in cuts)

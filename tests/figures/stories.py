@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from matplotlib.axes import Axes
 
 import labkit
-from labkit.figures.draw import figure_of
+from labkit.figures.paper.matplotlib_pen import figure_of
 from labkit.records.teardown import Note, Teardown
 from labkit.records.trace import (
     ConnectionLife,

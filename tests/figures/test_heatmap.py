@@ -13,9 +13,9 @@ from matplotlib.colors import to_rgb, to_rgba
 
 from labkit import figures
 from labkit.figures import heatmap
-from labkit.figures.grids import Counted
-from labkit.figures.heatmap import SHADES, shade, told
-from labkit.figures.zones import RARE, SAFE, SEEN, Named
+from labkit.figures.plots.grids import Counted
+from labkit.figures.plots.heatmap import SHADES
+from labkit.figures.plots.zones import RARE, SAFE, SEEN, Named
 from labkit.settings import Scenario
 from tests.figures.counts import POOL, SERVER, grid, scenario
 from tests.figures.stories import overlaps, texts
@@ -30,7 +30,7 @@ def lightness(colour: str) -> float:
 
 
 def test_more_failures_are_darker_in_grey_print_too() -> None:
-    greys = [lightness(shade(step)) for step in range(SHADES)]
+    greys = [lightness(shade) for shade in SHADES]
     assert greys == sorted(greys, reverse=True)
     assert greys[0] - greys[-1] > 0.5
 
@@ -45,7 +45,7 @@ def test_the_line_of_safety_has_its_formula() -> None:
 
 @pytest.mark.parametrize("drain", [0.0, 5.0])
 def test_nothing_fails_below_the_line(drain: float) -> None:
-    from labkit.figures.mapview import View
+    from labkit.figures.plots.map_view import View
 
     counts = grid(size=40, drain=drain, n=10**9)
     safety = View(counts, scenario(drain=drain)).safety
@@ -57,7 +57,7 @@ def test_nothing_fails_below_the_line(drain: float) -> None:
 
 
 def test_a_line_can_be_told_for_any_two_timers_of_a_hop() -> None:
-    from labkit.figures.mapview import View
+    from labkit.figures.plots.map_view import View
 
     paths = (POOL, "hop.0.link.delay")
     counts = Counted(paths, ((1.0, 9.0), (0.01, 0.1)), np.ones((2, 2)), np.ones((2, 2)))
@@ -263,12 +263,12 @@ def test_axes_are_reused_and_keep_their_size() -> None:
 
 
 def test_the_alt_text_says_the_rule_and_the_counts() -> None:
-    words = told(grid(n=10_000), scenario(pool=4.0))
+    words = heatmap.alt_text(grid(n=10_000), scenario(pool=4.0))
     assert "C: idle timeout of the pool (up)" in words
     assert "68 of 144 points seen to fail (0.02 % to 0.36 %)" in words
     assert "10 of 144 points not (0 of 10,000, below 0.038 %)" in words
     assert "66 of 144 points safe by C = T − RTT" in words
     assert words.endswith("You are here: C = 4 s, T = 5 s; safe by 980 ms.")
     assert len(words) < 400
-    plain = told(grid(n=10_000))
+    plain = heatmap.alt_text(grid(n=10_000))
     assert "76 of 144 points not (0 of 10,000, below 0.038 %)" in plain

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from labkit.figures import textsize
-from labkit.figures.letters import RUNS, UNITS
-from labkit.figures.style import MM_PER_POINT
+from labkit.figures.paper import metrics
+from labkit.figures.paper.letters import RUNS, UNITS
+from labkit.figures.paper.style import MM_PER_POINT
 from tools import measure_letters
 
 EM = 10.0 * MM_PER_POINT
@@ -27,24 +27,24 @@ def test_a_word_is_as_wide_as_matplotlib_sets_it(weight: str) -> None:
     from matplotlib.font_manager import FontProperties, findfont, get_font
 
     words = "503 UC · Ärger naïve → “upstream” αβγ шлюз 12.5 ms"
-    font = get_font(findfont(FontProperties(family=textsize.FAMILY, weight=weight)))
+    font = get_font(findfont(FontProperties(family=metrics.FAMILY, weight=weight)))
     font.set_size(10.0, 720.0)  # a tenth of a point is a pixel
     set_ = sum(font.load_char(ord(c)).linearHoriAdvance / 65536.0 for c in words)
     expected = set_ / 10.0 * MM_PER_POINT
-    assert textsize.advance(words, 10.0, weight) == pytest.approx(expected, rel=1e-3)
+    assert metrics.advance(words, 10.0, weight) == pytest.approx(expected, rel=1e-3)
 
 
 def test_letters_of_east_asia_are_as_wide_as_they_are_high() -> None:
-    assert textsize.advance("代理サ", 10.0) == pytest.approx(3.0 * EM)
-    assert textsize.advance("🦀", 10.0) == pytest.approx(EM)
+    assert metrics.advance("代理サ", 10.0) == pytest.approx(3.0 * EM)
+    assert metrics.advance("🦀", 10.0) == pytest.approx(EM)
 
 
 def test_accents_of_their_own_take_no_room() -> None:
-    assert textsize.advance("e\u0301\u200d", 10.0) == textsize.advance("e", 10.0)
+    assert metrics.advance("e\u0301\u200d", 10.0) == metrics.advance("e", 10.0)
 
 
 def test_any_other_letter_has_a_width_too() -> None:
-    assert 0.0 < textsize.advance("ב", 10.0) < EM
+    assert 0.0 < metrics.advance("ב", 10.0) < EM
 
 
 @pytest.mark.parametrize(
@@ -60,12 +60,12 @@ def test_any_other_letter_has_a_width_too() -> None:
     ],
 )
 def test_what_no_page_can_show_is_marked(text: str, shown: str) -> None:
-    assert textsize.printable(text) == shown
+    assert metrics.printable(text) == shown
 
 
 def test_every_character_there_is_can_be_shown_in_xml() -> None:
     from xml.etree import ElementTree
 
     every = "".join(map(chr, range(sys.maxunicode + 1)))
-    text = textsize.printable(every).replace("&", "").replace("<", "")
+    text = metrics.printable(every).replace("&", "").replace("<", "")
     assert ElementTree.fromstring(f"<a>{text}</a>").text

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from labkit import figures
-from labkit.figures.draw import size_of
-from labkit.figures.lanes import Lane, lanes, times
-from labkit.figures.timescale import time_scale
+from labkit.figures.diagrams.lanes import Lane, lanes, times
+from labkit.figures.diagrams.timescale import time_scale
+from labkit.figures.paper.matplotlib_pen import size_of
 from labkit.records.trace import Kind
 from tests.figures.stories import overlaps, ran, texts
 
@@ -64,7 +64,7 @@ def test_no_two_texts_touch(gap: float, requests: int, burst: int) -> None:
 
 
 def test_given_axes_keep_their_size() -> None:
-    ax = figures.paper(178.0, 90.0)
+    ax = figures.blank(178.0, 90.0)
     assert figures.lifelines(ran(requests=60, burst=20), ax=ax) is ax
     assert overlaps(ax) == []
     assert size_of(ax) == pytest.approx((178.0, 90.0))

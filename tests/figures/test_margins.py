@@ -8,7 +8,6 @@ import pytest
 
 from labkit import figures
 from labkit.figures import margins
-from labkit.figures.margins import told
 from labkit.records.counts import Curve
 from labkit.settings import Hop, Link, Pool, Server
 from tests.figures.stories import overlaps, texts
@@ -73,6 +72,6 @@ def test_axes_are_reused() -> None:
 
 
 def test_the_alt_text_says_the_margin_and_what_was_measured() -> None:
-    words = told(hop(), [FOUND])
+    words = margins.alt_text(hop(), [FOUND])
     assert "A timer may be 980 ms coarse" in words
     assert words.endswith("virtual: 980 ms at 1 ms, 1.05 s at 100 ms, 1.6 s at 1 s.")

@@ -6,7 +6,7 @@ import pytest
 from matplotlib.axes import Axes
 
 from labkit import figures
-from labkit.figures.outcomes import LOOKS, told
+from labkit.figures.diagrams.outcomes import LOOKS, alt_text
 from labkit.records.counts import FATES, Outcomes
 from labkit.records.trace import Exchange
 from tests.figures.stories import overlaps, ran, texts
@@ -107,14 +107,14 @@ def test_no_two_texts_touch(groups: dict[str, tuple[Outcomes, ...]]) -> None:
 
 
 def test_axes_are_reused_and_keep_their_size() -> None:
-    ax = figures.paper(178.0, 60.0)
+    ax = figures.blank(178.0, 60.0)
     assert figures.outcomes(GROUPS, ax) is ax
     assert figures.outcomes({"POST": ROWS}, ax) is ax
     assert len([word for word in texts(ax) if word == "POST"]) == 1
 
 
 def test_the_alt_text_says_the_counts() -> None:
-    said = told({"POST": ROWS[2:]})
+    said = alt_text({"POST": ROWS[2:]})
     assert said == (
         "POST, reset: of 100: 70 answered, 12 answered but executed again, "
         "8 failed but executed, 10 failed but executed again."
@@ -122,10 +122,10 @@ def test_the_alt_text_says_the_counts() -> None:
 
 
 def test_bars_that_are_alike_are_told_once() -> None:
-    said = told({"GET": ROWS, "POST": ROWS})
+    said = alt_text({"GET": ROWS, "POST": ROWS})
     assert said.startswith("no retry and reset-before-request: of 100: 55 answered, ")
     assert said.count("55 answered") == said.count("70 answered") == 1
-    assert told({"GET": ROWS[:1], "POST": ROWS[2:]}).startswith("GET, no retry: ")
+    assert alt_text({"GET": ROWS[:1], "POST": ROWS[2:]}).startswith("GET, no retry: ")
 
 
 @pytest.mark.parametrize("rows", [1, 3, 30])
@@ -134,4 +134,4 @@ def test_the_alt_text_is_never_longer_than_somebody_will_listen(
     rows: int, name: str
 ) -> None:
     bars = tuple(Outcomes(f"row {n} of {name}", n, 1, 2, 3, n) for n in range(rows))
-    assert 0 < len(told({"GET": bars, "POST": bars})) <= 400
+    assert 0 < len(alt_text({"GET": bars, "POST": bars})) <= 400

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from labkit.figures.farewell import LOOKS
-from labkit.figures.outcomes import LOOKS as FATES
-from labkit.figures.palette import PALETTE, Shade, role_of
-from labkit.figures.phases import LOOKS as PHASES
-from labkit.figures.style import FAILURE, MARKS, OTHER_MARK, STROKES
+from labkit.figures.diagrams.outcomes import LOOKS as FATES
+from labkit.figures.diagrams.phases import LOOKS as PHASES
+from labkit.figures.diagrams.teardown import LOOKS
+from labkit.figures.paper.palette import PALETTE, Shade, role_of
+from labkit.figures.paper.style import FAILURE, MARKS, OTHER_MARK, STROKES
+from labkit.figures.plots.heatmap import SHADES
 from tests.figures.gallery import CASES
 
 FIGURES = Path(__file__).parents[2] / "labkit" / "figures"
@@ -109,12 +110,12 @@ def test_a_role_is_as_translucent_on_one_paper_as_on_the_other() -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_diagram_has_no_colour_without_a_role(case: str) -> None:
-    colours = CASES[case]().colours() - {"none"}
+def test_a_figure_has_no_colour_without_a_role_but_for_a_maps_scale(case: str) -> None:
+    colours = CASES[case]().colours() - {"none", *SHADES}
     assert {colour for colour in colours if role_of(colour) is None} == set()
 
 
 def test_no_figure_brings_a_colour_of_its_own() -> None:
-    for module in {*FIGURES.glob("*.py")} - {FIGURES / "palette.py"}:
+    for module in {*FIGURES.rglob("*.py")} - {FIGURES / "paper" / "palette.py"}:
         named = re.findall(r'"(#[0-9A-Fa-f]{6,8})"', module.read_text(encoding="utf-8"))
         assert [c for c in named if role_of(c) is None] == [], module.name

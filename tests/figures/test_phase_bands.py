@@ -8,8 +8,8 @@ from math import inf
 import pytest
 
 from labkit import figures
-from labkit.figures.draw import size_of
-from labkit.figures.phases import LOOKS, alt, title
+from labkit.figures.diagrams.phases import LOOKS, alt_text, title
+from labkit.figures.paper.matplotlib_pen import size_of
 from labkit.settings import Hop, Link, Pool, Server
 from labkit.theory.phases import Outcome, Probe, ProbeSeries, phases
 from tests.figures.stories import overlaps, texts
@@ -85,14 +85,14 @@ def test_no_two_texts_touch(
 
 
 def test_given_axes_keep_their_size() -> None:
-    ax = figures.paper(178.0, 90.0)
+    ax = figures.blank(178.0, 90.0)
     assert figures.phases(hop(), [series(hop())], ax=ax) is ax
     assert size_of(ax) == pytest.approx((178.0, 90.0))
     assert overlaps(ax) == []
 
 
 def test_the_alt_text_names_phases_and_counts() -> None:
-    words = alt(hop(), [series(hop())])
+    words = alt_text(hop(), [series(hop())])
     assert words.startswith("Requests are lost 790 ms to 1.2 s after a response: ")
     assert "served with close from 390 ms" in words
     assert "virtual: 28 probes" in words

@@ -11,10 +11,12 @@ from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import to_rgba
 
 from labkit import figures
-from labkit.figures import hump, rated, rates
-from labkit.figures.hump import curve, summit_of
-from labkit.figures.rated import Rated
-from labkit.figures.rates import Edge
+from labkit.figures import hump, rates
+from labkit.figures.paper.style import MODEL_BAND
+from labkit.figures.plots import share_words
+from labkit.figures.plots.hump import curve, summit_of
+from labkit.figures.plots.rates import Edge
+from labkit.figures.plots.share_data import SharePlot
 from labkit.records.counts import Curve, RatePoint, RateSeries
 from labkit.theory import Window, duration, failure_share, wilson
 from tests.figures.counts import FIVE, TIMERS, line, series
@@ -116,9 +118,7 @@ def test_the_alt_text_says_where_each_is_worst_and_where_it_is_none() -> None:
 
 
 def rates_told() -> str:
-    from labkit.figures.rates import told
-
-    return told(FIVE, [line()], EDGE)
+    return rates.alt_text(FIVE, [line()], EDGE)
 
 
 MANY = 10**7
@@ -164,8 +164,8 @@ def test_it_is_saved_with_a_title_and_a_description(tmp_path: object) -> None:
 
 def test_the_theory_settles_the_worst_share_before_the_largest_count() -> None:
     noisy = RateSeries("live", (RatePoint(6.0, 100, 9),))
-    assert Rated([noisy, FIVE[1]]).worst() == 29 / 20_000
-    assert math.isclose(Rated([noisy], [line()]).worst(), 0.001475, rel_tol=0.01)
+    assert SharePlot([noisy, FIVE[1]]).worst() == 29 / 20_000
+    assert math.isclose(SharePlot([noisy], [line()]).worst(), 0.001475, rel_tol=0.01)
 
 
 # -- the hump --------------------------------------------------------------------------
@@ -227,9 +227,7 @@ def test_no_two_texts_touch_on_a_hump(here: float | None, end: float) -> None:
 
 
 def test_the_alt_text_of_a_hump_names_the_peak() -> None:
-    from labkit.figures.hump import told
-
-    words = told([counted("model", 10**6)], [curve(WINDOW, RATES)], WINDOW)
+    words = hump.alt_text([counted("model", 10**6)], [curve(WINDOW, RATES)], WINDOW)
     assert words.startswith("Failed requests against the request rate. Worst at one")
     assert words.endswith("lies at 0.2/s, one every 4.99 s.")
 
@@ -244,7 +242,7 @@ def bands(ax: Axes) -> list[list[tuple[float, float]]]:
         for each in ax.collections
         if isinstance(each, PolyCollection)
         for path, fill in zip(each.get_paths(), each.get_facecolor(), strict=True)
-        if tuple(fill) == to_rgba(rated.TINT) and len(path.vertices) > 5
+        if tuple(fill) == to_rgba(MODEL_BAND) and len(path.vertices) > 5
     ]
 
 
@@ -307,8 +305,8 @@ def test_words_never_say_that_none_failed_where_some_did(
     failed: tuple[int, ...], told: str
 ) -> None:
     points = (RatePoint(1.0 + n, 100, count) for n, count in enumerate(failed))
-    words = rated.sentence(RateSeries("model", tuple(points)), duration)
+    words = share_words.sentence(RateSeries("model", tuple(points)), duration)
     assert words.endswith(told)
     many = (RatePoint(1.0 + n, 100, n % 2) for n in range(12))
-    words = rated.sentence(RateSeries("model", tuple(many)), duration)
+    words = share_words.sentence(RateSeries("model", tuple(many)), duration)
     assert words.endswith("none failed at 6 of 12 points.")

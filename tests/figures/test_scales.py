@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from labkit.figures.scales import along, numbers, percent, percents, shares, times
+from labkit.figures.plots.scales import along, numbers, percent, percents, shares, times
 
 
 @pytest.mark.parametrize(

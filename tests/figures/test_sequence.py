@@ -8,8 +8,8 @@ import pytest
 
 import labkit
 from labkit import figures
-from labkit.figures.draw import figure_of, size_of
-from labkit.figures.style import FAILED, STROKES
+from labkit.figures.paper.matplotlib_pen import figure_of, size_of
+from labkit.figures.paper.style import FAILED, STROKES
 from labkit.records.trace import Kind, Trace
 from tests.figures.stories import (
     Written,
@@ -112,7 +112,7 @@ def test_no_two_texts_touch_at_any_delay(
 ) -> None:
     run = ran(delays=(first, last), requests=requests)
     assert overlaps(figures.sequence(run)) == []
-    assert overlaps(figures.sequence(run, ax=figures.paper(178.0, 150.0))) == []
+    assert overlaps(figures.sequence(run, ax=figures.blank(178.0, 150.0))) == []
 
 
 @pytest.mark.parametrize(("pool", "keepalive", "hops"), PAIRS_OF_TIMEOUTS)
@@ -122,7 +122,7 @@ def test_no_two_texts_touch_at_any_timeout(
     gaps = (0.0, keepalive, max(0.0, keepalive - 0.005), 0.5)
     run = ran(pool=pool, keepalive=keepalive, delays=(0.01,) * hops, gaps=gaps)
     assert overlaps(figures.sequence(run)) == []
-    assert overlaps(figures.sequence(run, ax=figures.paper(150.0, 110.0))) == []
+    assert overlaps(figures.sequence(run, ax=figures.blank(150.0, 110.0))) == []
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_sixty_requests_take_no_more_paper_than_a_page() -> None:
 
 
 def test_given_axes_keep_their_size_and_are_drawn_anew() -> None:
-    ax = figures.paper(178.0, 150.0)
+    ax = figures.blank(178.0, 150.0)
     assert figures.sequence(ran(requests=60), ax=ax) is ax
     once = texts(ax)
     figures.sequence(ran(), ax=ax)
@@ -177,7 +177,7 @@ def test_figures_are_drawn_without_pyplot() -> None:
 
     code = (
         "import sys, labkit.figures;"
-        "labkit.figures.png(labkit.figures.paper().figure);"
+        "labkit.figures.png(labkit.figures.blank().figure);"
         "sys.exit('matplotlib.pyplot' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

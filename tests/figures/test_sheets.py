@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import labkit
-from labkit.figures.sheet import Sheet, Word
+from labkit import figures
+from labkit.figures.paper.sheet import Sheet, Word
 from labkit.records.counts import FATES, Outcomes
 from labkit.settings import Hop, Link, Pool, Scenario, Server
-from tests.figures.gallery import CASES, astray, crowded, layout
+from tests.figures.gallery import CASES, astray, crowded, cut_arrows
 from tests.figures.stories import ran, scenario
 
 seconds = st.sampled_from([0.0, 0.001, 0.02, 0.5, 1.0, 4.985, 5.0, 61.0, 3600.0])
@@ -44,13 +45,20 @@ def test_words_keep_apart_and_nothing_leaves_the_sheet(case: str) -> None:
     assert (crowded(sheet), astray(sheet)) == ([], [])
 
 
+@pytest.mark.parametrize(
+    "case", [name for name in CASES if name.startswith(("sequence", "teardown"))]
+)
+def test_no_word_on_an_arrow_hides_another_arrow(case: str) -> None:
+    assert cut_arrows(CASES[case]()) == 0
+
+
 @pytest.mark.parametrize("diagram", ["sequence", "lifelines"])
 @given(chain=chains(), size=sizes)
 @settings(max_examples=60)
 def test_so_it_is_for_any_run_on_any_paper(
     diagram: str, chain: Scenario, size: tuple[float, float] | None
 ) -> None:
-    sheet = layout(diagram)(labkit.run(chain, trace=True), size)
+    sheet = getattr(figures, diagram).sheet(labkit.run(chain, trace=True), size)
     assert (crowded(sheet), astray(sheet)) == ([], [])
 
 
@@ -80,7 +88,7 @@ def test_so_it_is_for_any_goodbye(
             idle_timeout=idle or 5.0, drain_timeout=drain, delayed_close_timeout=deaf
         ),
     )
-    sheet = layout("phases")(hop, (), size, guess=guess)
+    sheet = figures.phases.sheet(hop, (), size, guess=guess)
     assert (crowded(sheet), astray(sheet)) == ([], [])
 
 
@@ -107,12 +115,12 @@ def test_so_it_is_for_any_outcomes(
         )
         for n, rows in enumerate(told)
     }
-    sheet = layout("outcomes")(groups, size, title=title)
+    sheet = figures.outcomes.sheet(groups, size, title=title)
     assert (crowded(sheet), astray(sheet)) == ([], [])
 
 
 def test_a_legend_too_long_for_its_paper_ends_where_the_paper_does() -> None:
-    sheet = layout("sequence")(ran(), (110.0, 200.0))
+    sheet = figures.sequence.sheet(ran(), (110.0, 200.0))
     assert {"SYN", "DATA", "FIN", "RST"} <= {word.text for word in sheet.words}
     assert (crowded(sheet), astray(sheet)) == ([], [])
 

@@ -6,10 +6,10 @@ from itertools import pairwise
 
 import pytest
 
-from labkit.figures.page import Page, Wanted, fitting
-from labkit.figures.record import RunLike
-from labkit.figures.timeline import BREAK, ROOM, place, scale
-from labkit.figures.timescale import time_scale
+from labkit.figures.diagrams.layout import Page, Wanted, fitting
+from labkit.figures.diagrams.run_like import RunLike
+from labkit.figures.diagrams.timeline import BREAK, ROOM, place, scale
+from labkit.figures.diagrams.timescale import time_scale
 from labkit.records.trace import Direction
 from tests.figures.stories import one_lost_request, ran
 

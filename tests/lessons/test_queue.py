@@ -1,8 +1,6 @@
 """The queue: what its runs show, and checks that answer the mistake made."""
 
-import math
 from fractions import Fraction
-from typing import Any
 
 import numpy
 import pytest
@@ -10,8 +8,6 @@ import pytest
 import labkit
 from labkit.lessons import queue
 from labkit.records.counts import GapSeries
-
-SERVER = "hop.1.server."
 
 
 # -- what the runs show ---------------------------------------------------------------
@@ -83,135 +79,7 @@ def test_another_fin_gets_a_hint_as_well(percent: float, late: float) -> None:
     assert not told.passed and told.hint
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [-1, 101, "many", "25", True, math.nan, math.inf, [25], {}, 25j, "x" * 10_000],
-)
-def test_a_share_that_is_none_gets_a_sentence(wrong: Any) -> None:
-    told = queue.check_share(wrong)
-    assert not told.passed and "allowed are 0 to 100" in told.message
-
-
 # -- exercise 2 -----------------------------------------------------------------------
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {SERVER + "announce": True, SERVER + "max_requests_per_connection": 1},
-        {
-            SERVER + "announce": True,
-            SERVER + "max_requests_per_connection": 5,
-            "origin.fin_after": None,
-        },
-        {"origin.fin_after": None},
-        {
-            SERVER + "announce": True,
-            SERVER + "max_requests_per_connection": 1,
-            "origin.service_time": 0.02,
-        },
-        {"traffic.http_version": "1.0", "origin.fin_after": None},
-        {
-            "hop.0.pool.retry.retry_on": ["5xx"],
-            "hop.0.pool.retry.num_retries": 20,
-            "hop.0.pool.retry.max_retries": 100,
-        },
-    ],
-)
-def test_every_road_to_zero_is_accepted(changes: dict[str, Any]) -> None:
-    told = queue.check_zero(queue.queue().replace_all(changes))
-    assert told.passed, told
-    assert "segment" not in told.message
-
-
-@pytest.mark.parametrize(
-    ("path", "value"),
-    [
-        ("origin.fin_after", 0.0),
-        (SERVER + "max_requests_per_connection", 1),
-    ],
-)
-def test_a_fin_in_the_same_segment_passes_with_a_caution(
-    path: str, value: object
-) -> None:
-    told = queue.check_zero(queue.queue().replace(path, value))
-    assert told.passed and "a segment of its own" in told.message
-
-
-@pytest.mark.parametrize(
-    ("changes", "message", "hint"),
-    [
-        ({}, "Request 2 of", "let the response say"),
-        ({"origin.fin_after": 0.5}, "failed", "met more rarely"),
-        ({"origin.fin_after": 50.0}, "failed", "met more rarely"),
-        ({SERVER + "announce": True}, "failed", "max_requests_per_connection"),
-        (
-            {"origin.fin_after": None, SERVER + "idle_timeout": 3.0},
-            "failed",
-            "idle timeout",
-        ),
-        (
-            {"origin.fin_after": None, SERVER + "max_connection_duration": 2.0},
-            "failed",
-            "max connection duration",
-        ),
-        ({"hop.1.pool.max_connections": 10}, "max_connections was turned", "not yours"),
-        ({"hop.1.pool.retry.retry_on": ["reset"]}, "retry was turned", "not yours"),
-        ({"origin.script": "early-answer"}, "answered 413", "each once"),
-        (
-            {"hop.0.server.accept_http_10": False, "traffic.http_version": "1.0"},
-            "answered 426 and never executed",
-            "each once",
-        ),
-        (
-            {
-                "origin.fin_after": None,
-                "origin.idempotency_keys": True,
-                "traffic.headers": {"Idempotency-Key": "1"},
-            },
-            "answered 200 and never executed",
-            "each once",
-        ),
-        (
-            {
-                "origin.fin_after": None,
-                SERVER + "idle_timeout": 3.0,
-                SERVER + "farewell": "408",
-            },
-            "answered 408",
-            "each once",
-        ),
-        (
-            {SERVER + "idle_timeout": 75.0},
-            "failed",
-            "hop.1.server.idle_timeout does not end this connection",
-        ),
-        (
-            {SERVER + "hint": True, SERVER + "drain_timeout": 5.0},
-            "failed",
-            "hop.1.server.drain_timeout, hop.1.server.hint do not end",
-        ),
-        (
-            {"origin.fin_after": None, "origin.script": "refuse"},
-            "failed",
-            "No closing connection",
-        ),
-        ({"lab.horizon": 0.5}, "never comes to an end", ""),
-    ],
-)
-def test_a_mistake_gets_a_hint_of_its_own(
-    changes: dict[str, Any], message: str, hint: str
-) -> None:
-    told = queue.check_zero(queue.queue().replace_all(changes))
-    assert not told.passed
-    assert message in told.message and hint in told.hint
-
-
-@pytest.mark.parametrize("wrong", [5, None, "mended"])
-def test_something_else_than_a_scenario_gets_a_sentence(wrong: object) -> None:
-    assert "not a Scenario" in queue.check_zero(wrong).message
-
-
-def test_another_chain_gets_a_sentence() -> None:
-    assert "this chain has two" in queue.check_zero(labkit.Scenario()).message
 
 
 # -- the recording --------------------------------------------------------------------

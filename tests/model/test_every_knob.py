@@ -223,6 +223,34 @@ def test_nginx_retires_a_connection_after_a_thousand_requests() -> None:
 
 
 def test_an_age_counts_as_in_the_lab_however_long_the_run() -> None:
-    old = one_hop(hop__0__server__max_connection_duration=60.37,
+    old = one_hop(hop__0__server__max_connection_duration=60.3737,
                   traffic__requests=3000)  # fmt: skip
     assert counted(by("model", old)) == counted(by("virtual", old))
+
+
+@pytest.mark.parametrize(
+    ("knobs", "told"),
+    [
+        ({"hop__0__server__max_connection_duration": 30.0}, "server.max_connection"),
+        ({"hop__0__pool__max_connection_duration": 30.0}, "pool.max_connection"),
+        ({"hop__0__server__tick": 0.25, "hop__0__server__idle_timeout": 0.9}, "tick"),
+    ],
+)
+def test_a_timer_that_round_gaps_meet_exactly_is_refused(
+    knobs: dict[str, object], told: str
+) -> None:
+    round_gaps = one_hop(traffic__arrivals="gaps", traffic__gaps=[1.0, 0.5],
+                         hop__0__link__delay=0.125)  # fmt: skip
+    assert refusals(round_gaps) == []
+    [sentence] = refusals(
+        round_gaps.replace_all({k.replace("__", "."): v for k, v in knobs.items()})
+    )
+    assert told in sentence and "a request meets it exactly" in sentence
+
+
+def test_a_clock_whose_answers_come_with_its_requests_is_refused() -> None:
+    clock = one_hop(traffic__arrivals="periodic", traffic__rate=4.0,
+                    origin__service_time=0.0,
+                    hop__0__link__delay=0.125)  # fmt: skip
+    [sentence] = refusals(clock)
+    assert "in the very moment of an answer" in sentence

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import labkit
 from labkit import Hop, Link, Pool, Retry, Scenario, Server, SettingsError, Traffic
-from labkit.cli.main import main
+from labkit.cli import main
 from labkit.clock import HorizonPassed
 from labkit.model import Grid, grid, refusals, sparse_run
 from labkit.settings import Event, LabSettings, Origin

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from labkit.clock import VirtualLoop, run_nested
+from labkit.clock import NotSupported, VirtualLoop, run_nested
+from labkit.net import reset
 from labkit.net.memory import MemoryNetwork
 from labkit.records.trace import Direction, Kind, Trace
 from labkit.settings import Link
@@ -191,3 +192,71 @@ def test_a_fin_stays_with_the_bytes_it_left_with_whatever_the_jitter() -> None:
     ends = [moment for kind, moment in last if kind is Kind.FIN]
     assert len(words) == 50 and words == ends
     assert len({round(moment or 0.0, 6) for moment in words}) == 50
+
+
+def test_a_writer_that_is_cut_off_with_a_full_window_is_not_told_to_go_on() -> None:
+    troubles: list[Any] = []
+
+    async def say_much(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        writer.write(b"x" * 400_000)
+        writer.close()
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, trouble: troubles.append(trouble))
+        await asyncio.start_server(say_much, LOOPBACK, 9000)
+        for patience in (0.0, 0.005, 0.01, 0.02, 0.03):
+            reader, writer = await asyncio.open_connection(LOOPBACK, 9000)
+            await reader.read(1)
+            await asyncio.sleep(patience)
+            reset(writer.transport)
+        await asyncio.sleep(1.0)
+
+    for delay in (0.0, 0.01):
+        in_a_world(main, Link(delay=delay))
+    assert troubles == []
+
+
+def test_a_body_of_many_windows_crosses_whole() -> None:
+    said = bytes(range(256)) * 16_384
+
+    async def say_it(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        for start in range(0, len(said), 999_983):
+            writer.write(said[start : start + 999_983])
+        writer.close()
+
+    async def main() -> None:
+        await asyncio.start_server(say_it, LOOPBACK, 9000)
+        assert await hears(9000) == said
+
+    in_a_world(main)
+
+
+def test_a_connection_of_the_kernels_does_not_enter_this_world() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        near, far = socket.socketpair(socket.AF_UNIX)
+        with near, far, pytest.raises(NotSupported, match="sock_connect of this loop"):
+            await loop.create_connection(asyncio.Protocol, sock=near)
+
+    in_a_world(main)
+
+
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_UNIX])
+def test_a_socket_that_the_kernel_serves_does_not_listen_in_this_world(
+    family: socket.AddressFamily,
+) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        with socket.socket(family) as sock:
+            if family == socket.AF_INET:
+                sock.bind((LOOPBACK, 0))
+                sock.listen()
+            with pytest.raises(NotSupported, match="does not listen yet"):
+                await loop.create_server(asyncio.Protocol, sock=sock)
+
+    in_a_world(main)

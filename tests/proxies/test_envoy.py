@@ -8,7 +8,7 @@ import pytest
 
 import labkit
 from labkit import Hop, Lab, Link, Pool, Scenario, Server, SettingsError, Traffic
-from labkit.lessons import repeats
+from labkit.lessons import retries
 from labkit.proxies import configuration
 from labkit.proxies.envoy import Envoy
 from labkit.records.trace import Direction, Kind
@@ -386,7 +386,7 @@ def test_a_knob_of_a_running_envoy_cannot_be_turned(path: str, value: Any) -> No
 def test_of_two_in_a_row_the_outer_one_repeats_a_status_and_no_reset(
     words: tuple[str, ...], executed: int, flags: str
 ) -> None:
-    scenario = repeats.in_a_row(words, 10)
+    scenario = retries.in_a_row(words, 10)
     run = labkit.run(scenario, engine="live", proxy="envoy", progress=False)
     assert {each.executed for each in run.exchanges} == {executed}
     assert {(e.status, e.flags, e.details) for e in run.exchanges} == {

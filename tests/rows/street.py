@@ -172,7 +172,7 @@ class Street:
         self.network: Any = LoopbackNetwork(links) if live else MemoryNetwork(links)
         settings = Pool(**pool, retry=Retry(**retry))
         self.pool = ConnectionPool(
-            self.network, 1, settings, self.ledger, reading=BY_ENVOY
+            self.network, 1, settings, self.ledger, codec=BY_ENVOY
         )
         self.router = Router(self.pool, self.ledger, random.Random(1))
         self.proxy = EnvoyProxy(self.router, self.ledger, "503", random.Random(2))

@@ -54,6 +54,29 @@ def test_changes_requests_and_seed_are_those_of_run(
     assert json.loads(out)["rows"] == table.rows
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="not on this system")
+def test_a_table_that_cannot_be_written_is_printed_all_the_same(
+    file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, out, err = told(capsys, file, *TIMERS, "--csv", "/dev/full")
+    assert status == 2
+    assert "6 of 6 points" in out
+    assert err == "labkit: cannot write /dev/full: no space left on device\n"
+
+
+def test_points_that_no_worker_survives_are_one_sentence(
+    file: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labkit.sweep.workers.TRIES", 0)
+    status, out, err = told(capsys, file, *TIMERS, "--workers", "2")
+    assert status == 1
+    assert "0 of 6 points" in out
+    assert err == (
+        "labkit: a worker died of the same job 0 times, 0 of 6 points done; "
+        "allowed: points that a worker survives\n"
+    )
+
+
 def test_a_table_is_printed_and_written(
     file: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

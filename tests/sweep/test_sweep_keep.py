@@ -152,9 +152,12 @@ def test_a_file_of_somebody_else_is_refused_and_left_as_it_is(
 
 @pytest.mark.parametrize(
     "line",
-    [b"garbage\n", b"{}\n", b'{"point": 99}\n', b'{"point": "a"}\n', b'{"point": 1}\n'],
+    [
+        *(b"garbage\n", b"{}\n", b"[" * 3000 + b"\n"),
+        *(b'{"point": 99}\n', b'{"point": "a"}\n', b'{"point": 1}\n'),
+    ],
 )
-def test_a_damaged_file_is_refused_and_left_as_it_is(
+def test_a_damaged_line_is_refused_and_left_as_it_is(
     line: bytes, tmp_path: Path
 ) -> None:
     file = tmp_path / "sweep.jsonl"
@@ -165,6 +168,51 @@ def test_a_damaged_file_is_refused_and_left_as_it_is(
     with pytest.raises(SettingsError, match="damaged"):
         swept(file)
     assert file.read_bytes() == before
+
+
+def test_a_file_cut_inside_its_first_line_begins_anew(
+    tmp_path: Path, table: Table
+) -> None:
+    file = tmp_path / "sweep.jsonl"
+    swept(file)
+    head = file.read_bytes().splitlines()[0]
+    for cut in (1, len(head) // 2, len(head)):
+        file.write_bytes(head[:cut])
+        assert swept(file) == table
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"failed": 900},
+        {"failed": -1},
+        {"failed": True},
+        {"requests": "600"},
+        {"requests": 7},
+        {"races": []},
+        {"races": [0, 0, 0]},
+        {"races": ["a", 0]},
+        {"lab_seconds": "x"},
+        {"lab_seconds": float("nan")},
+        {"point": True},
+        {"more": 1},
+    ],
+)
+def test_counts_that_no_run_has_are_refused(
+    wrong: dict[str, Any], tmp_path: Path
+) -> None:
+    file = tmp_path / "sweep.jsonl"
+    swept(file)
+    head, first, *_ = file.read_text().splitlines()
+    file.write_text(f"{head}\n{json.dumps({**json.loads(first), **wrong})}\n")
+    with pytest.raises(SettingsError, match="damaged"):
+        swept(file)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="not on this system")
+def test_a_device_is_no_file() -> None:
+    with pytest.raises(SettingsError, match="cannot write /dev/full: it is no file"):
+        swept(Path("/dev/full"))
 
 
 def test_two_sweeps_do_not_write_the_same_file(tmp_path: Path) -> None:

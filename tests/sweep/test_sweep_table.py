@@ -45,6 +45,25 @@ def test_csv_has_every_digit(table: Table, tmp_path: Path) -> None:
         assert {name: type(row[name])(written[name]) for name in row} == row
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="not on this system")
+def test_a_full_disk_is_named(table: Table) -> None:
+    with pytest.raises(SettingsError, match="cannot write /dev/full: no space left"):
+        table.to_csv("/dev/full")
+
+
+def test_a_table_that_cannot_be_written_leaves_the_one_before(
+    table: Table, tmp_path: Path
+) -> None:
+    file = table.to_csv(tmp_path / "table.csv")
+    before = file.read_bytes()
+    half = table.where(POOL, table[POOL][0])
+    half.rows = [*half.rows, {}]
+    with pytest.raises(KeyError):
+        half.to_csv(file)
+    assert file.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [file]
+
+
 def test_parquet_keeps_the_types(table: Table, tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     read = parquet.read_table(table.to_parquet(tmp_path / "table.parquet"))

@@ -9,7 +9,7 @@ sockets and a real Envoy: what they say is compared, each with each.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from labkit.experiments.comparison.columns import REQUESTS, column
 from labkit.experiments.comparison.record import LEVEL, Agreement, Comparison
@@ -27,18 +27,23 @@ __all__ = [
 ]
 
 
+def _nobody(rung: Estimate) -> None:
+    """Nobody waits for single columns."""
+
+
 def compare(
     scenario: Scenario,
     columns: Sequence[str] = COLUMNS,
     requests: int | None = None,
     progress: bool = True,
+    on_column: Callable[[Estimate], object] = _nobody,
 ) -> Comparison:
     """Ask every column for the share of failed requests of a scenario.
 
     ``requests`` are those of "live" and "envoy" (3,000), which take as long as their
     traffic does; "model" and "virtual" take as many, but never fewer than a million
-    and 20,000. SettingsError for a column that there is not; what a column cannot do
-    stands in its rung.
+    and 20,000. ``on_column`` is called with each as soon as it is there. SettingsError
+    for a column that there is not; what a column cannot do stands in its rung.
     """
     for each in columns:
         if each not in COLUMNS:
@@ -50,9 +55,10 @@ def compare(
             "at least one of each"
         )
     in_order = [name for name in COLUMNS if name in columns]
-    rungs = [
-        column(name, scenario, _requests(name, requests), progress) for name in in_order
-    ]
+    rungs = []
+    for name in in_order:
+        rungs.append(column(name, scenario, _requests(name, requests), progress))
+        on_column(rungs[-1])
     return Comparison(scenario, tuple(rungs))
 
 

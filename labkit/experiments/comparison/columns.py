@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from labkit import theory
-from labkit.experiments.lateness import IN_TIME, lateness, tolerance
+from labkit.experiments.lateness import IN_TIME, lateness, tolerance, undisturbed
 from labkit.lab import Run, run, run_many
 from labkit.proxies.errors import FieldError
 from labkit.records.estimate import Estimate
@@ -95,33 +95,32 @@ def _measured(
 ) -> Estimate:
     """Many short chains; one in which the machine was late is run again.
 
-    The same chain, with the same chance: that it is repeated does not depend on what
-    came of it. Chains that are late every time are left out.
+    Chains that are late every time are left out.
     """
-    missing = chains(scenario, requests)
-    wanted, late, at_once = len(missing), tolerance(scenario), side_by_side(scenario)
-    quiet: list[Run] = []
-    tries = 0
-    for _ in range(_ROUNDS):
-        done = run_many(missing, "live", at_once, progress, proxy)
-        tries += len(done)
-        passed = [lateness(each) <= late for each in done]
-        quiet += [each for each, ok in zip(done, passed, strict=True) if ok]
-        missing = [each for each, ok in zip(missing, passed, strict=True) if not ok]
-        if not missing or sum(passed) < _WORTH_IT * len(done):
-            break
-    if not quiet:
+    wanted, late = chains(scenario, requests), tolerance(scenario)
+    at_once = side_by_side(scenario)
+    measured = undisturbed(
+        wanted,
+        lambda some: run_many(some, "live", at_once, progress, proxy),
+        lambda run: not lateness(run) <= late,
+        _ROUNDS,
+        _WORTH_IT,
+    )
+    why = (
+        f"more than {100 * (1 - IN_TIME):.0f} % of the segments were over "
+        f"{duration(late)} late"
+    )
+    if not measured.quiet:
         raise SettingsError(
-            f"more than {100 * (1 - IN_TIME):.0f} % of the segments were over "
-            f"{duration(late)} late in each of {wanted} chains; "
+            f"{why} in each of {len(wanted)} chains; "
             "allowed: a machine with nothing else to do"
         )
     note = (
-        f"{wanted} chains of {CHAIN} arrivals; in {tries - len(quiet)} of {tries} "
-        f"tries more than {100 * (1 - IN_TIME):.0f} % of the segments were over "
-        f"{duration(late)} late, {len(missing)} chains left out"
+        f"{len(wanted)} chains of {CHAIN} arrivals; in "
+        f"{measured.tries - len(measured.quiet)} of {measured.tries} tries {why}, "
+        f"{len(measured.disturbed)} chains left out"
     )
-    return Estimate(label, *_sums(scenario, quiet), note=note)
+    return Estimate(label, *_sums(scenario, measured.quiet), note=note)
 
 
 def side_by_side(scenario: Scenario) -> int:

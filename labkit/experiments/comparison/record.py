@@ -11,10 +11,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from labkit.records.estimate import Estimate, percent
+from labkit.records.estimate import Estimate
 from labkit.settings import Scenario
 from labkit.theory import duration
 from labkit.theory.proportions import holm, in_range, same_share
+from labkit.theory.text import percent
 
 # Of a hundred comparisons whose columns all say the same, one may say that they do not.
 LEVEL = 0.01
@@ -138,9 +139,12 @@ class Comparison:
         ]
         refused = [rung for rung in self.rungs if rung.refused]
         lines += [f"{rung.name}  {rung.told()}" for rung in refused]
-        lines += ["", self.verdict()]
-        lines += [f"{rung.name}: {rung.note}" for rung in self.rungs if rung.note]
-        return "\n".join(lines)
+        return "\n".join([*lines, "", self.closing()])
+
+    def closing(self) -> str:
+        """Who agrees with whom, and how the columns came about."""
+        notes = [f"{rung.name}: {rung.note}" for rung in self.rungs if rung.note]
+        return "\n".join([self.verdict(), *notes])
 
     def _row(self, rung: Estimate) -> tuple[str, ...]:
         low, high = rung.interval

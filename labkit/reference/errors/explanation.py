@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from labkit.theory.text import ROOM
+
 Verdict = Literal[
     "race",
     "reset",
@@ -93,8 +95,8 @@ _RETRY = (
 )
 ORDER = (
     "Order the timers of that hop: the client end must give up an idle connection "
-    "before the server end does, by more than a round trip plus the lateness of the "
-    "timers (if that is unknown: 2 s, or 20 % of the timeout if that is more)."
+    f"before the server end does, by more than {ROOM} "
+    "(if that is unknown: 2 s, or 20 % of the timeout if that is more)."
 )
 _REMEDIES: Mapping[Verdict, str] = {
     "race": f"{ORDER} {_RETRY}",
@@ -187,13 +189,15 @@ class Explanation:
     """What is known of a text; ``entry`` is None for words not in the index.
 
     ``near`` are entries whose words come near; ``also`` are the verdicts of other
-    findings in the same text, for a paste may hold several.
+    findings in the same text, for a paste may hold several; ``meant`` are the known
+    words from which an unknown text differs by a slip.
     """
 
     text: str
     entry: KnownError | None
     near: tuple[str, ...] = ()
     also: tuple[Verdict, ...] = ()
+    meant: str = ""
 
     @property
     def verdict(self) -> Verdict:
@@ -226,6 +230,7 @@ class Explanation:
             "sources": known.sources if known else "",
             "near": list(self.near),
             "also": list(self.also),
+            "meant": self.meant,
         }
 
     def __str__(self) -> str:
@@ -235,8 +240,10 @@ class Explanation:
 
     def _told(self) -> list[tuple[str, str]]:
         if self.entry is None:
-            nearest = "; ".join(self.near) or "nothing comes near"
-            return [("unknown", VERDICTS["unknown"]), ("nearest", nearest)]
+            unknown = ("unknown", VERDICTS["unknown"])
+            if self.meant:
+                return [unknown, ("did you mean", f"{self.meant}?")]
+            return [unknown, ("nearest", "; ".join(self.near) or "nothing comes near")]
         known = self.entry
         told = [
             ("verdict", f"{known.verdict} ({VERDICTS[known.verdict]})"),

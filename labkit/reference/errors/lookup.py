@@ -20,10 +20,10 @@ from labkit.reference.errors import (
     statuses,
 )
 from labkit.reference.errors.explanation import Explanation, Verdict
-from labkit.reference.errors.near import nearest
+from labkit.reference.errors.near import meant, nearest
 from labkit.reference.errors.pasted import Pasted
 from labkit.reference.errors.phrases import Finding, Rank, found
-from labkit.reference.errors.words import ROWS
+from labkit.reference.errors.words import rows
 
 _READERS = (envoy, haproxy, alb, heroku, nginx, curl, ended, elsewhere, statuses)
 
@@ -37,7 +37,8 @@ def explain(text: str) -> Explanation:
     pasted = Pasted.of(text)
     findings = sorted(_findings(pasted), key=lambda each: each.order)
     if not findings:
-        return Explanation(pasted.flat, None, nearest(pasted.lowered))
+        text = pasted.lowered
+        return Explanation(pasted.flat, None, nearest(text), meant=meant(text.strip()))
     best = findings[0]
     return Explanation(pasted.flat, best.entry, also=_others(findings))
 
@@ -45,7 +46,7 @@ def explain(text: str) -> Explanation:
 def _findings(pasted: Pasted) -> Iterator[Finding]:
     for reader in _READERS:
         yield from reader.findings(pasted)
-    yield from found(ROWS, pasted)
+    yield from found(rows(), pasted)
 
 
 def _others(findings: list[Finding]) -> tuple[Verdict, ...]:

@@ -1,22 +1,19 @@
 """Who is in the pool and what to do next: decisions only, nothing is done here.
 
-The rule of this module: it knows no loop and no socket. Given its connections,
-its queue, the time and the settings it says what to hand out, close, open and
-refuse; the pool acts on that. Everything can be tested by looking at a plan.
+The rule of this module: it knows no loop and no socket. Every way from one state of a
+connection to the next is a method, and so is every decision; what is left to do, the
+pool does. Everything can be tested by looking at a plan.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
 from labkit.roles.client.connection import Http1Connection
+from labkit.roles.client.states import ASSIGNED, BUSY, CLOSED, COMPLETED, RESTED
 from labkit.roles.http.message import HopFailure
 from labkit.settings import Pool
-
-# Node's agent stays a second below what the server promises, for the network's
-# sake (agentKeepAliveTimeoutBuffer, default 1000 ms, nodejs/node pull 59315).
-HINT_BUFFER = 1.0
+from labkit.settings.vocabulary import HINT_BUFFER
 
 
 class PoolRequest(Protocol):
@@ -30,7 +27,7 @@ class PoolRequest(Protocol):
 
 
 class Plan(NamedTuple):
-    """What to do now, in this order; ``close`` names the knob that wants it."""
+    """What is left to do, in this order; ``close`` names the knob that wants it."""
 
     close: list[tuple[Http1Connection, str]]
     refuse: list[PoolRequest]
@@ -38,15 +35,13 @@ class Plan(NamedTuple):
     to_open: int
 
 
-_NOTHING = Plan([], [], [], 0)
-
-
 class PoolState:
     """The connections and the queue of one pool.
 
     ``members`` are all open connections, ``idle`` those that may be handed out in
     the order they became so, ``resting`` those that soon will be, ``connecting``
-    how many are on their way.
+    how many are on their way; ``expired`` were found too old to be handed out, and
+    are to be closed.
     """
 
     def __init__(self, settings: Pool) -> None:
@@ -54,81 +49,111 @@ class PoolState:
         self.members: dict[Http1Connection, None] = {}
         self.idle: dict[Http1Connection, None] = {}
         self.resting: dict[Http1Connection, None] = {}
+        self.expired: list[tuple[Http1Connection, str]] = []
         self.queue: dict[PoolRequest, None] = {}
         self.connecting = 0
 
     def __repr__(self) -> str:
         busy = len(self.members) - len(self.idle) - len(self.resting)
         return (
-            f"<Roster: {busy} busy, {len(self.idle)} idle, "
+            f"<PoolState: {busy} busy, {len(self.idle)} idle, "
             f"{len(self.resting)} resting, {self.connecting} connecting, "
             f"{len(self.queue)} requests waiting>"
         )
 
-    @property
-    def unserved(self) -> int:
-        """Waiting requests for which no connection is on its way."""
-        coming = self.connecting + len(self.resting)
-        return max(0, len(self.queue) - coming)
+    # -- the life of a connection --------------------------------------------------
 
-    def at_hand(self, now: float) -> Http1Connection | None:
-        """Who serves a claim that nobody is ahead of, where that needs no plan."""
-        for connection in self._in_order_of_reuse():
-            return None if self.why_expired(connection, now) else connection
+    def add(self, connection: Http1Connection, now: float) -> None:
+        """One that was on its way is open, and idle."""
+        self.connecting -= 1
+        connection.opened = connection.idle_since = now
+        self.members[connection] = self.idle[connection] = None
+
+    def take(self, now: float) -> Http1Connection | None:
+        """Who serves the next request, busy from now on; None if nobody can."""
+        idle, lifo = self.idle, self.settings.reuse == "lifo"
+        while idle:
+            connection = next(reversed(idle) if lifo else iter(idle))
+            del idle[connection]
+            why = self.why_expired(connection, now)
+            # One that was made just now serves, or limits of 0 s would dial for ever.
+            if not why or (not connection.served and connection.opened == now):
+                connection.tell(ASSIGNED)
+                return connection
+            self.expired.append((connection, why))
         return None
 
+    def rest(self, connection: Http1Connection, now: float) -> str:
+        """Its exchange is over, or was never begun; why it ends now, or nothing."""
+        connection.idle_since = now
+        if connection.state is CLOSED:
+            return connection.why
+        if connection.state is BUSY:
+            connection.tell(COMPLETED)
+        if connection.served >= self.settings.max_requests_per_connection:
+            return "max_requests_per_connection"
+        why = self.why_expired(connection, now)
+        if not why:
+            self.resting[connection] = None
+        return why
+
+    def wake(self, connection: Http1Connection) -> None:
+        """It has rested, and may be handed out."""
+        connection.tell(RESTED)
+        del self.resting[connection]
+        self.idle[connection] = None
+
+    def drop(self, connection: Http1Connection) -> bool:
+        """It is closed, or about to be; was it one of the pool's?"""
+        self.idle.pop(connection, None)
+        self.resting.pop(connection, None)
+        return self.members.pop(connection, self) is None
+
+    # -- decisions -----------------------------------------------------------------
+
     def plan(self, now: float) -> Plan:
-        """Serve the queue, oldest request first."""
-        waiting = len(self.queue)
-        if not self.idle:
-            return self._plan_without_idle(waiting)
-        close: list[tuple[Http1Connection, str]] = []
+        """Serve the queue, oldest request first; what the plan says is so from now."""
+        queue = self.queue
         hand_out: list[tuple[PoolRequest, Http1Connection]] = []
-        claims = iter(self.queue)
-        for connection in self._in_order_of_reuse():
-            if len(hand_out) == waiting:
-                break
-            # One that was made just now serves, or limits of 0 s would dial for ever.
-            is_new = not connection.served and connection.opened == now
-            why = "" if is_new else self.why_expired(connection, now)
-            if why:
-                close.append((connection, why))
-            else:
-                hand_out.append((next(claims), connection))
-        if len(hand_out) == waiting:
-            return Plan(close, [], hand_out, 0)
-        refuse = self._overflow(len(hand_out))
-        left = waiting - len(hand_out) - len(refuse)
-        return Plan(close, refuse, hand_out, self._to_open(left, len(close)))
+        while queue and (connection := self.take(now)) is not None:
+            request = next(iter(queue))
+            del queue[request]
+            hand_out.append((request, connection))
+        refuse = self._overflow()
+        close, self.expired = self.expired, []
+        to_open = self._to_open(len(close))
+        self.connecting += to_open
+        return Plan(close, refuse, hand_out, to_open)
 
-    def _plan_without_idle(self, waiting: int) -> Plan:
-        """Nobody can be served now: refuse whoever is too many, open what lacks."""
-        if waiting > self.settings.max_pending_requests:
-            refuse = self._overflow(0)
-            return Plan([], refuse, [], self._to_open(waiting - len(refuse), 0))
-        if waiting <= self.connecting + len(self.resting):
-            return _NOTHING
-        return Plan([], [], [], self._to_open(waiting, 0))
-
-    def _in_order_of_reuse(self) -> Iterable[Http1Connection]:
-        lifo = self.settings.reuse == "lifo"
-        return reversed(self.idle) if lifo else self.idle
-
-    def _overflow(self, served: int) -> list[PoolRequest]:
+    def _overflow(self) -> list[PoolRequest]:
         """The newest requests beyond the limit; whoever has to wait counts.
 
         As in Envoy a request that waits for a connection to be opened for it is
         pending too, so a burst into an empty pool can overflow.
         """
-        excess = len(self.queue) - served - self.settings.max_pending_requests
-        return list(self.queue)[-int(excess) :] if excess > 0 else []
+        excess = len(self.queue) - self.settings.max_pending_requests
+        return self._dequeue(list(self.queue)[-int(excess) :]) if excess > 0 else []
 
-    def _to_open(self, left: int, closing: int) -> int:
-        wanted = left - self.connecting - len(self.resting)
+    def _to_open(self, closing: int) -> int:
+        lacking = len(self.queue) - self.connecting - len(self.resting)
         taken = len(self.members) - closing + self.connecting
-        return int(max(0, min(wanted, self.settings.max_connections - taken)))
+        return int(max(0, min(lacking, self.settings.max_connections - taken)))
 
-    # -- one connection --------------------------------------------------------
+    def not_connected(self) -> list[PoolRequest]:
+        """One of those on their way failed: for whom no other is coming.
+
+        Envoy purges its pending requests likewise when a connect fails.
+        """
+        self.connecting -= 1
+        unserved = len(self.queue) - self.connecting - len(self.resting)
+        return self._dequeue(list(self.queue)[: max(0, unserved)])
+
+    def _dequeue(self, requests: list[PoolRequest]) -> list[PoolRequest]:
+        for request in requests:
+            del self.queue[request]
+        return requests
+
+    # -- one connection ------------------------------------------------------------
 
     def deadline(self, connection: Http1Connection) -> float:
         """When this connection, if it stays idle, is to be closed."""
@@ -150,15 +175,3 @@ class PoolState:
         if not settings.honours_hint or now < self.deadline(connection):
             return ""
         return "hint"
-
-    def why_retired(self, connection: Http1Connection, now: float) -> str:
-        """The knob that ends this connection right after a response, or nothing."""
-        if connection.served >= self.settings.max_requests_per_connection:
-            return "max_requests_per_connection"
-        return self.why_expired(connection, now)
-
-    def forget(self, connection: Http1Connection) -> None:
-        """It is closed, or about to be."""
-        self.members.pop(connection, None)
-        self.idle.pop(connection, None)
-        self.resting.pop(connection, None)

@@ -1,8 +1,10 @@
 """An HTTP/1.1 client connection: one exchange at a time over an asyncio transport.
 
 It decides nothing about reuse: it says what it is (``state``), and its owner, a
-pool or nobody, decides. Plain messages take the short cut of ``heads``; all
-others are written by h11, and read by it or by whom ``reading`` names.
+pool, decides. Events go up: what arrives, and the reader's leaving, is told to who
+sent the request, then to the owner. Commands come down (``ask``, ``close``,
+``abort``), and none of them calls back. Plain messages take the short cut of
+``fast_path``; all others are written by h11, and read by it or by what ``codec`` names.
 """
 
 from __future__ import annotations
@@ -23,8 +25,6 @@ from labkit.roles.client.states import (
     CONNECTING,
     IDLE,
     LOST,
-    RESTED,
-    RESTING,
     TRANSITIONS,
     ConnectionSignal,
     after,
@@ -37,21 +37,15 @@ from labkit.roles.http.h11_codec import BY_H11
 from labkit.roles.http.headers import wants_close
 from labkit.roles.http.message import Cause, HopFailure, Incoming, Outgoing
 
-__all__ = [
-    "HopFailure",
-    "Http1Connection",
-    "Incoming",
-    "Outgoing",
-    "Owner",
-    "ResponseHandler",
-]
-
 
 class ResponseHandler(Protocol):
     """Who sent a request and waits for its response."""
 
-    def on_response(self, incoming: Incoming) -> None:
-        """The head of the response is here, perhaps with the whole body."""
+    def on_response(self, incoming: Incoming) -> bool:
+        """The head of the response is here, perhaps with the whole body.
+
+        False if nobody wants what may follow: the connection ends then.
+        """
 
     def on_end(self, error: BaseException | None) -> None:
         """The exchange is over: well, or with an error (HopFailure)."""
@@ -75,7 +69,7 @@ class Http1Connection(asyncio.Protocol):
 
     ``watch_fin=False`` makes it blind while no exchange is under way: it does
     not read, so it learns of a FIN only when the next request is out. ``resets``
-    are the reasons for which it ends with a RST. ``reading``: how it reads responses.
+    are the reasons for which it ends with a RST. ``codec``: how it reads responses.
 
     Attributes for the owner: ``number`` on its hop, ``opened`` and
     ``idle_since`` (seconds of the loop's clock), ``served`` exchanges,
@@ -85,15 +79,15 @@ class Http1Connection(asyncio.Protocol):
 
     def __init__(
         self,
-        owner: Owner | None = None,
+        owner: Owner,
         *,
         watch_fin: bool = True,
         resets: frozenset[str] = frozenset(),
-        reading: ResponseCodec = BY_H11,
+        codec: ResponseCodec = BY_H11,
     ) -> None:
-        self.owner = owner
+        self._owner = owner
         self.watch_fin = watch_fin
-        self._reading = reading
+        self._codec = codec
         self._early = b""
         self._resets = resets
         self.state = CONNECTING
@@ -106,14 +100,13 @@ class Http1Connection(asyncio.Protocol):
         self.timer: asyncio.TimerHandle | None = None
         self.can_write = True
         self._transport: asyncio.Transport = cast(asyncio.Transport, None)
-        self._gone = False
         # A head that waits for what its body has at hand, for a turn of the loop.
         self._held = b""
         self._clear()
 
     def _clear(self) -> None:
         """Forget the exchange."""
-        self._asker: ResponseHandler | None = None
+        self._handler: ResponseHandler | None = None
         self._request: Outgoing | None = None
         self._upload: Upload | None = None
         self._incoming: Incoming | None = None
@@ -152,7 +145,7 @@ class Http1Connection(asyncio.Protocol):
     # -- sending ---------------------------------------------------------------
 
     def ask(
-        self, request: Outgoing, asker: ResponseHandler, upload: Upload | None = None
+        self, request: Outgoing, handler: ResponseHandler, upload: Upload | None = None
     ) -> None:
         """Send a request; head and body leave in one write.
 
@@ -170,7 +163,7 @@ class Http1Connection(asyncio.Protocol):
             closes = wants_close(request.headers, request.http_version)
         if self.state is not BUSY or self._request is not None:
             self.tell(ASSIGNED)
-        self._asker, self._request, self._upload = asker, request, upload
+        self._handler, self._request, self._upload = handler, request, upload
         self._heard = bool(self._early)
         self._writer = writer
         if closes:
@@ -236,16 +229,16 @@ class Http1Connection(asyncio.Protocol):
             self._read_body(data)
             return
         if self._parser is None:
-            head = self._reading.plain(data, request.method)
+            head = self._codec.plain(data, request.method)
             if head is not None:
                 self._read_plain(head, data)
                 return
-            self._parser = self._reading.parser(request)
+            self._parser = self._codec.parser(request)
         self._parser.receive(data)
         self._read_with(self._parser)
 
     def _take_unasked(self, data: bytes) -> None:
-        if self.is_idle and self._reading.overlooks(data):
+        if self.state is IDLE and self._codec.overlooks(data):
             self._early = data
         else:
             self.abandon("unsolicited bytes")
@@ -259,7 +252,7 @@ class Http1Connection(asyncio.Protocol):
         incoming = Incoming(self, status, reason, headers, version, complete)
         self._respond(incoming, closes)
         if self._incoming is not incoming:
-            return  # who asked has thrown it away, and the connection with it
+            return  # nobody wants it, or its reader has left already
         if complete is not None:
             self._complete(trailing=arrived > length)
         else:
@@ -279,8 +272,10 @@ class Http1Connection(asyncio.Protocol):
         self._incoming = incoming
         if closes:
             self._announce("announced by the server")
-        if self._asker is not None:
-            self._asker.on_response(incoming)
+        handler = self._handler
+        assert handler is not None
+        if not handler.on_response(incoming):
+            self.abandon("abandoned")
 
     # -- receiving what is not plain -------------------------------------------
 
@@ -317,7 +312,8 @@ class Http1Connection(asyncio.Protocol):
         if self._upload is not None:
             self._announce("answered before the request was through")
             self._upload.detach()
-        asker, incoming = self._asker, self._incoming
+        handler, incoming = self._handler, self._incoming
+        assert handler is not None
         self._clear()
         self.served += 1
         self.tell(COMPLETED)
@@ -327,15 +323,8 @@ class Http1Connection(asyncio.Protocol):
             self._transport.pause_reading()
         if incoming is not None:
             incoming.end()
-        if asker is not None:
-            asker.on_end(None)
-        self._hand_back()
-
-    def _hand_back(self) -> None:
-        if self.owner is not None:
-            self.owner.release(self)
-        elif self.state is RESTING:
-            self.tell(RESTED)
+        handler.on_end(None)
+        self._owner.release(self)
 
     def _failure(self, cause: Cause, note: str = "") -> HopFailure:
         return HopFailure(
@@ -347,23 +336,23 @@ class Http1Connection(asyncio.Protocol):
 
     def _lose(self, failure: BaseException | None) -> None:
         """The connection is over, and the exchange, if there is one, has failed."""
-        if self.state is CLOSED:
-            return
-        self.tell(LOST)
-        self._fail(failure)
-        if self.owner is not None:
-            self.owner.lost(self)
+        if self.state is not CLOSED:
+            self.tell(LOST)
+            handler = self._break_off(failure)
+            if handler is not None:
+                handler.on_end(failure)
+            self._owner.lost(self)
 
-    def _fail(self, failure: BaseException | None) -> None:
-        asker, incoming, upload = self._asker, self._incoming, self._upload
+    def _break_off(self, failure: BaseException | None) -> ResponseHandler | None:
+        """Whose exchange this is the end of, if there is one."""
+        handler, incoming, upload = self._handler, self._incoming, self._upload
         self._clear()
         if upload is not None:
             upload.detach()
         if incoming is not None:
             broken = HopFailure("ServerDisconnected", "abandoned", started=True)
             incoming.end(failure or broken)
-        if asker is not None:
-            asker.on_end(failure)
+        return handler
 
     def eof_received(self) -> None:
         """A FIN: the end of a body without a length, or of everything."""
@@ -377,13 +366,11 @@ class Http1Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The transport is gone, for whatever reason."""
-        self._gone = True
         if self._parser is not None and self._parser.takes_reset:
             self._read_the_end(self._parser)
         if self.state is not CLOSED:
             self._lose(self._cut_off(exc))
-        if self.owner is not None:
-            self.owner.gone(self)
+        self._owner.gone(self)
 
     def _cut_off(self, exc: Exception | None) -> HopFailure:
         """What it means that the peer ended the connection just now.
@@ -407,23 +394,31 @@ class Http1Connection(asyncio.Protocol):
     # -- for the owner and the reader of the response --------------------------
 
     def close(self, why: str) -> None:
-        """End it politely: what was written still goes out."""
-        self._send_held()
-        self._end(why)
-        self._transport.close()
+        """End it politely, if it has not ended: what was written still goes out."""
+        if self.state is not CLOSED:
+            self._send_held()
+            self._end(why)
+            self._transport.close()
 
-    def abandon(self, why: str, failure: BaseException | None = None) -> None:
-        """End it at once; an exchange under way ends with ``failure``.
+    def abort(
+        self, why: str, failure: BaseException | None = None
+    ) -> ResponseHandler | None:
+        """End it at once; returns who is to be told that the exchange has failed.
 
-        Without one nobody is to blame: who asked has lost interest.
+        Who reads the response is told already. Without a ``failure`` nobody is to
+        blame: who asked has lost interest.
         """
-        if self.state is CLOSED:
-            return
         self._end(why)
         self._let_go(self._transport.abort)
-        self._fail(failure)
-        if self.owner is not None:
-            self.owner.release(self)
+        return self._break_off(failure)
+
+    def abandon(self, why: str, failure: BaseException | None = None) -> None:
+        """The exchange cannot go on, or nobody reads the response: an event."""
+        if self.state is not CLOSED:
+            handler = self.abort(why, failure)
+            if handler is not None:
+                handler.on_end(failure)
+            self._owner.release(self)
 
     def _let_go(self, politely: Callable[[], None]) -> None:
         if self.why in self._resets:
@@ -437,10 +432,8 @@ class Http1Connection(asyncio.Protocol):
 
     def pause(self) -> None:
         """Stop reading: nobody takes what has arrived."""
-        if not self._gone:
-            self._transport.pause_reading()
+        self._transport.pause_reading()
 
     def resume(self) -> None:
         """Read on."""
-        if not self._gone:
-            self._transport.resume_reading()
+        self._transport.resume_reading()

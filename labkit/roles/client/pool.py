@@ -1,4 +1,4 @@
-"""The connection pool at the client end of a hop: acts on what its roster decides.
+"""The connection pool at the client end of a hop: acts on what its state decides.
 
 The clocks of its knobs: ``idle_timeout`` runs from the last byte of a response
 received, ``max_connection_duration`` from the answered SYN. Nothing it does
@@ -14,16 +14,7 @@ from labkit.net import Network, after_delivery
 from labkit.records.ledger import Ledger
 from labkit.roles.client.assignment import PoolRequest, PoolState
 from labkit.roles.client.connection import Http1Connection
-from labkit.roles.client.states import (
-    ASSIGNED,
-    BUSY,
-    CLOSED,
-    COMPLETED,
-    DRAINING,
-    IDLE,
-    RESTED,
-    RESTING,
-)
+from labkit.roles.client.states import BUSY, DRAINING, IDLE, RESTING
 from labkit.roles.http.codec import ResponseCodec
 from labkit.roles.http.h11_codec import BY_H11
 from labkit.roles.http.message import Cause, HopFailure
@@ -36,7 +27,7 @@ class ConnectionPool:
 
     ``settings`` may be replaced at any time: it holds from then on, for idle
     connections too; ``watch_fin`` and ``connect_timeout`` for new connections.
-    ``habit`` is its owner's, for how connections end; ``reading`` its owner's way to
+    ``habit`` is its owner's, for how connections end; ``codec`` its owner's way to
     read responses.
     """
 
@@ -47,12 +38,12 @@ class ConnectionPool:
         settings: Pool,
         ledger: Ledger,
         habit: Habit | None = None,
-        reading: ResponseCodec = BY_H11,
+        codec: ResponseCodec = BY_H11,
     ) -> None:
         self.hop = hop
         self.habit = habit
-        self._reading = reading
-        self.roster = PoolState(settings)
+        self.state = PoolState(settings)
+        self._codec = codec
         self._network = network
         self._ledger = ledger
         self._tasks: set[asyncio.Task[None]] = set()
@@ -62,65 +53,63 @@ class ConnectionPool:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def __repr__(self) -> str:
-        return f"<ConnectionPool of hop {self.hop}: {self.roster!r}>"
+        return f"<ConnectionPool of hop {self.hop}: {self.state!r}>"
 
     @property
     def settings(self) -> Pool:
         """The knobs."""
-        return self.roster.settings
+        return self.state.settings
 
     @settings.setter
     def settings(self, settings: Pool) -> None:
-        self.roster.settings = settings
-        for connection in list(self.roster.idle):
+        self.state.settings = settings
+        for connection in list(self.state.idle):
             self._review(connection)
         if self._loop is not None:
             self._act()
 
     # -- for those who send ----------------------------------------------------
 
-    def submit(self, claim: PoolRequest) -> None:
-        """Serve this claim as soon as possible, perhaps before this returns."""
+    def submit(self, request: PoolRequest) -> None:
+        """Serve this request as soon as possible, perhaps before this returns."""
         if self._closed:
-            claim.fail(HopFailure("ConnectRefused", "the pool is closed"))
+            request.fail(HopFailure("ConnectRefused", "the pool is closed"))
             return
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
-        roster = self.roster
-        first = None if roster.queue else roster.at_hand(self._loop.time())
-        if first is None:
-            roster.queue[claim] = None
+        state = self.state
+        connection = None if state.queue else state.take(self._loop.time())
+        if connection is None:
+            state.queue[request] = None
             self._act()
-        else:  # as nearly always: nobody waits, and the first in line will do
-            del roster.idle[first]
-            first.tell(ASSIGNED)
-            claim.begin(first)
+        else:  # as nearly always: nobody waits, and there is one
+            if state.expired:
+                self._act()
+            request.begin(connection)
 
-    def withdraw(self, claim: PoolRequest) -> None:
-        """The claim is void, if it still waits."""
-        self.roster.queue.pop(claim, None)
+    def withdraw(self, request: PoolRequest) -> None:
+        """The request wants no connection any more, if it still waits for one."""
+        self.state.queue.pop(request, None)
 
     # -- for the connections ---------------------------------------------------
 
     def release(self, connection: Http1Connection) -> None:
         """An exchange is over, or was never begun: rest, or close."""
-        if connection.state is BUSY:
-            connection.tell(COMPLETED)
-        now = connection.idle_since = self._now()
-        if connection.state is CLOSED:
-            self._forget(connection, connection.why)
-        elif why := self.roster.why_retired(connection, now):
+        state, loop = self.state, self._loop
+        assert loop is not None, "who gives back has taken"
+        why = state.rest(connection, loop.time())
+        if why:
             self._close(connection, why)
-        else:
-            self._rest(connection)
-            return
-        if self.roster.queue:
-            self._act()
+            if state.queue:
+                self._act()
+        else:  # until what came with the response has been seen: a FIN, perhaps
+            passes = state.settings.reuse_delay
+            after_delivery(loop, passes, self._rested, connection)
 
     def lost(self, connection: Http1Connection) -> None:
-        """The peer ended it; the server's side writes that down."""
-        self._forget(connection)
-        if self.roster.queue:
+        """The peer ended it: heard of now, unless a server of ours has written it."""
+        self._forget(connection, "server", "")
+        if self.state.queue:
             self._act()
 
     def gone(self, connection: Http1Connection) -> None:
@@ -130,23 +119,14 @@ class ConnectionPool:
         if waiter is not None and not self._ends and not waiter.done():
             waiter.set_result(None)
 
-    def _rest(self, connection: Http1Connection) -> None:
-        """Wait until what came with the response has been seen: a FIN, perhaps."""
-        self.roster.resting[connection] = None
-        loop, passes = asyncio.get_running_loop(), self.roster.settings.reuse_delay
-        after_delivery(loop, passes, self._rested, connection)
-
     def _rested(self, connection: Http1Connection) -> None:
-        if connection.state is not RESTING:
-            return
-        connection.tell(RESTED)
-        self._make_idle(connection)
+        if connection.state is RESTING:
+            self.state.wake(connection)
+            self._offer(connection)
 
-    def _make_idle(self, connection: Http1Connection) -> None:
-        roster = self.roster
-        roster.resting.pop(connection, None)
-        roster.idle[connection] = None
-        if roster.queue:
+    def _offer(self, connection: Http1Connection) -> None:
+        """It is idle: let it serve whoever waits, or be closed in its time."""
+        if self.state.queue:
             self._act()
         if connection.state is IDLE:
             self._arm(connection)
@@ -157,38 +137,28 @@ class ConnectionPool:
         return 0.0 if self._loop is None else self._loop.time()
 
     def _act(self) -> None:
-        """Do what the roster wants; requests go out in this very moment."""
-        roster = self.roster
-        close, refuse, hand_out, to_open = roster.plan(self._now())
+        """Do what is planned; requests go out in this very moment."""
+        close, refuse, hand_out, to_open = self.state.plan(self._now())
         for connection, why in close:
             self._close(connection, why)
-        for claim in refuse:
-            del roster.queue[claim]
-        for claim, connection in hand_out:
-            del roster.queue[claim], roster.idle[connection]
-            connection.tell(ASSIGNED)
         for _ in range(to_open):
             self._open()
-        for claim, connection in hand_out:
-            claim.begin(connection)
-        for claim in refuse:
-            claim.fail(HopFailure("Overflow", "too many requests wait"))
+        for request, connection in hand_out:
+            request.begin(connection)
+        for request in refuse:
+            request.fail(HopFailure("Overflow", "too many requests wait"))
 
     def _close(self, connection: Http1Connection, why: str) -> None:
         connection.close(why)
-        self._forget(connection, why)
+        self._forget(connection, "pool", why)
 
-    def _forget(self, connection: Http1Connection, why: str = "") -> None:
-        """Off the roster; ``why`` is given if it was this end that let go."""
+    def _forget(self, connection: Http1Connection, closed_by: str, why: str) -> None:
         if connection.timer is not None:
             connection.timer.cancel()
             connection.timer = None
-        if connection not in self.roster.members:
-            return
-        self.roster.forget(connection)
-        if why:
+        if self.state.drop(connection):
             number, now = connection.number, self._now()
-            self._ledger.closed(self.hop, number, now, "pool", why)
+            self._ledger.closed(self.hop, number, now, closed_by, why)
 
     # -- the one timer of an idle connection -----------------------------------
 
@@ -197,7 +167,7 @@ class ConnectionPool:
 
         So a connection that is reused all the time costs no timer per reuse.
         """
-        deadline = self.roster.deadline(connection)
+        deadline = self.state.deadline(connection)
         timer = connection.timer
         if timer is not None:
             if timer.when() <= deadline:
@@ -209,11 +179,11 @@ class ConnectionPool:
 
     def _ring(self, connection: Http1Connection) -> None:
         connection.timer = None
-        if connection.is_idle:
+        if connection.state is IDLE:
             self._review(connection)
 
     def _review(self, connection: Http1Connection) -> None:
-        why = self.roster.why_expired(connection, self._now())
+        why = self.state.why_expired(connection, self._now())
         if why:
             self._close(connection, why)
         else:
@@ -222,7 +192,6 @@ class ConnectionPool:
     # -- connecting ------------------------------------------------------------
 
     def _open(self) -> None:
-        self.roster.connecting += 1
         loop = asyncio.get_running_loop()
         task = loop.create_task(self._connect(), name=f"connect on hop {self.hop}")
         self._tasks.add(task)
@@ -235,7 +204,7 @@ class ConnectionPool:
             self,
             watch_fin=self.settings.watch_fin,
             resets=self.habit.resets if self.habit else frozenset(),
-            reading=self._reading,
+            codec=self._codec,
         )
         try:
             async with asyncio.timeout(None if limit == math.inf else limit):
@@ -252,32 +221,24 @@ class ConnectionPool:
         connection.number = number
         self._ledger.opened(self.hop, number, began)
         if connection.is_closed:
+            self._ledger.closed(self.hop, number, self._now(), "server", "")
             self._not_connected("ServerDisconnected", "closed when it was just open")
             return
-        self.roster.connecting -= 1
-        connection.opened = connection.idle_since = self._now()
         self._ends.add(connection)
-        self.roster.members[connection] = None
-        self._make_idle(connection)
+        self.state.add(connection, self._now())
+        self._offer(connection)
 
     def _not_connected(self, cause: Cause, note: str) -> None:
-        """Fail those who waited for it: all that no other connection is coming for.
-
-        Envoy purges its pending requests likewise when a connect fails.
-        """
-        self.roster.connecting -= 1
-        unserved = list(self.roster.queue)[: self.roster.unserved]
-        for claim in unserved:
-            del self.roster.queue[claim]
-        for claim in unserved:
-            claim.fail(HopFailure(cause, note))
+        """Fail those who waited for it."""
+        for request in self.state.not_connected():
+            request.fail(HopFailure(cause, note))
         self._act()
 
     # -- the end ---------------------------------------------------------------
 
     def empty(self, why: str) -> None:
         """Close every idle connection; those in use live on."""
-        for connection in list(self.roster.idle):
+        for connection in list(self.state.idle):
             self._close(connection, why)
 
     async def close(self) -> None:
@@ -285,25 +246,29 @@ class ConnectionPool:
         self._closed = True
         self._fail_waiting()
         await self._stop_connecting()
-        for connection in list(self.roster.members):
-            if connection.state is BUSY or connection.state is DRAINING:
-                failure = HopFailure("ServerDisconnected", "the pool was closed")
-                connection.abandon("pool closed", failure)
-            else:
-                self._close(connection, "pool closed")
+        for connection in list(self.state.members):
+            self._cut_off(connection)
         if self._ends:
             self._all_gone = asyncio.get_running_loop().create_future()
             await self._all_gone
+
+    def _cut_off(self, connection: Http1Connection) -> None:
+        if connection.state is BUSY or connection.state is DRAINING:
+            failure = HopFailure("ServerDisconnected", "the pool was closed")
+            handler = connection.abort("pool closed", failure)
+            if handler is not None:
+                handler.on_end(failure)
+        self._close(connection, "pool closed")
 
     async def _stop_connecting(self) -> None:
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self.roster.connecting = 0
+        self.state.connecting = 0
 
     def _fail_waiting(self) -> None:
-        claims = list(self.roster.queue)
-        self.roster.queue.clear()
-        for claim in claims:
-            claim.fail(HopFailure("ConnectRefused", "the pool is closed"))
+        requests = list(self.state.queue)
+        self.state.queue.clear()
+        for request in requests:
+            request.fail(HopFailure("ConnectRefused", "the pool is closed"))

@@ -10,11 +10,10 @@ from __future__ import annotations
 import random
 
 from labkit.roles.http.message import Cause, HopFailure
-from labkit.settings import Retry
+from labkit.settings import Pool, Retry
 from labkit.settings.personalities import Habit
+from labkit.settings.vocabulary import RETRIES_CUT, RETRIES_UNSENT
 
-_ON_RESET = frozenset({"reset", "5xx", "gateway-error"})
-_ON_NO_CONNECTION = _ON_RESET | {"connect-failure", "reset-before-request"}
 _NO_CONNECTION: frozenset[Cause] = frozenset({"ConnectRefused", "ConnectTimeout"})
 
 
@@ -28,8 +27,8 @@ def covers_failure(policy: Retry, failure: HopFailure, method: str) -> bool:
     if failure.cause == "Timeout" and not failure.per_try:
         return False
     if failure.cause in _NO_CONNECTION:
-        return not _ON_NO_CONNECTION.isdisjoint(policy.retry_on)
-    return allows(policy, method) and not _ON_RESET.isdisjoint(policy.retry_on)
+        return not RETRIES_UNSENT.isdisjoint(policy.retry_on)
+    return allows(policy, method) and not RETRIES_CUT.isdisjoint(policy.retry_on)
 
 
 def covers_status(policy: Retry, status: int, method: str) -> bool:
@@ -48,11 +47,25 @@ def allows(policy: Retry, method: str) -> bool:
     return policy.methods == "any" or method in policy.methods
 
 
-def habit_repeats(habit: Habit, failure: HopFailure, method: str) -> bool:
-    """Does the program send this request again without being told to?"""
+def habitual_wait(
+    habit: Habit, pool: Pool, failure: HopFailure, method: str
+) -> float | None:
+    """After how many seconds the program sends this request again without being told.
+
+    None if it does not. Only after a refusal is there a wait, and none longer than a
+    connect may take.
+    """
+    if not pool.retry.is_unwritten:
+        return None
     if failure.cause in _NO_CONNECTION:
-        return failure.attempts <= habit.connects_again
-    return habit.repeats_lost and failure.lost and method not in habit.never_repeats
+        repeats = failure.attempts <= habit.connects_again
+    else:
+        may = method not in habit.never_repeats
+        repeats = habit.repeats_lost and failure.lost and may
+    if not repeats:
+        return None
+    is_refused = failure.cause == "ConnectRefused"
+    return min(habit.connect_wait, pool.connect_timeout) if is_refused else 0.0
 
 
 def backoff(policy: Retry, retry: int, chance: random.Random) -> float:

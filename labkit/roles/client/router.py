@@ -14,15 +14,12 @@ from labkit.roles.client.retry import (
     backoff,
     covers_failure,
     covers_status,
-    habit_repeats,
+    habitual_wait,
 )
 from labkit.roles.client.upload import Upload
-from labkit.roles.http.headers import EXPECTED
 from labkit.roles.http.message import Cause, HopFailure, Incoming, Outgoing
-from labkit.settings import Pool, Retry
+from labkit.settings import Pool
 from labkit.settings.personalities import Habit
-
-__all__ = ["HopFailure", "Incoming", "Outgoing", "Router"]
 
 _CUT: frozenset[Cause] = frozenset({"ServerDisconnected", "ConnectionReset"})
 
@@ -41,7 +38,7 @@ class Router:
         habit: Habit | None = None,
     ) -> None:
         self.pool = pool
-        self.roster = pool.roster
+        self.state = pool.state
         self.habit = habit
         self.hop = pool.hop
         self.ledger = ledger
@@ -54,7 +51,7 @@ class Router:
     @property
     def settings(self) -> Pool:
         """The knobs of the pool."""
-        return self.roster.settings
+        return self.state.settings
 
     async def send(self, request: Outgoing) -> Incoming:
         """Send a request and wait for the head of its response.
@@ -64,21 +61,21 @@ class Router:
         the body raises. Cancelling it closes the connection in use.
         """
         outcome: asyncio.Future[Incoming] = asyncio.get_running_loop().create_future()
-        errand = self.dispatch(request, outcome)
+        sent = self.dispatch(request, outcome)
         try:
             return await outcome
         except asyncio.CancelledError:
-            errand.cancel()
+            sent.cancel()
             raise
 
     def dispatch(self, request: Outgoing, outcome: RequestOutcome) -> UpstreamRequest:
         """Send a request for who does not wait; ``outcome`` is told, perhaps at once.
 
-        Whoever loses interest cancels the errand.
+        Whoever loses interest cancels what is returned.
         """
-        errand = UpstreamRequest(self, request, outcome)
-        errand.start()
-        return errand
+        sent = UpstreamRequest(self, request, outcome)
+        sent.start()
+        return sent
 
 
 class RequestOutcome(Protocol):
@@ -86,9 +83,6 @@ class RequestOutcome(Protocol):
 
     def done(self) -> bool:
         """Has it been told, or does it not want to know?"""
-
-    def cancelled(self) -> bool:
-        """Does it not want to know?"""
 
     def set_result(self, incoming: Incoming, /) -> None:
         """The head of the response has arrived."""
@@ -101,7 +95,6 @@ class UpstreamRequest:
     """A request on its way: no task, callbacks from pool and connection."""
 
     __slots__ = (
-        "_backoff",
         "_connection",
         "_deadline",
         "_holds_retry",
@@ -109,7 +102,7 @@ class UpstreamRequest:
         "_loop",
         "_reused",
         "_router",
-        "_try_deadline",
+        "_try_timer",
         "_upload",
         "outcome",
         "request",
@@ -129,8 +122,8 @@ class UpstreamRequest:
         self._incoming: Incoming | None = None
         self._holds_retry = False
         self._deadline: asyncio.TimerHandle | None = None
-        self._try_deadline: asyncio.TimerHandle | None = None
-        self._backoff: asyncio.TimerHandle | None = None
+        # A try's limit of time while there is one, the back-off between two.
+        self._try_timer: asyncio.TimerHandle | None = None
         self._upload = self._make_upload()
 
     def _make_upload(self) -> Upload | None:
@@ -142,7 +135,7 @@ class UpstreamRequest:
 
     def __repr__(self) -> str:
         request = self.request
-        return f"<Errand {request.number}: {request.method}, try {self.tries}>"
+        return f"<UpstreamRequest {request.number}: {request.method}, try {self.tries}>"
 
     def start(self) -> None:
         """Ask the pool for a connection."""
@@ -174,36 +167,41 @@ class UpstreamRequest:
 
     # -- what the connection says ----------------------------------------------
 
-    def on_response(self, incoming: Incoming) -> None:
-        """The head is here: it is the answer, unless its status asks for more."""
+    def on_response(self, incoming: Incoming) -> bool:
+        """The head is here: it is the answer, unless its status asks for more.
+
+        Nobody reads the body of an answer that is not wanted, be it here or not.
+        """
         self._end_try()
         incoming.attempts = self.tries
         if incoming.status >= 400 and self._is_to_retry(incoming):
-            self._throw_away(incoming)
-            self._try_again()
-        elif not self.outcome.done():
+            self._connection = None
+            policy = self._router.settings.retry
+            self._try_again(backoff(policy, self.tries, self._router.random))
+            return incoming.complete == b""
+        if not self.outcome.done():
             self._incoming = incoming
             self.outcome.set_result(incoming)
-
-    def _throw_away(self, incoming: Incoming) -> None:
-        """Nobody reads its body, be it here or not: its connection ends with it."""
-        connection, self._connection = self._connection, None
-        if connection is not None and incoming.complete != b"":
-            connection.abandon("abandoned")
+        return True
 
     def on_end(self, error: BaseException | None) -> None:
         """The exchange is over; an error after the head is no matter for a retry."""
         if self._connection is None:
             return
         self._connection = None
-        if isinstance(error, HopFailure) and self._incoming is None:
-            self._try_failed(error)
-            return
         if isinstance(error, HopFailure):
-            self._give_up(error)
-        self._settle()
+            self._failed(error)
+        else:
+            self._settle()
 
     # -- retries ---------------------------------------------------------------
+
+    def _failed(self, failure: HopFailure) -> None:
+        if self._incoming is None:
+            self._try_failed(failure)
+        else:
+            self._give_up(failure)
+            self._settle()
 
     def _try_failed(self, failure: HopFailure) -> None:
         router = self._router
@@ -213,53 +211,47 @@ class UpstreamRequest:
             router.ledger.race(self.request.number, router.hop)
             failure.lost = self._reused and not failure.started
         self._reused = False
-        if router.habit is not None and self._is_habit(router.habit, failure):
-            self._try_again(self._habitual_wait(router.habit, failure))
-            return
-        if self._wants_retry(failure):
-            failure.also = self._why_no_retry()
-            if not failure.also:
-                self._try_again()
+        if self._is_replayable():
+            wait = self._wait_before_another(failure)
+            if wait is not None:
+                self._try_again(wait)
                 return
         self._give_up(failure)
         self._end_with(failure)
+
+    def _wait_before_another(self, failure: HopFailure) -> float | None:
+        """Seconds until the next try, of habit or of policy; None for no more tries."""
+        router, method = self._router, self.request.method
+        pool = router.settings
+        if router.habit is not None:
+            wait = habitual_wait(router.habit, pool, failure, method)
+            if wait is not None:
+                return wait
+        if covers_failure(pool.retry, failure, method):
+            failure.also = self._why_no_retry()
+            if not failure.also:
+                return backoff(pool.retry, self.tries, router.random)
+        return None
 
     def _give_up(self, failure: HopFailure) -> None:
         router = self._router
         router.ledger.give_up(self.request.number, router.hop, failure.cause)
 
-    def _is_habit(self, habit: Habit, failure: HopFailure) -> bool:
-        policy, method = self._router.settings.retry, self.request.method
-        stands = policy.is_unwritten and habit_repeats(habit, failure, method)
-        return stands and self._has_body(policy)
-
-    def _habitual_wait(self, habit: Habit, failure: HopFailure) -> float:
-        """Only after a refusal, and for no longer than a connect may take."""
-        if failure.cause != "ConnectRefused":
-            return 0.0
-        return min(habit.connect_wait, self._router.settings.connect_timeout)
-
-    def _wants_retry(self, failure: HopFailure) -> bool:
-        """Does the policy cover this failure, and is the body still at hand?"""
-        policy = self._router.settings.retry
-        covered = covers_failure(policy, failure, self.request.method)
-        return covered and self._has_body(policy)
-
     def _is_to_retry(self, incoming: Incoming) -> bool:
         """Does the status of this response ask for a retry, and is there one?"""
         policy = self._router.settings.retry
         covered = covers_status(policy, incoming.status, self.request.method)
-        if not (covered and self._has_body(policy)):
+        if not (covered and self._is_replayable()):
             return False
         incoming.flags = self._why_no_retry()
         return not incoming.flags
 
-    def _has_body(self, policy: Retry) -> bool:
+    def _is_replayable(self) -> bool:
         """Is the body small enough to have been kept?"""
         if self._upload is not None:
             return self._upload.is_replayable
-        body = self.request.body
-        return not isinstance(body, bytes) or len(body) <= policy.buffer_limit
+        body, limit = self.request.body, self._router.settings.retry.buffer_limit
+        return not isinstance(body, bytes) or len(body) <= limit
 
     def _why_no_retry(self) -> str:
         """The flag of the budget that is used up, or nothing."""
@@ -268,52 +260,42 @@ class UpstreamRequest:
             return "URX"
         return "UO" if self._router.retrying >= policy.max_retries else ""
 
-    def _try_again(self, wait: float | None = None) -> None:
+    def _try_again(self, wait: float) -> None:
         router = self._router
         router.retrying += 1
         self._holds_retry = True
         router.ledger.retry(self.request.number, router.hop)
-        if wait is None:
-            wait = backoff(router.settings.retry, self.tries, router.random)
         self.tries += 1
-        if self.request.counts_down:
-            self._count_down(wait)
-        self._backoff = self._loop.call_later(wait, router.pool.submit, self)
+        if self.request.renew is not None:
+            self.request.renew(self.request, self._time_for_a_try(wait))
+        self._try_timer = self._loop.call_later(wait, router.pool.submit, self)
 
-    def _count_down(self, wait: float) -> None:
-        """Tell the upstream how long the next try may take, as Envoy does."""
-        settings, deadline = self._router.settings, self._deadline
-        left = settings.timeout
-        if deadline is not None:
-            left = deadline.when() - self._loop.time() - wait
-        left = min(settings.per_try_timeout, left)
-        if left < math.inf:
-            expected = (EXPECTED, b"%d" % max(0, int(left * 1000)))
-            self.request.headers = [
-                expected if field[0] == EXPECTED else field
-                for field in self.request.headers
-            ]
+    def _time_for_a_try(self, wait: float) -> float:
+        """How long, in seconds, the next one may take that begins after a wait."""
+        settings, left = self._router.settings, self._router.settings.timeout
+        if self._deadline is not None:
+            left = self._deadline.when() - self._loop.time() - wait
+        return min(settings.per_try_timeout, left)
 
     # -- limits of time --------------------------------------------------------
 
     def _arm(self) -> None:
         """The clocks run from the end of the request, as Envoy's do."""
-        timeout = self._router.roster.settings.timeout
+        timeout = self._router.state.settings.timeout
         if timeout < math.inf:
             self._deadline = self._loop.call_later(timeout, self._time_is_up)
 
     def _uploaded(self) -> None:
-        if not self.outcome.cancelled():
-            self._arm()
+        self._arm()
         if self._connection is not None:
             self._arm_try()
 
     def _arm_try(self) -> None:
-        limit = self._router.roster.settings.per_try_timeout
+        limit = self._router.state.settings.per_try_timeout
         if limit == math.inf or self._incoming is not None:
             return
         if self._upload is None or self._upload.is_complete:
-            self._try_deadline = self._loop.call_later(limit, self._try_is_up)
+            self._try_timer = self._loop.call_later(limit, self._try_is_up)
 
     def _time_is_up(self) -> None:
         """All tries together took too long, the response included."""
@@ -321,35 +303,43 @@ class UpstreamRequest:
         self._stop(HopFailure("Timeout", started=self._incoming is not None))
 
     def _try_is_up(self) -> None:
-        self._try_deadline = None
+        self._try_timer = None
         self._stop(HopFailure("Timeout", per_try=True))
 
     def _stop(self, failure: HopFailure) -> None:
         """Break off whatever is going on: an exchange, a queue, a back-off."""
-        if self._connection is not None:
-            self._connection.abandon("timeout", failure)
-            return
-        self._router.pool.withdraw(self)
-        self._try_failed(failure)
+        connection = self._cut("timeout", failure)
+        self._failed(failure)
+        self._give_back(connection)
+
+    def _cut(self, why: str, error: Exception | None = None) -> Http1Connection | None:
+        """End the connection in use, if there is one, or the wait for one."""
+        connection, self._connection = self._connection, None
+        if connection is None:
+            self._router.pool.withdraw(self)
+        else:
+            connection.abort(why, error)
+        return connection
+
+    def _give_back(self, connection: Http1Connection | None) -> None:
+        """Now others may be served in its place."""
+        if connection is not None:
+            self._router.pool.release(connection)
 
     # -- the end ---------------------------------------------------------------
 
     def cancel(self) -> None:
         """Nobody waits any more."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.abandon("abandoned")
-        self._router.pool.withdraw(self)
+        connection = self._cut("abandoned")
         self._end_try()
         self._settle()
+        self._give_back(connection)
 
     def _source_failed(self, error: Exception) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.abandon("the request's body failed", error)
-        self._router.pool.withdraw(self)
+        connection = self._cut("the request's body failed", error)
         self._end_try()
         self._end_with(error)
+        self._give_back(connection)
 
     def _end_with(self, error: BaseException) -> None:
         self._settle()
@@ -360,12 +350,9 @@ class UpstreamRequest:
         if self._holds_retry:
             self._holds_retry = False
             self._router.retrying -= 1
-        if self._try_deadline is not None:
-            self._try_deadline.cancel()
-            self._try_deadline = None
-        if self._backoff is not None:
-            self._backoff.cancel()
-            self._backoff = None
+        if self._try_timer is not None:
+            self._try_timer.cancel()
+            self._try_timer = None
 
     def _settle(self) -> None:
         """Leave nothing behind: no timer, no task."""

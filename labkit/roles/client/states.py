@@ -8,8 +8,10 @@ a connection *should* be closed is decided elsewhere, by the pool.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from enum import Enum
+
+from labkit.roles.transitions import impossible
 
 
 class State(Enum):
@@ -98,40 +100,9 @@ TRANSITIONS: Mapping[State, Mapping[ConnectionSignal, State]] = {
 }
 
 
-class ImpossibleTransition(RuntimeError):
-    """A signal came that the state of the connection does not allow: a bug."""
-
-
 def after(state: State, signal: ConnectionSignal) -> State:
     """The state that follows; ImpossibleTransition if there is none."""
     try:
         return TRANSITIONS[state][signal]
     except KeyError:
-        raise ImpossibleTransition(_refusal(state, signal)) from None
-
-
-def _refusal(state: State, signal: ConnectionSignal) -> str:
-    allowed = ", ".join(known.value for known in TRANSITIONS[state]) or "nothing more"
-    return (
-        f"a connection that is {state.value} cannot be told {signal.value!r}; "
-        f"allowed: {allowed}"
-    )
-
-
-def to_mermaid() -> str:
-    """The table as a Mermaid state diagram, for the documentation."""
-    return "\n".join(["stateDiagram-v2", *_edges(), *_ends()]) + "\n"
-
-
-def _edges() -> Iterable[str]:
-    yield f"    [*] --> {State.CONNECTING.value}"
-    for state, row in TRANSITIONS.items():
-        for target in dict.fromkeys(row.values()):
-            signals = [signal.value for signal in row if row[signal] is target]
-            yield f"    {state.value} --> {target.value}: {', '.join(signals)}"
-
-
-def _ends() -> Iterable[str]:
-    return (
-        f"    {state.value} --> [*]" for state, row in TRANSITIONS.items() if not row
-    )
+        raise impossible(state, signal, TRANSITIONS[state]) from None

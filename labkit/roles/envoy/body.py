@@ -15,13 +15,14 @@ from labkit.roles.envoy.request_codec import (
     codec_error,
     unfolded,
 )
+from labkit.settings.vocabulary import TOKEN_CHARACTER
 
 # A size, and an extension: anything after a blank or a semicolon.
 _SIZE = re.compile(rb"0*([0-9A-Fa-f]{1,16})(?:[ \t;][^\r\n]*)?")
 _PART_OF_A_SIZE = re.compile(_SIZE.pattern + rb"\r?")
 _EXTENDED = re.compile(rb"[0-9A-Fa-f]+[ \t;]")
 _END_OF_TRAILERS = re.compile(rb"(?:\A|\n)\r?\n")
-_TRAILER = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\x00-\x08\x0a-\x1f\x7f]*\r?")
+_TRAILER = re.compile(TOKEN_CHARACTER.encode() + rb"+:[^\x00-\x08\x0a-\x1f\x7f]*\r?")
 # An extension is longer than this only by intent; its beginning is enough to know it.
 _KEPT = 64
 

@@ -10,16 +10,18 @@ from typing import cast
 from aiohttp import HttpVersion11, web
 
 from labkit.records.ledger import REQUEST_HEADER, Ledger
-from labkit.roles.client.router import HopFailure, Incoming, Outgoing, Router
-from labkit.roles.envoy.lifecycle import EnvoyLifecycle
+from labkit.roles.client.router import Router
+from labkit.roles.envoy import headers
+from labkit.roles.envoy.manager import ConnectionManager
 from labkit.roles.envoy.request_codec import reason_of
-from labkit.roles.envoy.response import END, Reply
-from labkit.roles.http import headers
+from labkit.roles.envoy.response import END, Reply, text_fields
+from labkit.roles.http.message import HopFailure, Incoming, Outgoing
 from labkit.roles.proxy import Proxy, say_continue
-from labkit.roles.server.server import RequestContext, text_fields
+from labkit.roles.server.server import RequestContext
+from labkit.settings.vocabulary import WITHOUT_BODY
 
 _NUMBER = REQUEST_HEADER.encode()
-_BODILESS = frozenset({101, 204, 304})
+_BODILESS = WITHOUT_BODY | {101}
 # Methods whose requests say nothing of a body that they do not have.
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE", "TRACE", "CONNECT"})
 
@@ -65,7 +67,7 @@ class EnvoyProxy(Proxy):
             target=request.raw_path,
             headers=fields,
             body=body,
-            counts_down=True,
+            renew=headers.expect,
         )
 
     def _expected(self) -> float:
@@ -80,39 +82,15 @@ class EnvoyProxy(Proxy):
 
     # -- the response --------------------------------------------------------------
 
-    async def _relay(
-        self, request: web.BaseRequest, visit: RequestContext, incoming: Incoming
-    ) -> web.StreamResponse:
-        reply = self._reply(request, visit, incoming)
-        if incoming.complete is not None:
-            return reply
-        try:
-            visit.set_connection_headers(reply)
-            await reply.prepare(request)
-            async for chunk in incoming.chunks():
-                await reply.write(chunk)
-            await reply.write_eof()
-        except HopFailure as failure:
-            # Half a response cannot be taken back: the client sees it cut, later.
-            self._ledger.log(visit.number, failure.flags, failure.details)
-            self._ledger.give_up(visit.number, self._router.hop, failure.cause)
-            reply.cut()
-            reply.closes = True
-            visit.gate.cut_response("the upstream broke off")
-        except BaseException:
-            incoming.abandon()
-            raise
-        return reply
-
-    def _reply(
-        self, request: web.BaseRequest, visit: RequestContext, incoming: Incoming
+    def _response(
+        self, request: web.BaseRequest, context: RequestContext, incoming: Incoming
     ) -> Reply:
         passed, names = headers.envoy_response(incoming.headers)
-        gate = cast(EnvoyLifecycle, visit.gate)
-        if gate.is_request_complete:
+        manager = cast(ConnectionManager, context.connection.manager)
+        if manager.is_request_complete:
             # As Envoy counts it: from the end of the request, retries included.
-            passed += b"x-envoy-upstream-service-time: %d\r\n" % visit.milliseconds()
-        passed += _missing(names, visit.server.stamp())
+            passed += b"x-envoy-upstream-service-time: %d\r\n" % context.milliseconds()
+        passed += _missing(names, context.server.stamp())
         is_old = request.version < HttpVersion11
         is_bodiless = incoming.status in _BODILESS
         bodiless = is_bodiless or request.method == "HEAD"
@@ -123,37 +101,36 @@ class EnvoyProxy(Proxy):
         chunked = says_chunked and not bodiless
         # Without a length there is no other end to HTTP/1.0, though nothing follow.
         ends_by_close = is_old and not has_length
-        reply = Reply(
-            gate,
+        return Reply(
+            manager,
             incoming.status,
             _start(is_old, incoming.status) + passed,
             _framed(incoming.complete, chunked, bodiless),
             chunked,
             tail,
-            closes=gate.wants_close or ends_by_close,
+            closes=manager.wants_close or ends_by_close,
+            is_old=is_old,
         )
-        if is_old and not reply.closes:
-            reply.keeps_old_client()
-        return reply
+
+    def _cut(self, response: web.StreamResponse) -> None:
+        cast(Reply, response).cut()
 
     def _own_answer(
-        self, failure: HopFailure, request: web.BaseRequest, visit: RequestContext
+        self, failure: HopFailure, request: web.BaseRequest, context: RequestContext
     ) -> web.StreamResponse:
         if self.failure in ("silent", "none"):
-            return super()._own_answer(failure, request, visit)
-        self._ledger.log(visit.number, failure.flags, failure.details)
+            return super()._own_answer(failure, request, context)
+        context.log(failure.flags, failure.details)
         status = failure.status if self.failure == "503" else int(self.failure)
         is_old = request.version < HttpVersion11
         head = _start(is_old, status)
         if failure.cause == "Overflow":
             head += b"x-envoy-overloaded: true\r\n"
         body = b"" if request.method == "HEAD" else failure.body.encode()
-        head += text_fields(len(failure.body)) + visit.server.stamp()
-        gate = cast(EnvoyLifecycle, visit.gate)
-        reply = Reply(gate, status, head, body, closes=gate.wants_close)
-        if is_old and not reply.closes:
-            reply.keeps_old_client()
-        return reply
+        head += text_fields(len(failure.body)) + context.server.stamp()
+        manager = cast(ConnectionManager, context.connection.manager)
+        closes = manager.wants_close
+        return Reply(manager, status, head, body, closes=closes, is_old=is_old)
 
 
 async def _in_chunks(body: bytes) -> AsyncIterator[bytes]:

@@ -15,6 +15,7 @@ from http import HTTPStatus
 from typing import NamedTuple
 
 from labkit.roles.http.headers import Headers
+from labkit.settings.vocabulary import TOKEN_CHARACTER
 
 MAX_HEAD = 60 * 1024  # bytes, Envoy's max_request_headers_kb
 MAX_FIELDS = 100  # Envoy's max_headers_count
@@ -27,7 +28,7 @@ METHODS = frozenset(
 )
 END_OF_HEAD = re.compile(rb"\n\r?\n")
 _FOLD = re.compile(rb"\r?\n(?=[ \t])")
-_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_TOKEN = TOKEN_CHARACTER.encode() + rb"+"
 _NAME = re.compile(_TOKEN)
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _VALUE = re.compile(rb"[^\x00-\x08\x0a-\x1f\x7f]*")

@@ -7,10 +7,11 @@ those of the program that the lab plays.
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any, Protocol
 
 from aiohttp import web
+
+from labkit.roles.envoy.request_codec import LocalReply
 
 END = b"0\r\n\r\n"
 
@@ -24,14 +25,18 @@ class Outlet(Protocol):
     async def room(self) -> None:
         """Wait until there is room for more."""
 
+    def set_connection_fields(self, reply: Reply) -> None:
+        """Tell a reply what it says about the connection."""
+
 
 class Reply(web.StreamResponse):
     """Status line and fields as given; the framing follows what is known of the body.
 
     ``head`` is everything up to, and without, the fields about the connection.
     ``body``: all of it, or None when pieces follow. ``framing`` is what stands at
-    the end of the head, "chunked" writing chunks. ``says_close`` is set by the gate;
-    ``closes``: the server closes the connection after it.
+    the end of the head, "chunked" writing chunks. ``says_close``: it says that the
+    connection ends; ``closes``: the server closes the connection after it. A client of
+    HTTP/1.0 (``is_old``) is told where its connection lives on.
     """
 
     def __init__(
@@ -43,6 +48,7 @@ class Reply(web.StreamResponse):
         chunked: bool = False,
         tail: bytes = b"",
         closes: bool = False,
+        is_old: bool = False,
     ) -> None:
         super().__init__(status=status)
         self._outlet = outlet
@@ -53,7 +59,7 @@ class Reply(web.StreamResponse):
         self.closes = closes
         self.says_close = closes
         self.size = 0
-        self._keep = b""
+        self._keep = b"connection: keep-alive\r\n" if is_old else b""
         self.started = False
         self.finished = False
 
@@ -75,6 +81,14 @@ class Reply(web.StreamResponse):
     def force_close(self) -> None:
         """The last response of this connection, and it says so."""
         self.closes = self.says_close = True
+
+    def set_connection_fields(self) -> None:
+        """Have it say about the connection what its moment demands."""
+        self._outlet.set_connection_fields(self)
+
+    def announces_close(self) -> None:
+        """The goodbye's timers end the connection, not a client that asks for it."""
+        self.says_close, self.closes = True, False
 
     async def prepare(self, request: Any) -> None:
         """Write the head, with the body if that is known."""
@@ -107,28 +121,38 @@ class Reply(web.StreamResponse):
             if self._in_chunks:
                 self._outlet.send(END)
 
-    def keeps_old_client(self) -> None:
-        """Tell an HTTP/1.0 client that asked for it that the connection lives on."""
-        self._keep = b"connection: keep-alive\r\n"
-
     def cut(self) -> None:
-        """The body will never be through."""
-        self.finished = True
+        """The body will never be through, and nothing comes after it."""
+        self.finished = self.closes = True
 
 
-class Said(Reply):
-    """An answer that the gate has written itself; nothing is left to send."""
+def written(outlet: Outlet, status: int, size: int, closes: bool) -> Reply:
+    """An answer that is out already; nothing is left to send."""
+    reply = Reply(outlet, status, b"", closes=closes)
+    reply.started = reply.finished = True
+    reply.size = size
+    return reply
 
-    def __init__(self, status: int, size: int, closes: bool) -> None:
-        super().__init__(_Nowhere(), status, b"", closes=closes)
-        self.started = self.finished = True
-        self.size = size
+
+def local_reply(
+    refusal: LocalReply, stamp: bytes, is_old: bool = False, is_head: bool = False
+) -> bytes:
+    """An answer of the proxy's own as it goes over the wire, in Envoy's order.
+
+    ``stamp``: its date and server; ``is_head``: it is one to a HEAD, so that the text
+    only has a length.
+    """
+    version = "1.0" if is_old else "1.1"
+    start = f"HTTP/{version} {refusal.status} {refusal.reason}\r\n".encode()
+    close = b"connection: close\r\n" if refusal.closes else b""
+    if not refusal.text:
+        chunked = is_head and not is_old
+        size = b"transfer-encoding: chunked" if chunked else b"content-length: 0"
+        return b"%s%s%s%s\r\n\r\n" % (start, stamp, close, size)
+    fields = text_fields(len(refusal.text)) + stamp + close
+    return b"%s%s\r\n%s" % (start, fields, b"" if is_head else refusal.text.encode())
 
 
-class _Nowhere:
-    def send(self, data: bytes) -> None:
-        """There is nobody to send to."""
-
-    async def room(self) -> None:
-        """There is always room for nothing."""
-        await asyncio.sleep(0)
+def text_fields(length: int) -> bytes:
+    """The first fields of an answer of the proxy's own that has a text."""
+    return b"content-length: %d\r\ncontent-type: text/plain\r\n" % length

@@ -20,6 +20,7 @@ from labkit.roles.http.codec import Event, Malformed, Parser, ResponseCodec, Ste
 from labkit.roles.http.fast_path import Head, read_response
 from labkit.roles.http.headers import Headers, connection_options, keep_alive_hint
 from labkit.roles.http.message import Outgoing
+from labkit.settings.vocabulary import WITHOUT_BODY
 
 MAX_HEAD = 80 * 1024  # bytes, Envoy's default for responses; trailers too
 
@@ -28,7 +29,7 @@ _START = re.compile(rb"HTTP/(\d\.\d)[ \t]+\+?0*(\d{1,20})(?:" + _REASON + rb")?\
 _LENGTH = re.compile(rb"[0-9]{1,20}")
 _MOST = 2**64
 _SWITCHED = 101
-_BODILESS = frozenset({_SWITCHED, 204, 304})
+_BODILESS = WITHOUT_BODY | {_SWITCHED}
 # Of these 1xx Envoy takes notice; others pass as if nothing had been said.
 _TOLD = frozenset({100, 102, 103, 104})
 

@@ -1,4 +1,4 @@
-"""The transport that aiohttp sees when a gate keeps the right to close."""
+"""The transport that aiohttp sees when another keeps the right to close."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from labkit.net import abort
 class Holder(Protocol):
     """Who decides when the connection ends and who reads."""
 
-    def inner_closes(self) -> None:
+    def handler_closes(self) -> None:
         """aiohttp is done with the connection."""
 
     def set_reading(self, who: str, wanted: bool) -> None:
@@ -19,15 +19,15 @@ class Holder(Protocol):
 
 
 class GuardedTransport(asyncio.Transport):
-    """What aiohttp holds for the transport: it may write, the gate closes."""
+    """What aiohttp holds for the transport: it may write, its manager closes."""
 
-    def __init__(self, gate: Holder, transport: asyncio.Transport) -> None:
+    def __init__(self, manager: Holder, transport: asyncio.Transport) -> None:
         super().__init__()
-        self._gate = gate
+        self._manager = manager
         self._transport = transport
 
     def __repr__(self) -> str:
-        return f"<Leash on {self._transport!r}>"
+        return f"<GuardedTransport of {self._transport!r}>"
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """What is known of the connection."""
@@ -46,8 +46,8 @@ class GuardedTransport(asyncio.Transport):
         return self._transport.is_closing()
 
     def close(self) -> None:
-        """Tell the gate that aiohttp is done."""
-        self._gate.inner_closes()
+        """Tell the manager that aiohttp is done."""
+        self._manager.handler_closes()
 
     def abort(self) -> None:
         """End it at once."""
@@ -55,8 +55,8 @@ class GuardedTransport(asyncio.Transport):
 
     def pause_reading(self) -> None:
         """aiohttp has enough for now."""
-        self._gate.set_reading("inner", False)
+        self._manager.set_reading("handler", False)
 
     def resume_reading(self) -> None:
         """aiohttp wants more."""
-        self._gate.set_reading("inner", True)
+        self._manager.set_reading("handler", True)

@@ -16,11 +16,12 @@ from typing import NamedTuple
 
 from labkit.roles.http.headers import Headers, keep_alive_hint, wants_close
 from labkit.roles.http.message import Outgoing
+from labkit.settings.vocabulary import TOKEN_CHARACTER, WITH_BODY, WITHOUT_BODY
 
 # No head of a response may be longer; Envoy's default limit too.
 MAX_HEAD = 60 * 1024
 
-_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_TOKEN = TOKEN_CHARACTER.encode() + rb"+"
 _TEXT = rb"[^\x00-\x08\x0a-\x1f\x7f]*"
 _FIELDS = rb"(?:" + _TOKEN + rb":" + _TEXT + rb"\r\n)*"
 _RESPONSE = re.compile(
@@ -36,8 +37,6 @@ _SPECIAL = _FRAMING | {b"connection", b"proxy-connection", b"keep-alive"}
 Fields = Sequence[tuple[bytes, bytes]]
 
 _VERSIONS = {b"1": "1.1", b"0": "1.0"}
-_BODILESS = frozenset({204, 304})
-_EXPECTS_LENGTH = frozenset({"POST", "PUT", "PATCH"})
 
 
 class Head(NamedTuple):
@@ -78,7 +77,7 @@ def _read_head(head: bytes, method: str) -> Head | None:
     minor, status, reason, block = found.groups()
     fields, special = _fields(block)
     code, version = int(status), _VERSIONS[minor]
-    length = _response_length(special, code in _BODILESS or method == "HEAD")
+    length = _response_length(special, code in WITHOUT_BODY or method == "HEAD")
     if length is None:
         return None
     closes, hint = False, None
@@ -166,7 +165,7 @@ def framed(request: Outgoing) -> Headers:
 def _with_length(method: str, fields: Fields, size: int | None) -> Fields:
     """The fields for a body of so many bytes, or for none."""
     names = [name.lower() for name, _ in fields]
-    needed = bool(size) or method in _EXPECTS_LENGTH
+    needed = bool(size) or method in WITH_BODY
     if not needed and _FRAMING.isdisjoint(names):
         return fields
     value = b"%d" % (size or 0)

@@ -13,8 +13,7 @@ from labkit.roles.http.headers import (
     wants_close,
 )
 from labkit.roles.http.message import Outgoing
-
-_BODILESS = frozenset({204, 304})
+from labkit.settings.vocabulary import WITHOUT_BODY
 
 
 class Writer:
@@ -126,4 +125,4 @@ def _ends_by_fin(event: h11.Response, method: str) -> bool:
     names = {name for name, _ in event.headers}
     if names & {b"content-length", b"transfer-encoding"}:
         return False
-    return method != "HEAD" and event.status_code not in _BODILESS
+    return method != "HEAD" and event.status_code not in WITHOUT_BODY

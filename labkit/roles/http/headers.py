@@ -30,34 +30,6 @@ HOP_BY_HOP = frozenset(
 # goes or where it ends; they are for every recipient, so they stay.
 NEVER_NOMINATED = frozenset({b"host", b"content-length", b"content-encoding"})
 
-EXPECTED = b"x-envoy-expected-rq-timeout-ms"
-# What Envoy takes away from a request that comes from outside (rows A18, A37); it
-# knows http2-settings only where Connection nominates it.
-_ENVOY_DROPS = HOP_BY_HOP - {b"http2-settings"}
-_ENVOY_DROPS |= {EXPECTED, b"x-forwarded-client-cert"}
-_ENVOY_DROPS |= {
-    b"x-envoy-" + name
-    for name in (
-        b"force-trace",
-        b"hedge-on-per-try-timeout",
-        b"internal",
-        b"ip-tags",
-        b"max-retries",
-        b"original-url",
-        b"retriable-header-names",
-        b"retriable-status-codes",
-        b"retry-grpc-on",
-        b"retry-on",
-        b"upstream-alt-stat-name",
-        b"upstream-rq-per-try-timeout-ms",
-        b"upstream-rq-timeout-alt-response",
-        b"upstream-rq-timeout-ms",
-        b"upstream-stream-duration-ms",
-    )
-}
-_ENVOY_KEEPS_BACK = HOP_BY_HOP - {b"te", b"http2-settings"}
-_ENVOY_LOOKS_AT = frozenset({b"connection", b"proxy-connection", b"te"})
-
 _SAYS_CONNECTION = frozenset({b"connection", b"proxy-connection"})
 _HINT = re.compile(rb"(?:^|[,;\s])timeout\s*=\s*\"?(\d{1,9})(?!\d)", re.IGNORECASE)
 
@@ -73,7 +45,7 @@ def request_headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
     if HOP_BY_HOP.isdisjoint([name.lower() for name, _ in fields]):
         return fields
     passed = _strip(fields, keep_nominated=False)
-    if any(name.lower() == b"te" and _wants_trailers(value) for name, value in fields):
+    if any(name.lower() == b"te" and wants_trailers(value) for name, value in fields):
         passed.append((b"te", b"trailers"))
     return passed
 
@@ -87,61 +59,6 @@ def response_headers(
     against RFC 9110.
     """
     return _strip(list(headers), keep_nominated)
-
-
-def envoy_request(
-    headers: Iterable[tuple[bytes, bytes]],
-) -> tuple[Headers, set[bytes]]:
-    """The fields of a request that Envoy passes on, and their names, in lower case.
-
-    It drops what a client could use to steer the proxy, and takes any name that
-    Connection nominates for this hop's own, ``content-length`` too.
-    """
-    passed: Headers = []
-    names: set[bytes] = set()
-    drops: frozenset[bytes] | None = None
-    asks_for_h2c = False
-    lowered = [(name.lower(), value) for name, value in headers]
-    for name, value in lowered:
-        if name in _ENVOY_LOOKS_AT:
-            if drops is None:
-                drops = _ENVOY_DROPS | frozenset(connection_options(lowered))
-            if name == b"te" and _wants_trailers(value):
-                passed.append((b"te", b"trailers"))
-        if name in _ENVOY_DROPS:
-            asks_for_h2c |= name == b"upgrade" and b"h2c" in value.lower()
-            continue
-        if name == b"expect" and value.lower() == b"100-continue":
-            # The proxy itself has said 100 (row A39).
-            continue
-        passed.append((name, value))
-        names.add(name)
-    if asks_for_h2c:
-        drops = (drops or frozenset()) | {b"http2-settings"}
-    if drops is not None and not drops.isdisjoint(names):
-        drops -= {b"te"}
-        passed = [field for field in passed if field[0] not in drops]
-        names -= drops
-    return passed, names
-
-
-def envoy_response(
-    headers: Iterable[tuple[bytes, bytes]],
-) -> tuple[bytes, set[bytes]]:
-    """A response as Envoy passes it on: lines, names.
-
-    Its own name takes the place of the upstream's; what Connection nominates stays,
-    and so does what only a request should say (C45).
-    """
-    lines: list[bytes] = []
-    names: set[bytes] = set()
-    for name, value in headers:
-        low = name.lower()
-        if low in _ENVOY_KEEPS_BACK:
-            continue
-        names.add(low)
-        lines.append(b"%s: %s\r\n" % (low, b"envoy" if low == b"server" else value))
-    return b"".join(lines), names
 
 
 def nominated(headers: Iterable[tuple[bytes, bytes]]) -> frozenset[bytes]:
@@ -206,5 +123,6 @@ def _strip(fields: Headers, keep_nominated: bool) -> Headers:
     ]
 
 
-def _wants_trailers(te: bytes) -> bool:
+def wants_trailers(te: bytes) -> bool:
+    """Does this value of TE say that its sender takes trailers?"""
     return b"trailers" in (part.strip() for part in te.lower().split(b","))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
@@ -34,8 +34,8 @@ class Outgoing:
     """A request to send. ``number`` is its row in the ledger.
 
     ``body`` is None (no body), bytes, or an iterator of pieces, which goes out
-    chunked unless the headers carry a Content-Length. ``counts_down``: a field that
-    tells the upstream how long the proxy waits is set anew for every try.
+    chunked unless the headers carry a Content-Length. ``renew`` is called before every
+    further try with the seconds that it may take, for fields that tell of them.
     """
 
     number: int
@@ -44,7 +44,7 @@ class Outgoing:
     headers: Headers
     body: Body = None
     http_version: str = "1.1"
-    counts_down: bool = False
+    renew: Callable[[Outgoing, float], None] | None = None
 
 
 class _Verdict(NamedTuple):

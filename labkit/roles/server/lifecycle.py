@@ -1,13 +1,9 @@
 """The lifecycle of one server-side connection, between transport and aiohttp.
 
-A gate owns idle, drain, deafness and lifetime. aiohttp parses and answers; the
-gate only decides when the connection is announced as closing, when nobody reads
-it any more and when it ends. Its phases:
-
-    OPEN      served
-    DRAINING  served, every response carries ``Connection: close``
-    DEAF      nobody reads; a request that arrives now is reset at the end
-    GONE      closed
+aiohttp parses and answers; the lifecycle only decides when the connection is announced
+as closing, when nobody reads it any more and when it ends. What follows what is in the
+table of :mod:`labkit.roles.server.states`; here it is told what happens, by timers,
+the transport and the server, and does what it says.
 
 The idle timer runs from a response. A connection that has had no request yet is not
 idle: until then the head of a request is waited for, which another timer limits.
@@ -17,13 +13,47 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
-from enum import Enum, auto
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, ClassVar, Protocol, cast
 
 from aiohttp import web
 
 from labkit.net import reset
+from labkit.roles.server.states import (
+    ANSWERED,
+    BYTES,
+    CLOSE,
+    CUT,
+    DRAIN,
+    DRAINED,
+    EXPIRED,
+    FIN,
+    FINAL,
+    GONE,
+    HALF_CLOSED,
+    HEAD,
+    IDLE,
+    LAST,
+    LEAVE,
+    LOST,
+    NEW,
+    NEW_HEAD,
+    OPEN,
+    OUTSIDE,
+    OWED,
+    REQUEST,
+    RESET,
+    SAYS_CLOSE,
+    TIMED_OUT,
+    TRANSITIONS,
+    WAITING,
+    Action,
+    Signal,
+    State,
+    Transitions,
+    after,
+)
+from labkit.roles.transitions import impossible
 from labkit.settings import Server
 from labkit.settings.personalities import (
     ANSWERS_HALF_CLOSED,
@@ -41,414 +71,497 @@ REQUEST_TIMEOUT = (
 )
 
 
-class LifecyclePhase(Enum):
-    """How far the goodbye of a connection has come."""
-
-    OPEN = auto()
-    DRAINING = auto()
-    DEAF = auto()
-    GONE = auto()
-
-
-# By names of their own: CPython 3.11 looks Phase.OPEN up through the metaclass.
-OPEN, DRAINING, DEAF, GONE = LifecyclePhase
-
-
 class LifecycleOwner(Protocol):
-    """The server that a gate belongs to."""
+    """The server that a connection belongs to."""
 
     @property
     def settings(self) -> Server:
         """The knobs as they stand now."""
 
-    def entered(self, gate: ConnectionLifecycle) -> None:
+    def entered(self, connection: ConnectionLifecycle) -> None:
         """A connection was made."""
 
-    def left(self, gate: ConnectionLifecycle) -> None:
+    def left(self, connection: ConnectionLifecycle) -> None:
         """A connection is over."""
 
-    def said_goodbye(self, gate: ConnectionLifecycle, why: str) -> None:
+    def closed_first(self, connection: ConnectionLifecycle, why: str) -> None:
         """The server side is the first to close, for this reason."""
 
-    def refusal(
-        self, refusal: LocalReply, is_old: bool = False, is_head: bool = False
-    ) -> bytes:
-        """An answer of the server's own as it goes over the wire."""
 
-    def refused(
-        self, gate: ConnectionLifecycle, refusal: LocalReply, label: bytes, began: float
+class Manager(Protocol):
+    """What reads, and may refuse, requests before aiohttp does.
+
+    ``said`` is an answer given in the place of the handler at work, ``peer_left``:
+    the client ended the connection, ``received``: bytes of the request's body.
+    """
+
+    said: tuple[LocalReply, web.StreamResponse] | None
+    peer_left: bool
+    received: int
+
+    @property
+    def under_way(self) -> web.StreamResponse | None:
+        """The response whose head is out."""
+
+    def request_started(self) -> None:
+        """The handler runs, in the present task."""
+
+    def response_ended(self) -> None:
+        """Whatever was to be written is."""
+
+    def rearm(self) -> None:
+        """A knob was turned."""
+
+    def refuse_head(self) -> None:
+        """A head was not complete in time."""
+
+    def go_deaf(self) -> None:
+        """What comes from now on is not to be understood."""
+
+
+Act = Callable[["ConnectionLifecycle", str], None]
+
+
+def _in_one(acts: list[Act]) -> Act | None:
+    """One call, or none, for what is done once per signal."""
+    if len(acts) < 2:
+        return acts[0] if acts else None
+
+    def act(lifecycle: ConnectionLifecycle, why: str) -> None:
+        for each in acts:
+            each(lifecycle, why)
+
+    return act
+
+
+class LifecyclePolicy:
+    """How one kind of server ends its connections.
+
+    ``does`` carries out the actions of ``table``; ``hears``: the states in which bytes
+    are a signal before anybody reads them; ``await_first`` limits the time to the first
+    request.
+    """
+
+    def __init__(
+        self,
+        table: Transitions,
+        does: Mapping[Action, Act],
+        hears: frozenset[State],
+        await_first: Callable[[ConnectionLifecycle], None],
     ) -> None:
-        """A request was answered, or lost, before any handler saw it."""
+        self.hears = hears
+        self.await_first = await_first
+        self.steps = {
+            state: {
+                signal: (target, _in_one([does[action] for action in actions]))
+                for signal in OUTSIDE.union(row)
+                for target, actions in [after(state, signal, table)]
+            }
+            for state, row in table.items()
+        }
 
 
 class ConnectionLifecycle(asyncio.Protocol):
-    """One connection's lifecycle around aiohttp's ``inner`` protocol.
+    """One connection between its transport and aiohttp's ``handler``.
 
-    ``said`` is an answer given in the place of the handler at work, ``peer_left``:
-    the client ended the connection, ``received``: bytes of the request's body,
-    ``asked``: method and path of a request that no handler will see, ``began``: when
-    the present request did, in seconds of the loop,
+    ``manager`` reads and refuses requests before the handler does, where the server has
+    such a thing. ``began``: when the present request did, in seconds of the loop;
     ``leaves``: is this response to be the last one, as the server is drained?
+    ``has_half_closed``: nothing more can be written.
     """
 
-    # With those of an heir there are more than CPython keeps outside a dictionary.
     __slots__ = (
-        "_busy",
         "_client_stays",
-        "_half_closed",
-        "_has_begun_head",
+        "_drained_timer",
         "_head_timer",
+        "_hears",
         "_idle_since",
         "_idle_timer",
-        "_is_too_old",
-        "_keeper",
+        "_inner",
+        "_last_from",
+        "_lasts",
         "_leaves_after",
         "_life_timer",
-        "_lingering",
         "_loop",
-        "_next_is_too_old",
         "_opened",
-        "_phase",
-        "_phase_timer",
+        "_owner",
+        "_policy",
         "_requests",
-        "_settings",
-        "_why_deaf",
-        "_why_last_response",
-        "asked",
+        "_stays",
+        "_steps",
+        "_why",
         "began",
-        "inner",
+        "handler",
+        "has_half_closed",
         "leaves",
-        "peer_left",
-        "received",
-        "said",
+        "manager",
+        "settings",
+        "state",
         "transport",
     )
 
-    def __init__(self, keeper: LifecycleOwner, inner: RequestHandler) -> None:
-        self.inner = inner
-        self.said: tuple[LocalReply, web.StreamResponse] | None = None
-        self.peer_left = False
-        self.received = 0
-        self.asked: tuple[str | None, str | None] = (None, None)
+    def __init__(
+        self,
+        owner: LifecycleOwner,
+        handler: RequestHandler,
+        policy: LifecyclePolicy,
+        manager: Manager | None = None,
+    ) -> None:
+        self.handler = handler
+        self.manager = manager
+        self.state = NEW
+        self.has_half_closed = False
+        self.settings = owner.settings
         self.began = 0.0
         self.leaves: Callable[[], bool] | None = None
-        self._keeper = keeper
-        self._settings = keeper.settings
+        self.transport: asyncio.Transport
+        self._inner = cast(asyncio.Protocol, manager or handler)
+        self._owner = owner
+        self._policy = policy
+        self._steps = policy.steps
+        self._hears = policy.hears
         self._loop = asyncio.get_running_loop()
-        self._phase = OPEN
-        self._requests = 0
-        self._busy = False
-        self._has_begun_head = False
-        self._client_stays = True
-        self._half_closed = False
-        self._lingering = False
         self._opened = self._idle_since = self._loop.time()
-        self._is_too_old = self._next_is_too_old = False
+        self._requests = 0
+        self._lasts = self._last_from = math.inf
+        self._client_stays = self._stays = True
+        self._leaves_after: float | None = None
+        self._why = ""
         self._idle_timer: asyncio.TimerHandle | None = None
         self._life_timer: asyncio.TimerHandle | None = None
         self._head_timer: asyncio.TimerHandle | None = None
-        self._phase_timer: asyncio.TimerHandle | None = None
-        self._why_last_response = ""
-        self._leaves_after: float | None = None
-        self._why_deaf = ""
-        self.transport: asyncio.Transport
+        self._drained_timer: asyncio.TimerHandle | None = None
 
     def __repr__(self) -> str:
-        doing = "busy" if self._busy else "idle"
-        return f"<Gate {self._phase.name} {doing} after {self._requests} requests>"
+        name = self.state.value
+        return f"<ConnectionLifecycle {name} after {self._requests} requests>"
+
+    def tell(self, signal: Signal, why: str = "") -> None:
+        """What happened, and, where that may end the connection, why."""
+        try:
+            self.state, act = self._steps[self.state][signal]
+        except KeyError:
+            raise impossible(self.state, signal, self._steps[self.state]) from None
+        if act is not None:
+            act(self, why)
+
+    @property
+    def is_over(self) -> bool:
+        """Has either side ended it?"""
+        return self.state is GONE or self.transport.is_closing()
 
     # -- between transport and aiohttp ---------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
-        self._keeper.entered(self)
-        self.inner.connection_made(self._for_inner(transport))
+        self._owner.entered(self)
+        self._inner.connection_made(transport)
         self.rearm()
 
-    def _for_inner(self, transport: asyncio.Transport) -> asyncio.Transport:
-        """What aiohttp is to take for the transport."""
-        return transport
-
     def data_received(self, data: bytes) -> None:
-        if not self._busy and self._head_timer is None:
-            self._await_head()
-        self.inner.data_received(data)
+        if self.state in self._hears:
+            self.tell(BYTES)
+        self._inner.data_received(data)
 
     def eof_received(self) -> bool | None:
         """True where the client is still owed its answer, and gets it."""
-        answers = self._settings.personality in ANSWERS_HALF_CLOSED
-        self._half_closed = self._busy and answers
-        if not self._half_closed:
-            self.inner.eof_received()
-        return self._half_closed
+        answers = self.settings.personality in ANSWERS_HALF_CLOSED
+        self.tell(HALF_CLOSED if answers else FIN)
+        if self.state is OWED:
+            return True
+        return self._inner.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._phase = GONE
         for timer in self._timers():
             timer.cancel()
-        self.inner.connection_lost(exc)
-        self._keeper.left(self)
+        self._inner.connection_lost(exc)
+        self.tell(LOST)
+        self._owner.left(self)
 
     def pause_writing(self) -> None:
-        self.inner.pause_writing()
+        self._inner.pause_writing()
 
     def resume_writing(self) -> None:
-        self.inner.resume_writing()
-
-    @property
-    def under_way(self) -> web.StreamResponse | None:
-        """The response whose head is out, where the access log asks for it."""
-        return None
+        self._inner.resume_writing()
 
     # -- what the server reports ---------------------------------------------------
 
     def request_started(self, client_stays: bool = True) -> None:
         """A request's head has been read; does its client want to keep on?"""
-        self._busy = True
+        self.tell(REQUEST)
         self.began = self._loop.time()
         self._client_stays = client_stays
         self._requests += 1
-        self._has_begun_head = False
         if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+            self._stop_head_timer()
+        if self.manager is not None:
+            self.manager.request_started()
 
     def response_ended(self, why_closing: str = "") -> None:
         """The last byte of the response was written (or there will be none).
 
         ``why_closing`` is given when aiohttp closes the connection after it.
         """
-        self._busy = False
-        self._is_too_old = self._next_is_too_old
-        if why_closing and not (self._why_last_response or self._is_over()):
-            self._keeper.said_goodbye(self, why_closing)
+        if why_closing and self.state is not LAST and not self.is_over:
+            self._owner.closed_first(self, why_closing)
         self._idle_since = self._loop.time()
         if self._leaves_after is not None:
             self._leave(self._leaves_after)
-        if self._half_closed:
-            self.transport.close()
-        elif self._why_last_response:
-            self._close(self._why_last_response)
-        elif self._lingering:
-            self._go_deaf_after_late_response()
-        elif self._phase is OPEN and self._idle_timer is None:
-            self._arm_idle()
+        self.tell(ANSWERED)
+        if self.manager is not None:
+            self.manager.response_ended()
+
+    def refused(self, closes: bool, why: str) -> None:
+        """A request was answered before any handler saw it."""
+        self._requests += 1
+        self._stop_head_timer()
+        self._idle_since = self._loop.time()
+        if closes:
+            self.cut(why)
+        else:
+            self.tell(ANSWERED)
 
     def set_connection_headers(self, response: web.StreamResponse) -> None:
         """Give a response the connection headers that its moment demands."""
-        if response.prepared:
-            return
-        why = self._why_last()
-        if why:
-            self._end_with(response, why)
-        elif self._phase is not OPEN:
+        if self._requests >= self._last_from:
+            self.end_with(response)
+        elif self.state in SAYS_CLOSE:
             # By hand: aiohttp then leaves the connection open, as Envoy does.
             response.headers["Connection"] = "close"
         elif self.leaves is not None and self.leaves():
             response.force_close()
-        elif self._client_stays:
-            self._say_it_stays(response)
+        elif self._stays and self._client_stays:
+            response.headers["Connection"] = "keep-alive"
+            if self.settings.hint:
+                response.headers["Keep-Alive"] = self._hint()
 
-    def _say_it_stays(self, response: web.StreamResponse) -> None:
-        """For a server that hints at its timeout, or tells what goes without saying."""
-        settings = self._settings
-        if settings.hint:
-            seconds = int(min(settings.idle_timeout, 10**9))
-            response.headers["Connection"] = "keep-alive"
-            response.headers["Keep-Alive"] = f"timeout={seconds}"
-        elif settings.personality in SAYS_KEEP_ALIVE:
-            response.headers["Connection"] = "keep-alive"
+    def _hint(self) -> str:
+        return f"timeout={int(min(self.settings.idle_timeout, 10**9))}"
+
+    @property
+    def is_last(self) -> bool:
+        """May no request follow the present one?"""
+        return self._requests >= self._last_from
+
+    def end_with(self, response: web.StreamResponse) -> None:
+        """The connection ends with this response."""
+        if self.settings.announce:
+            response.force_close()
+        is_full = self._requests >= self.settings.max_requests_per_connection
+        self._why = "max requests" if is_full else "max connection duration"
+        self.tell(FINAL)
+
+    # -- what ends it --------------------------------------------------------------
 
     def close_after(self, seconds: float) -> None:
         """Close without a word so long after the present response has ended."""
         self._leaves_after = seconds
 
-    def cut_response(self, why: str) -> None:
-        """Half a response cannot be taken back: the client sees it cut."""
-        self.close_now(why)
+    def _leave(self, seconds: float) -> None:
+        self._leaves_after = None
+        if seconds > 0:
+            self._loop.call_later(seconds, self.tell, CLOSE, "unannounced close")
+        else:
+            self.tell(CLOSE, "unannounced close")
+
+    def cut(self, why: str) -> None:
+        """What cannot be taken back, nor be finished: the client sees it cut."""
+        if not self.is_over:
+            self.tell(CUT, why)
+
+    def half_close(self, why: str) -> None:
+        """Say no more, but read on until the client closes."""
+        if not (self.is_over or self.has_half_closed):
+            self.has_half_closed = True
+            self._owner.closed_first(self, why)
+            self.transport.write_eof()
 
     def close_now(self, why: str, with_reset: bool = False) -> None:
         """Close at once, whatever is going on."""
-        if with_reset and not self._is_over():
-            self._keeper.said_goodbye(self, why)
-            reset(self.transport)
-        else:
-            self._close(why)
+        self.tell(RESET if with_reset else CLOSE, why)
 
     def leave(self, why: str) -> None:
         """The server goes: an idle connection ends now, a busy one with its answer."""
-        if not self._busy and self._phase is OPEN:
-            self._close(why)
+        self.tell(LEAVE, why)
+
+    # -- timers --------------------------------------------------------------------
 
     def rearm(self) -> None:
         """Set the timers anew, after a knob was turned or at the start."""
-        self._settings = self._keeper.settings
+        self.settings = self._owner.settings
         for timer in (self._idle_timer, self._life_timer):
             if timer is not None:
                 timer.cancel()
         self._idle_timer = self._life_timer = None
-        if self._phase is OPEN:
-            self._arm_life()
-            if not self._busy:
-                self._await_request()
-
-    # -- timers --------------------------------------------------------------------
+        settings = self.settings
+        # A hint, or what goes without saying.
+        self._stays = settings.hint or settings.personality in SAYS_KEEP_ALIVE
+        if not settings.http1_safe_max_connection_duration:
+            self._lasts = math.inf
+        self._last_from = min(settings.max_requests_per_connection, self._lasts)
+        if self.state in OPEN:
+            limit = self._opened + settings.max_connection_duration
+            self._life_timer = self._at(limit, self._life_is_up)
+        if self.state is NEW or self.state is NEW_HEAD:
+            self._policy.await_first(self)
+        elif self.state is IDLE:
+            self.await_request()
+        if self.manager is not None:
+            self.manager.rearm()
 
     def _timers(self) -> list[asyncio.TimerHandle]:
         timers = (
             self._idle_timer,
             self._life_timer,
             self._head_timer,
-            self._phase_timer,
+            self._drained_timer,
         )
         return [timer for timer in timers if timer is not None]
-
-    def _idle_deadline(self) -> float:
-        deadline = self._idle_since + self._settings.idle_timeout
-        tick = self._settings.tick
-        if tick and deadline < math.inf:
-            deadline = math.ceil(deadline / tick - 1e-9) * tick
-        return deadline
-
-    def _arm_idle(self) -> None:
-        self._idle_timer = self._at(self._idle_deadline(), self._idle_is_up)
-
-    def _await_request(self) -> None:
-        """After a response for the idle time, for a first one as long as a head may."""
-        if self._requests:
-            self._arm_idle()
-        else:
-            self._await_first()
-
-    def _await_first(self) -> None:
-        """From the SYN on: so count nginx's client_header_timeout, HAProxy's timeout
-        http-request and Node's headersTimeout."""
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-        limit = self._opened + self._settings.request_headers_timeout
-        self._head_timer = self._at(limit, self._head_is_late)
-
-    def _arm_life(self) -> None:
-        limit = self._opened + self._settings.max_connection_duration
-        self._life_timer = self._at(limit, self._life_is_up)
 
     def _at(
         self, when: float, callback: Callable[[], object]
     ) -> asyncio.TimerHandle | None:
         return None if when == math.inf else self._loop.call_at(when, callback)
 
+    def await_request(self, why: str = "") -> None:
+        """Start the idle timer, unless it runs: it is lazy."""
+        if self._idle_timer is None:
+            self._idle_timer = self._at(self._idle_deadline(), self._idle_is_up)
+
+    def _idle_deadline(self) -> float:
+        deadline = self._idle_since + self.settings.idle_timeout
+        tick = self.settings.tick
+        if tick and deadline < math.inf:
+            deadline = math.ceil(deadline / tick - 1e-9) * tick
+        return deadline
+
     def _idle_is_up(self) -> None:
         """The lazy timer fired: act, or wait for what is left of the idle time."""
         self._idle_timer = None
-        if self._busy or self._has_begun_head or self._phase is not OPEN:
+        if self.state is not IDLE and self.state is not NEW:
             return
         if self._loop.time() < self._idle_deadline():
-            self._arm_idle()
+            self.await_request()
         else:
-            self._say_goodbye("idle timeout", self._settings.farewell)
+            self.tell(self._farewell(), "idle timeout")
+
+    def _farewell(self) -> Signal:
+        said = self.settings.farewell
+        if said == "fin":
+            return self._goodbye()
+        return RESET if said == "rst" else TIMED_OUT
+
+    def _goodbye(self) -> Signal:
+        return DRAIN if self._drains() else EXPIRED
+
+    def _drains(self) -> bool:
+        settings = self.settings
+        return settings.drain_timeout > 0 or settings.delayed_close_timeout > 0
 
     def _life_is_up(self) -> None:
         self._life_timer = None
-        never_used = not self._requests
-        if self._settings.http1_safe_max_connection_duration and not never_used:
+        if self.settings.http1_safe_max_connection_duration and self._requests:
             # A request in flight is not told; the next one is.
-            self._next_is_too_old = True
-            self._is_too_old = not self._busy
+            self._grow_old_with(self._requests + 1 + self._is_in_flight)
             return
-        if self._phase is OPEN and not self._is_plain_and_busy():
-            self._say_goodbye("max connection duration")
+        if not self._drains():
+            self._grow_old_with(self._requests)
+        self.tell(self._goodbye(), "max connection duration")
 
-    def _is_plain_and_busy(self) -> bool:
-        """A server that does not drain ends the connection with the response."""
-        return self._busy and not self._drains()
+    def _grow_old_with(self, request: int) -> None:
+        """From this request on every response is the last one."""
+        self._lasts = request
+        self._last_from = min(self._last_from, request)
 
-    def _drains(self) -> bool:
-        settings = self._settings
-        return settings.drain_timeout > 0 or settings.delayed_close_timeout > 0
+    @property
+    def _is_in_flight(self) -> bool:
+        """Is a request under way that is not counted yet?"""
+        return self.manager is not None and self.state is HEAD
 
-    def _await_head(self) -> None:
+    def await_first_head(self) -> None:
+        """From the SYN on: so count nginx's client_header_timeout, HAProxy's timeout
+        http-request and Node's headersTimeout."""
+        self._stop_head_timer()
+        limit = self._opened + self.settings.request_headers_timeout
+        self._head_timer = self._at(limit, self._head_is_late)
+
+    def await_head(self, why: str = "") -> None:
         """The first bytes of a request: its head must be complete in time."""
-        self._has_begun_head = True
-        limit = self._settings.request_headers_timeout
+        limit = self.settings.request_headers_timeout
         if limit < math.inf:
             self._head_timer = self._loop.call_later(limit, self._head_is_late)
 
+    def _stop_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
     def _head_is_late(self) -> None:
         self._head_timer = None
-        if self._busy or self._is_over():
-            return
-        if self._settings.personality not in SILENT_TO_LATE_HEADS:
-            self.transport.write(REQUEST_TIMEOUT)
-        self._close("request headers timeout")
+        if not self.is_over:
+            is_silent = self.settings.personality in SILENT_TO_LATE_HEADS
+            self.tell(CLOSE if is_silent else TIMED_OUT, "request headers timeout")
 
-    # -- the goodbye ---------------------------------------------------------------
+    # -- what the table wants done -------------------------------------------------
 
-    def _say_goodbye(self, why: str, farewell: str = "fin") -> None:
-        """Drain, then go deaf, then close; at once where nothing was ever sent."""
-        if farewell == "rst":
-            self.close_now(why, with_reset=True)
-        elif farewell == "408":
-            self.transport.write(REQUEST_TIMEOUT)
-            self._close(why)
-        elif not self._requests or not self._drains():
-            self._close(why)
-        else:
-            self._phase = DRAINING
-            self._phase_timer = self._loop.call_later(
-                self._settings.drain_timeout, self._go_deaf, why
-            )
+    def await_drained(self, why: str) -> None:
+        """Requests are served for a while yet."""
+        self._why = why
+        self._start_drained_timer(self.settings.drain_timeout, DRAINED)
+
+    def await_closed(self, why: str) -> None:
+        """The last delay begins."""
+        self._why = why or self._why
+        self._start_drained_timer(self.settings.delayed_close_timeout, CLOSE)
+
+    def _start_drained_timer(self, seconds: float, signal: Signal) -> None:
+        if self._drained_timer is not None:
+            self._drained_timer.cancel()
+        self._drained_timer = self._loop.call_later(seconds, self.tell, signal)
 
     def _go_deaf(self, why: str) -> None:
-        if self._busy:
-            self._lingering = True
-            self._why_deaf = why
-            return
-        self._enter_deafness(why)
-
-    def _enter_deafness(self, why: str) -> None:
-        self._phase = DEAF
         if not self.transport.is_closing():
             self.transport.pause_reading()
-        self._phase_timer = self._loop.call_later(
-            self._settings.delayed_close_timeout, self._close, why
-        )
+        self.await_closed(why)
 
-    def _go_deaf_after_late_response(self) -> None:
-        self._lingering = False
-        self._go_deaf(self._why_deaf)
+    def _say_408(self, why: str) -> None:
+        if not self.has_half_closed:
+            self.transport.write(REQUEST_TIMEOUT)
 
-    def _leave(self, seconds: float) -> None:
-        self._leaves_after = None
-        if seconds > 0:
-            self._loop.call_later(seconds, self._close, "unannounced close")
-        else:
-            self._close("unannounced close")
-
-    def _close(self, why: str) -> None:
-        if not self._is_over():
-            self._keeper.said_goodbye(self, why)
+    def _close_first(self, why: str) -> None:
+        if not self.transport.is_closing():
+            self._owner.closed_first(self, why or self._why)
             self.transport.close()
 
-    def _is_over(self) -> bool:
-        return self._phase is GONE or self.transport.is_closing()
+    def _reset_first(self, why: str) -> None:
+        if not self.transport.is_closing():
+            self._owner.closed_first(self, why or self._why)
+            reset(self.transport)
 
-    # -- the last response ---------------------------------------------------------
+    def _close_second(self, why: str) -> None:
+        self.transport.close()
 
-    def _why_last(self) -> str:
-        """Why no request may follow this one, or nothing."""
-        settings = self._settings
-        if self._requests >= settings.max_requests_per_connection:
-            return "max requests"
-        waits_for_it = settings.http1_safe_max_connection_duration
-        if waits_for_it:
-            return "max connection duration" if self._is_too_old else ""
-        expired = self._loop.time() >= self._opened + settings.max_connection_duration
-        if expired and not self._drains():
-            return "max connection duration"
-        return ""
+    def _reset_second(self, why: str) -> None:
+        if not self.transport.is_closing():
+            reset(self.transport)
 
-    def _end_with(self, response: web.StreamResponse, why: str) -> None:
-        if self._settings.announce:
-            response.force_close()
-        self._why_last_response = why
+    DOES: ClassVar[Mapping[Action, Act]] = {
+        Action.AWAIT_HEAD: await_head,
+        Action.AWAIT_REQUEST: await_request,
+        Action.AWAIT_DRAINED: await_drained,
+        Action.GO_DEAF: _go_deaf,
+        Action.SAY_408: _say_408,
+        Action.CLOSE_FIRST: _close_first,
+        Action.RESET_FIRST: _reset_first,
+        Action.CLOSE_SECOND: _close_second,
+        Action.RESET_SECOND: _reset_second,
+    }
+
+
+PLAIN = LifecyclePolicy(
+    TRANSITIONS,
+    ConnectionLifecycle.DOES,
+    WAITING,
+    ConnectionLifecycle.await_first_head,
+)

@@ -1,47 +1,43 @@
-"""The server end of a hop: aiohttp's ``web.Server`` behind a gate per connection."""
+"""The server end of a hop: aiohttp's ``web.Server``, each connection in a lifecycle."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from email.utils import formatdate
 from functools import lru_cache
 from random import Random
-from time import gmtime
 from typing import Any
 
 from aiohttp import HttpVersion11, web
 
 from labkit.net import Answer, Listening, Network
 from labkit.records.ledger import REQUEST_HEADER, Ledger
-from labkit.roles.envoy.lifecycle import EnvoyLifecycle
+from labkit.roles.envoy.manager import LEFT, ConnectionManager
 from labkit.roles.envoy.request_codec import MAX_HEAD, LocalReply
 from labkit.roles.envoy.response import Reply
 from labkit.roles.server.access_log import (
     Access,
-    Forwarded,
-    Timing,
-    answered_line,
-    refused_line,
+    Asked,
+    asked,
+    body_sent,
+    iso_time,
+    whole_milliseconds,
 )
-from labkit.roles.server.lifecycle import ConnectionLifecycle
+from labkit.roles.server.lifecycle import PLAIN, ConnectionLifecycle, Manager
 from labkit.settings import Server
 
-# aiohttp's own idle timer must never be the one that closes: the gate's is.
+# aiohttp's own idle timer must never be the one that closes: ours is.
 NEVER = 1e9
 
 SIGNATURE = "labkit"
 
 # The Date header counts from here, so that a run gives the same bytes for ever.
 EPOCH = 946_684_800  # 2000-01-01, in seconds since 1970
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = (
-    *("Jan", "Feb", "Mar", "Apr", "May", "Jun"),
-    *("Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
-)
 
-# aiohttp is behind a gate that has judged already: it need not judge again, nor wait
-# for the rest of a body that nobody wants.
+# aiohttp is behind a manager that has judged already: it need not judge again, nor
+# wait for the rest of a body that nobody wants.
 _ENVOY_LIMITS: dict[str, Any] = {
     "max_line_size": 2 * MAX_HEAD,
     "max_field_size": 2 * MAX_HEAD,
@@ -53,31 +49,46 @@ Handler = Callable[[web.BaseRequest, "RequestContext"], Awaitable[web.StreamResp
 
 
 class RequestContext:
-    """One request at one server: its number in the ledger, its gate, the clock.
+    """One request at one server: its number in the ledger, its connection, the clock.
 
     ``attempts`` and ``upstream`` are noted by a handler that asks further on.
     """
 
-    __slots__ = ("attempts", "gate", "number", "server", "upstream")
+    __slots__ = ("attempts", "connection", "number", "server", "upstream")
 
     def __init__(
-        self, server: HopServer, gate: ConnectionLifecycle, number: int
+        self, server: HopServer, connection: ConnectionLifecycle, number: int
     ) -> None:
         self.server = server
-        self.gate = gate
+        self.connection = connection
         self.number = number
         self.attempts = 0
         self.upstream: str | None = None
 
+    def log(self, flags: str, details: str) -> None:
+        """Write down what became of the request here; the last to speak wins."""
+        self.server.ledger.log(self.number, flags, details)
+
     def milliseconds(self) -> int:
         """How long this has taken so far."""
-        return int((self.server.now() - self.gate.began) * 1000 + 1e-6)
+        return whole_milliseconds(self.server.now() - self.connection.began)
 
-    def set_connection_headers(self, response: web.StreamResponse) -> None:
+    def set_headers(self, response: web.StreamResponse) -> None:
         """Headers that the server adds to every response, before it is prepared."""
-        if response.__class__ is not Reply:
+        if response.__class__ is Reply:
+            response.set_connection_fields()
+        else:
             self.server.sign(response)
-        self.gate.set_connection_headers(response)
+            self.connection.set_connection_headers(response)
+
+    def close(self, why: str, with_reset: bool = False) -> web.StreamResponse:
+        """Close the connection at once; the request gets no answer."""
+        self.connection.close_now(why, with_reset)
+        return NoAnswer()
+
+
+class NoAnswer(web.Response):
+    """What aiohttp is given where the connection was closed without an answer."""
 
 
 class HopServer:
@@ -95,13 +106,13 @@ class HopServer:
         handler: Handler,
         ledger: Ledger,
     ) -> None:
+        self.ledger = ledger
         self._network = network
         self._hop = hop
         self._settings = settings
         self._handler = handler
-        self._ledger = ledger
         self._loop = asyncio.get_running_loop()
-        self._gates: dict[object, ConnectionLifecycle] = {}
+        self._connections: dict[object, ConnectionLifecycle] = {}
         self._listening: Listening | None = None
         self.answers_with: Answer = "accept"
         self.on_exchange: Callable[[int], None] | None = None
@@ -120,7 +131,7 @@ class HopServer:
         )
 
     def __repr__(self) -> str:
-        return f"<HopServer of hop {self._hop}: {len(self._gates)} connections>"
+        return f"<HopServer of hop {self._hop}: {len(self._connections)} connections>"
 
     @property
     def settings(self) -> Server:
@@ -130,8 +141,8 @@ class HopServer:
     @settings.setter
     def settings(self, settings: Server) -> None:
         self._settings = settings
-        for gate in list(self._gates.values()):
-            gate.rearm()
+        for connection in list(self._connections.values()):
+            connection.rearm()
 
     @property
     def listening(self) -> Listening:
@@ -143,7 +154,7 @@ class HopServer:
     async def start(self, answer: Answer = "accept") -> Listening:
         """Listen behind the hop's link."""
         self.answers_with = answer
-        self._listening = await self._network.listen(self._hop, self._gate, answer)
+        self._listening = await self._network.listen(self._hop, self._connect, answer)
         return self._listening
 
     async def answer(self, answer: Answer, closes: bool = False) -> None:
@@ -157,8 +168,8 @@ class HopServer:
         await self.start(answer)
 
     def _hang_up(self, why: str) -> None:
-        for gate in list(self._gates.values()):
-            gate.close_now(why)
+        for connection in list(self._connections.values()):
+            connection.close_now(why)
 
     async def close(self) -> None:
         """Stop listening, cancel what runs, close every connection."""
@@ -173,79 +184,89 @@ class HopServer:
     def _plays_envoy(self) -> bool:
         return self._settings.personality == "envoy"
 
-    def _gate(self) -> ConnectionLifecycle:
-        make = EnvoyLifecycle if self._plays_envoy else ConnectionLifecycle
-        return make(self, self._web())
+    def _connect(self) -> ConnectionLifecycle:
+        if self._plays_envoy:
+            return ConnectionManager(self, self._web()).lifecycle
+        return ConnectionLifecycle(self, self._web(), PLAIN)
 
-    def entered(self, gate: ConnectionLifecycle) -> None:
+    def entered(self, connection: ConnectionLifecycle) -> None:
         """A connection was made."""
-        self._gates[gate.inner] = gate
-        gate.leaves = self._drain
+        self._connections[connection.handler] = connection
+        connection.leaves = self._drain
 
-    def left(self, gate: ConnectionLifecycle) -> None:
+    def left(self, connection: ConnectionLifecycle) -> None:
         """A connection is over."""
-        self._gates.pop(gate.inner, None)
+        self._connections.pop(connection.handler, None)
 
-    def said_goodbye(self, gate: ConnectionLifecycle, why: str) -> None:
+    def closed_first(self, connection: ConnectionLifecycle, why: str) -> None:
         """Write down that this side closed first, and why."""
-        number = self._network.number(self._hop, gate.transport)
-        self._ledger.closed(self._hop, number, self._loop.time(), "server", why)
+        number = self._network.number(self._hop, connection.transport)
+        self.ledger.closed(self._hop, number, self._loop.time(), "server", why)
 
     # -- requests ------------------------------------------------------------------
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        gate = self._gates[request.protocol]
-        gate.request_started(request.keep_alive)
-        number, is_stranger = self._number(request)
-        self._ledger.reach(number, self._hop)
-        visit = RequestContext(self, gate, number)
+        connection = self._connections[request.protocol]
+        connection.request_started(request.keep_alive)
+        number, is_external = self._number(request)
+        self.ledger.reach(number, self._hop)
+        context = RequestContext(self, connection, number)
         response: web.StreamResponse | None = None
         begun: web.StreamResponse | None = None
         try:
-            response = await self._respond(request, visit)
+            response = await self._respond(request, context)
         except asyncio.CancelledError:
-            begun = gate.under_way
-            response = self._said_instead(visit)
+            if connection.manager is not None:
+                begun = connection.manager.under_way
+                response = self._said_instead(context, connection.manager)
             if response is None:
                 raise
         finally:
-            if is_stranger:
-                self._log_stranger(number, response)
+            if is_external:
+                self._finish_external(number, _status(response))
             if self.on_access is not None:
-                self.on_access(self._line_of(visit, request, response or begun))
-            gate.response_ended(_why_closing(request, response))
+                told = response or begun
+                sent = body_sent(request, told)
+                self._log_access(context, asked(request), _status(told), sent)
+            connection.response_ended(_why_closing(request, response))
         return response
 
     async def _respond(
-        self, request: web.BaseRequest, visit: RequestContext
+        self, request: web.BaseRequest, context: RequestContext
     ) -> web.StreamResponse:
-        """Answer to the last byte here, so that the gate sees where it ends."""
+        """Answer to the last byte here, so that the lifecycle sees where it ends."""
         try:
-            if request.version < HttpVersion11 and not self._settings.accept_http_10:
+            if not self._settings.accept_http_10 and request.version < HttpVersion11:
                 response: web.StreamResponse = _upgrade_required()
             else:
-                response = await self._handler(request, visit)
+                response = await self._handler(request, context)
         except web.HTTPException as answer:
             response = answer
-        visit.set_connection_headers(response)
+        except ConnectionError:
+            # No fault of the handler's where its client has left.
+            if not context.connection.is_over:
+                raise
+            return NoAnswer()
         # A client that left: aiohttp itself notices when it comes to finish.
         try:
-            await response.prepare(request)
+            if not response.prepared:
+                context.set_headers(response)
+                await response.prepare(request)
             await response.write_eof()
         except ConnectionError:
             pass
         return response
 
-    def _said_instead(self, visit: RequestContext) -> web.StreamResponse | None:
-        """The handler was stopped: what its gate answered for it, if anything."""
-        gate = visit.gate
-        if gate.said is None:
-            if gate.peer_left:
-                flags, details = "DC", "downstream_remote_disconnect"
-                self._ledger.log(visit.number, flags, details)
+    def _said_instead(
+        self, context: RequestContext, manager: Manager
+    ) -> web.StreamResponse | None:
+        """The handler was stopped: what was answered for it, if anything."""
+        if manager.said is None:
+            if manager.peer_left:
+                context.log(LEFT.flags, LEFT.details)
             return None
-        refusal, response = gate.said
-        self._ledger.log(visit.number, refusal.flags, refusal.details)
+        refusal, response = manager.said
+        context.log(refusal.flags, refusal.details)
         if (task := asyncio.current_task()) is not None:
             task.uncancel()
         return response
@@ -257,70 +278,56 @@ class HopServer:
         # thousands of digits.
         if label.isdecimal() and len(label) < 19:
             number = int(label)
-            if number < self._ledger.requests:
+            if number < self.ledger.requests:
                 return number, False
-        return self._ledger.send(request.method, self._loop.time()), True
-
-    def refusal(
-        self, refusal: LocalReply, is_old: bool = False, is_head: bool = False
-    ) -> bytes:
-        """An answer of the server's own as it goes over the wire, in Envoy's order.
-
-        ``is_head``: it is one to a HEAD, so that the text only has a length.
-        """
-        version = "1.0" if is_old else "1.1"
-        start = f"HTTP/{version} {refusal.status} {refusal.reason}\r\n".encode()
-        close = b"connection: close\r\n" if refusal.closes else b""
-        if not refusal.text:
-            chunked = is_head and not is_old
-            size = b"transfer-encoding: chunked" if chunked else b"content-length: 0"
-            return b"%s%s%s%s\r\n\r\n" % (start, self.stamp(), close, size)
-        return b"%s%s%s%s\r\n%s" % (
-            start,
-            text_fields(len(refusal.text)),
-            self.stamp(),
-            close,
-            b"" if is_head else refusal.text.encode(),
-        )
+        return self.ledger.send(request.method, self._loop.time()), True
 
     def refused(
-        self, gate: ConnectionLifecycle, refusal: LocalReply, label: bytes, began: float
+        self, manager: ConnectionManager, refusal: LocalReply, label: bytes
     ) -> None:
         """A request was answered, or lost, before any handler saw it."""
-        is_own = label.isdigit() and int(label) < len(self._ledger.exchanges)
-        method = gate.asked[0] or "-"
-        number = int(label) if is_own else self._ledger.send(method, began)
-        self._ledger.reach(number, self._hop)
-        self._ledger.log(number, refusal.flags, refusal.details)
+        ledger, connection = self.ledger, manager.lifecycle
+        is_own = label.isdigit() and int(label) < len(ledger.exchanges)
+        method, path = manager.asked
+        number = int(label) if is_own else ledger.send(method or "-", connection.began)
+        ledger.reach(number, self._hop)
+        context = RequestContext(self, connection, number)
+        context.log(refusal.flags, refusal.details)
         if not is_own:
-            self._ledger.finish(number, self._loop.time(), refusal.status or None)
-            if self.on_exchange is not None:
-                self.on_exchange(number)
+            self._finish_external(number, refusal.status)
         if self.on_access is not None:
-            self.on_access(refused_line(self._timing(gate, began), gate, refusal))
+            unread, sent = Asked(method, path, "HTTP/1.1"), len(refusal.text)
+            self._log_access(context, unread, refusal.status, sent)
 
-    def _line_of(
-        self,
-        visit: RequestContext,
-        request: web.BaseRequest,
-        response: web.StreamResponse | None,
-    ) -> Access:
-        row = self._ledger.exchanges[visit.number]
-        gate = visit.gate
-        forwarded = Forwarded(gate.received, visit.attempts, visit.upstream)
-        timing = self._timing(gate, gate.began)
-        return answered_line(timing, forwarded, request, response, row)
-
-    def _timing(self, gate: ConnectionLifecycle, began: float) -> Timing:
-        now, epoch = self._loop.time(), self._ledger.epoch
-        connection = self._network.number(self._hop, gate.transport)
-        return Timing(EPOCH + began - epoch, now - began, connection)
-
-    def _log_stranger(self, number: int, response: web.StreamResponse | None) -> None:
-        status = None if response is None else response.status
-        self._ledger.finish(number, self._loop.time(), status)
+    def _finish_external(self, number: int, status: int) -> None:
+        """The end of a request from outside the lab; status 0 for no answer."""
+        self.ledger.finish(number, self._loop.time(), status or None)
         if self.on_exchange is not None:
             self.on_exchange(number)
+
+    def _log_access(
+        self, context: RequestContext, was_asked: Asked, status: int, sent: int
+    ) -> None:
+        assert self.on_access is not None
+        connection = context.connection
+        began, manager = connection.began, connection.manager
+        row = self.ledger.exchanges[context.number]
+        line = Access(
+            start_time=iso_time(EPOCH + began - self.ledger.epoch),
+            method=was_asked.method,
+            path=was_asked.path,
+            protocol=was_asked.protocol,
+            response_code=status,
+            response_flags=row.flags,
+            response_code_details=row.details,
+            bytes_received=(manager.received if manager else 0) or was_asked.length,
+            bytes_sent=sent,
+            duration=context.milliseconds(),
+            upstream_request_attempt_count=context.attempts,
+            upstream_host=context.upstream,
+            connection_id=self._network.number(self._hop, connection.transport),
+        )
+        self.on_access(line)
 
     def now(self) -> float:
         """Seconds on the clock of the loop."""
@@ -328,22 +335,18 @@ class HopServer:
 
     def sign(self, response: web.StreamResponse) -> None:
         """Server and Date headers that are the same on every machine."""
-        if not response.prepared:
-            headers = response.headers
-            headers.setdefault("Server", SIGNATURE)
-            headers.setdefault("Date", self._date())
+        headers = response.headers
+        headers.setdefault("Server", SIGNATURE)
+        second = int(self._loop.time() - self.ledger.epoch)
+        headers.setdefault("Date", http_date(EPOCH + second))
 
     def stamp(self) -> bytes:
         """The fields ``date`` and ``server`` in Envoy's spelling."""
-        second = int(self._loop.time() - self._ledger.epoch)
+        second = int(self._loop.time() - self.ledger.epoch)
         if self._stamp[0] != second:
-            date = self._date().encode()
+            date = http_date(EPOCH + second).encode()
             self._stamp = (second, b"date: %s\r\nserver: envoy\r\n" % date)
         return self._stamp[1]
-
-    def _date(self) -> str:
-        """The clock of the run as a date."""
-        return http_date(EPOCH + int(self._loop.time() - self._ledger.epoch))
 
     # -- leaving -------------------------------------------------------------------
 
@@ -360,10 +363,10 @@ class HopServer:
             return share >= 1.0 or draw.random() < share
 
         self._drain = is_the_last
-        for gate in list(self._gates.values()):
-            gate.leaves = is_the_last
+        for connection in list(self._connections.values()):
+            connection.leaves = is_the_last
             if not over:
-                gate.leave("drained")
+                connection.leave("drained")
 
     async def stop_listening(self) -> None:
         """Refuse new connections; those that exist are served as before (B15)."""
@@ -376,15 +379,15 @@ class HopServer:
         the new one listens, ends with it.
         """
         await self.stop_listening()
-        old = list(self._gates.values())
-        for gate in old:
-            gate.leaves = _always
-            gate.leave("deploy")
+        old = list(self._connections.values())
+        for connection in old:
+            connection.leaves = _always
+            connection.leave("deploy")
         try:
             await asyncio.sleep(seconds)
         finally:
-            for gate in old:
-                gate.close_now("deploy")
+            for connection in old:
+                connection.close_now("deploy")
             self._drain = None
             await self.start(self.answers_with)
 
@@ -402,15 +405,17 @@ def _why_closing(request: web.BaseRequest, response: web.StreamResponse | None) 
     return "Connection: close" if request.version >= HttpVersion11 else "HTTP/1.0"
 
 
+def _status(response: web.StreamResponse | None) -> int:
+    """0 where there was none."""
+    if response is None or isinstance(response, NoAnswer):
+        return 0
+    return response.status
+
+
 def _upgrade_required() -> web.Response:
     response = web.Response(status=426, text="Upgrade Required")
     response.force_close()
     return response
-
-
-def text_fields(length: int) -> bytes:
-    """The first fields of an answer of the proxy's own that has a text."""
-    return b"content-length: %d\r\ncontent-type: text/plain\r\n" % length
 
 
 @lru_cache(maxsize=64)
@@ -426,6 +431,4 @@ def http_date(seconds: int) -> str:
 @lru_cache(maxsize=4)
 def _minute(minutes: int) -> str:
     """A date without its seconds, for minutes since 1970."""
-    t = gmtime(60 * minutes)
-    day, month = _DAYS[t.tm_wday], _MONTHS[t.tm_mon - 1]
-    return f"{day}, {t.tm_mday:02} {month} {t.tm_year} {t.tm_hour:02}:{t.tm_min:02}"
+    return formatdate(60 * minutes, usegmt=True).removesuffix(":00 GMT")

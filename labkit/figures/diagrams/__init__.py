@@ -1,0 +1,1 @@
+"""Layouts of diagrams: a record becomes a sheet, in pure Python."""

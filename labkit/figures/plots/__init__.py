@@ -1,0 +1,1 @@
+"""Layouts of plots: counts and curves become a sheet with axes."""
