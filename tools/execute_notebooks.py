@@ -41,6 +41,9 @@ METADATA = {
         "version": "3.11",
     },
 }
+# The output of a cell that answers a prediction is folded until the cell is run.
+ANSWER = "answer"
+FOLDED = {"collapsed": True, "jupyter": {"outputs_hidden": True}}
 ADDRESS = re.compile(r"\bat 0x[0-9a-f]{6,}")
 
 
@@ -100,6 +103,8 @@ def settle(notebook: Any) -> None:
     notebook.metadata = METADATA
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
+        if ANSWER in cell.metadata.get("tags", ()):
+            cell.metadata.update(FOLDED)
         if cell.cell_type == "code":
             cell.outputs = [each for each in map(plain, cell.outputs) if each]
 
