@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from labkit.figures.diagrams.layout import Page, Wanted, fitting
+from labkit.figures.diagrams.layout import Layout, Wanted, fitting
 from labkit.figures.diagrams.run_like import RunLike
 from labkit.figures.diagrams.timeline import BREAK, ROOM, place, scale
 from labkit.figures.diagrams.timescale import time_scale
@@ -14,7 +14,7 @@ from labkit.records.trace import Direction
 from tests.figures.stories import one_lost_request, ran
 
 
-def page_of(run: RunLike, height: float = 400.0) -> Page:
+def page_of(run: RunLike, height: float = 400.0) -> Layout:
     return fitting(run, 178.0, height, Wanted())
 
 

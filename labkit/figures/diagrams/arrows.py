@@ -87,10 +87,7 @@ def _beside(at: Point, tail: Point, tip: Point, by: float) -> tuple[Point, Point
 
 def along(tail: Point, tip: Point, share: float) -> Point:
     """The point at this share of the way from tail to tip."""
-    return (
-        tail[0] + (tip[0] - tail[0]) * share,
-        tail[1] + (tip[1] - tail[1]) * share,
-    )
+    return (tail[0] + (tip[0] - tail[0]) * share, tail[1] + (tip[1] - tail[1]) * share)
 
 
 def pill(box: Box, fill: str) -> Area:

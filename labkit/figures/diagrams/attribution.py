@@ -61,7 +61,7 @@ def is_end(event: WireEvent) -> bool:
     return event.kind in (Kind.FIN, Kind.RST)
 
 
-class Owners:
+class Attribution:
     """Finds the exchange that a request, an answer or a goodbye belongs to."""
 
     def __init__(self, exchanges: Sequence[Exchange]) -> None:
@@ -110,11 +110,11 @@ class _Talk:
     server_ended: float | None = None
 
 
-def told(
+def attributed(
     run: RunLike, exchanges: Sequence[Exchange], events: Sequence[WireEvent]
 ) -> list[Message]:
     """Every segment with its owner and its fate, in the order of the trace."""
-    owners = Owners(exchanges)
+    owners = Attribution(exchanges)
     talks: dict[Connection, _Talk] = defaultdict(_Talk)
     owned = [_owner(owners, talks[e.hop, e.connection], e) for e in events]
     _give_back(events, owned, talks)
@@ -126,7 +126,7 @@ def told(
     ]
 
 
-def _owner(owners: Owners, talk: _Talk, event: WireEvent) -> int:
+def _owner(owners: Attribution, talk: _Talk, event: WireEvent) -> int:
     if is_request(event):
         talk.owner = owners.of_request(event)
         if talk.first == NOBODY:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from labkit.figures.diagrams.attribution import NOBODY
 from labkit.figures.diagrams.run_like import RunLike
-from labkit.figures.diagrams.selection import Story, died
+from labkit.figures.diagrams.selection import Selection, died
 from labkit.records.trace import Exchange
 
 _FATES = {
@@ -20,29 +20,29 @@ _FATES = {
 }
 
 
-def titles(exchanges: Sequence[Exchange], story: Story) -> list[str]:
+def titles(exchanges: Sequence[Exchange], selection: Selection) -> list[str]:
     """What happened to the request that the picture is about; the fullest first."""
-    if story.hero == NOBODY:
+    if selection.focus == NOBODY:
         return [_all_answered(len(exchanges))]
-    hero = exchanges[story.hero]
-    who, what = f"Request {name(hero)}", _verb(hero, story)
-    if hero.executed > 1:
-        return _executed_again(who, hero)
-    if hero.failed:
-        return [f"{who} {what}: {outcome(hero)}", f"{who} failed: {outcome(hero)}"]
-    if hero.attempts > 1:
+    focus = exchanges[selection.focus]
+    who, what = f"Request {name(focus)}", _verb(focus, selection)
+    if focus.executed > 1:
+        return _executed_again(who, focus)
+    if focus.failed:
+        return [f"{who} {what}: {outcome(focus)}", f"{who} failed: {outcome(focus)}"]
+    if focus.attempts > 1:
         return [
             f"{who} {what}; a retry saved it",
-            f"A retry saved request {name(hero)}",
+            f"A retry saved request {name(focus)}",
         ]
-    return [f"{who} was answered: {outcome(hero)}"]
+    return [f"{who} was answered: {outcome(focus)}"]
 
 
-def _executed_again(who: str, hero: Exchange) -> list[str]:
-    times = "twice" if hero.executed == 2 else f"{hero.executed} times"
-    end = "failed" if hero.failed else "answered once"
+def _executed_again(who: str, focus: Exchange) -> list[str]:
+    times = "twice" if focus.executed == 2 else f"{focus.executed} times"
+    end = "failed" if focus.failed else "answered once"
     told = f"{who} was executed {times}"
-    return [f"{told} and {end}: {outcome(hero)}", told]
+    return [f"{told} and {end}: {outcome(focus)}", told]
 
 
 def _all_answered(count: int) -> str:
@@ -66,21 +66,23 @@ def outcome(exchange: Exchange) -> str:
     return f"{exchange.status}{flags}"
 
 
-def _verb(exchange: Exchange, story: Story) -> str:
-    met = died(story)
-    if met is not None and met.exchange == story.hero:
+def _verb(exchange: Exchange, selection: Selection) -> str:
+    met = died(selection)
+    if met is not None and met.exchange == selection.focus:
         return "met a closing connection"
     return _FATES.get(exchange.error or "", "failed")
 
 
-def facts(run: RunLike, exchanges: Sequence[Exchange], story: Story) -> list[str]:
+def facts(
+    run: RunLike, exchanges: Sequence[Exchange], selection: Selection
+) -> list[str]:
     """What stands below the title, most important first."""
     told = []
     failed = sum(e.failed for e in exchanges)
     if failed:
-        where = _where(run, exchanges, story, failed)
+        where = _where(run, exchanges, selection, failed)
         told.append(f"{failed} of {len(exchanges)} requests failed{where}")
-    elif story.hero != NOBODY:
+    elif selection.focus != NOBODY:
         told.append(f"none of {len(exchanges)} requests failed")
     told += [_connections(run), f"{run.engine} engine"]
     return [fact for fact in told if fact]
@@ -99,9 +101,9 @@ def _connections(run: RunLike) -> str:
 
 
 def _where(
-    run: RunLike, exchanges: Sequence[Exchange], story: Story, failed: int
+    run: RunLike, exchanges: Sequence[Exchange], selection: Selection, failed: int
 ) -> str:
-    hop = exchanges[story.hero].hop if story.hero != NOBODY else None
+    hop = exchanges[selection.focus].hop if selection.focus != NOBODY else None
     if hop is None:
         return ""
     near, far = run.scenario.parties[hop : hop + 2]

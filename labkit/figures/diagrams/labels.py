@@ -11,7 +11,7 @@ from labkit.figures.diagrams.attribution import (
     is_end,
     status,
 )
-from labkit.figures.diagrams.layout import Page
+from labkit.figures.diagrams.layout import Layout
 from labkit.figures.diagrams.selection import goodbye_words, is_eventful
 from labkit.figures.paper import metrics
 from labkit.figures.paper.sheet import Sheet
@@ -26,9 +26,9 @@ def stroke_of(message: Message) -> Stroke:
     return STROKES[message.event.kind]
 
 
-def by_importance(page: Page) -> list[int]:
+def by_importance(page: Layout) -> list[int]:
     """The rows of the messages, those first whose words must find room."""
-    messages = page.story.messages
+    messages = page.selection.messages
     return sorted(range(len(messages)), key=lambda row: (_rank(messages[row]), row))
 
 
@@ -38,9 +38,9 @@ def _rank(message: Message) -> int:
     return 1 if is_end(message.event) else 2
 
 
-def label(sheet: Sheet, page: Page, row: int) -> None:
+def label(sheet: Sheet, page: Layout, row: int) -> None:
     """Write on one arrow, if there is something to say and room to say it."""
-    message = page.story.messages[row]
+    message = page.selection.messages[row]
     hop, stroke = message.event.hop, stroke_of(message)
     others = [
         shaft
@@ -58,7 +58,7 @@ def label(sheet: Sheet, page: Page, row: int) -> None:
     )
 
 
-def _words(page: Page, message: Message) -> list[str]:
+def _words(page: Layout, message: Message) -> list[str]:
     """What may stand on an arrow, the fullest first; nothing where it says enough."""
     event = message.event
     if message.fate is Fate.LOST:
@@ -75,26 +75,26 @@ def _words(page: Page, message: Message) -> list[str]:
     return _answer(page, message) if is_answer(event) else []
 
 
-def _goodbye(page: Page, message: Message) -> list[str]:
+def _goodbye(page: Layout, message: Message) -> list[str]:
     """The first goodbye of a connection says why; a FIN in reply is no news."""
     event = message.event
     lane = (event.hop, event.connection)
-    ends = (m for m in page.story.messages if is_end(m.event))
+    ends = (m for m in page.selection.messages if is_end(m.event))
     first = next(m for m in ends if (m.event.hop, m.event.connection) == lane)
     if message is first:
         return goodbye_words(page.run, event)
     return ["RST"] if event.kind is Kind.RST else []
 
 
-def _is_labelled(page: Page, message: Message) -> bool:
+def _is_labelled(page: Layout, message: Message) -> bool:
     """Beyond the first hop an uneventful exchange repeats what hop 0 says."""
     if message.event.hop == 0 or message.exchange == NOBODY:
         return True
     exchange = page.exchanges[message.exchange]
-    return is_eventful(exchange) or message.exchange == page.story.kept[0]
+    return is_eventful(exchange) or message.exchange == page.selection.kept[0]
 
 
-def _answer(page: Page, message: Message) -> list[str]:
+def _answer(page: Layout, message: Message) -> list[str]:
     code = status(message.event)
     if message.event.hop == 0 and message.exchange != NOBODY:
         exchange = page.exchanges[message.exchange]

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from labkit.figures.diagrams.attribution import Connection, Fate, is_end, told
+from labkit.figures.diagrams.attribution import Connection, Fate, attributed, is_end
 from labkit.figures.diagrams.run_like import RunLike
 from labkit.figures.diagrams.timescale import TimeScale
 from labkit.records.trace import ConnectionLife, Exchange, Kind
@@ -98,7 +98,7 @@ def _rows(run: RunLike, lives: Sequence[ConnectionLife], scale: TimeScale) -> li
 def _ticks(run: RunLike, exchanges: Sequence[Exchange]) -> dict[Connection, list[Tick]]:
     ticks: dict[Connection, list[Tick]] = defaultdict(list)
     if len(run.trace):
-        for message in told(run, exchanges, list(run.trace)):
+        for message in attributed(run, exchanges, list(run.trace)):
             event = message.event
             if message.is_request:
                 tick = Tick(event.sent, message.fate is not Fate.FINE)

@@ -9,7 +9,7 @@ from labkit.figures.diagrams.arrow_words import Shaft
 from labkit.figures.diagrams.arrows import along
 from labkit.figures.diagrams.attribution import Fate, Message
 from labkit.figures.diagrams.run_like import RunLike
-from labkit.figures.diagrams.selection import Story, tell
+from labkit.figures.diagrams.selection import Selection, select
 from labkit.figures.diagrams.timeline import Break, Placed, place
 from labkit.records.trace import Direction, Exchange
 
@@ -29,12 +29,12 @@ _ROUND_TRIPS = (14.0, 11.0, 8.2)  # mm; the larger the better to read
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class Layout:
     """A story with the place of everything in it, in mm."""
 
     run: RunLike
     exchanges: Sequence[Exchange]
-    story: Story
+    selection: Selection
     placed: Placed
     columns: tuple[float, ...]
     shafts: tuple[Shaft, ...]
@@ -48,7 +48,7 @@ class Page:
 
     def arrows(self) -> Iterator[tuple[Message, Shaft]]:
         """Each message with its tail and its tip."""
-        return zip(self.story.messages, self.shafts, strict=True)
+        return zip(self.selection.messages, self.shafts, strict=True)
 
     def hop_width(self, hop: int) -> float:
         """The distance of a hop's two lifelines."""
@@ -83,23 +83,25 @@ class Wanted:
     focus: int | None = None
 
 
-def fitting(run: RunLike, width: float, height: float, wanted: Wanted) -> Page:
+def fitting(run: RunLike, width: float, height: float, wanted: Wanted) -> Layout:
     """The fullest story that fits on the paper, and that as large as it fits."""
     exchanges = tuple(run.exchanges)
     told: tuple[int, ...] | None = None
     for budget in _BUDGETS:
-        story = tell(run, exchanges, budget, wanted.first, wanted.last, wanted.focus)
-        if story.kept == told:
+        selection = select(
+            run, exchanges, budget, wanted.first, wanted.last, wanted.focus
+        )
+        if selection.kept == told:
             continue
-        told = story.kept
+        told = selection.kept
         for round_trip in _ROUND_TRIPS:
-            page = _compose(run, exchanges, story, width, round_trip)
+            page = _compose(run, exchanges, selection, width, round_trip)
             if page.height <= height:
                 return page
     return page
 
 
-def on_paper(page: Page, height: float) -> Page:
+def on_paper(page: Layout, height: float) -> Layout:
     """The same page on paper that may be longer."""
     return replace(page, height=max(page.height, height))
 
@@ -107,21 +109,23 @@ def on_paper(page: Page, height: float) -> Page:
 def _compose(
     run: RunLike,
     exchanges: Sequence[Exchange],
-    story: Story,
+    selection: Selection,
     width: float,
     round_trip: float,
-) -> Page:
+) -> Layout:
     delays = [hop.link.delay for hop in run.scenario.hops]
-    placed = place(story.messages, story.omitted, story.races, delays, round_trip)
+    placed = place(
+        selection.messages, selection.omitted, selection.races, delays, round_trip
+    )
     columns = _columns(len(delays), width)
     shafts = tuple(
         _shaft(message, columns, START + sent, START + arrived)
         for message, sent, arrived in zip(
-            story.messages, placed.sent, placed.arrived, strict=True
+            selection.messages, placed.sent, placed.arrived, strict=True
         )
     )
     height = START + placed.bottom + LEGEND
-    return Page(run, exchanges, story, placed, columns, shafts, width, height)
+    return Layout(run, exchanges, selection, placed, columns, shafts, width, height)
 
 
 def _columns(hops: int, width: float) -> tuple[float, ...]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from labkit.figures.diagrams.arrows import cross
 from labkit.figures.diagrams.lanes import ROWS, Bar, Lane, lanes, times
 from labkit.figures.diagrams.run_like import RunLike
 from labkit.figures.diagrams.timescale import Piece, TimeScale, time_scale
 from labkit.figures.paper import metrics
+from labkit.figures.paper.captions import Entry, headline, legend
 from labkit.figures.paper.sheet import (
     GROUND,
     HEADS,
@@ -18,7 +20,6 @@ from labkit.figures.paper.sheet import (
     Area,
     Box,
     Grain,
-    Line,
     Point,
     Sheet,
     Size,
@@ -33,7 +34,6 @@ from labkit.figures.paper.style import (
     MUTED,
     NAME,
     STROKES,
-    TITLE,
 )
 from labkit.records.trace import Exchange, Kind
 from labkit.theory import duration, moment
@@ -120,12 +120,9 @@ def _titles(
 ) -> None:
     failed = sum(e.failed for e in exchanges)
     title = _title(run, len(exchanges), plan)
-    text = metrics.shortened(title, WIDTH - 8.0, TITLE, "bold")
-    sheet.write(Word(text, 4.0, 5.0, "left", TITLE, "bold"))
     outcome = f"{failed} of them failed" if failed else "all of them answered"
     ink = FAILED_INK if failed else MUTED
-    words = f"{outcome} · {run.engine} engine"
-    sheet.write(Word(words, 4.0, 11.0, "left", ink=ink))
+    headline(sheet, [title], [outcome, f"{run.engine} engine"], facts_ink=ink)
 
 
 def _title(run: RunLike, requests: int, plan: Sequence[Lane]) -> str:
@@ -144,7 +141,7 @@ def _cuts(sheet: Sheet, frame: _Frame) -> None:
     for cut in frame.scale.cuts:
         left, right = cut.left + 1.0, cut.right - 1.0
         corners = Box(left, _LANES, right, frame.bottom + 1.5).corners()
-        sheet.areas.append(Area(corners, BAND, layer=GROUND))
+        sheet.area(corners, BAND, layer=GROUND)
 
 
 def _lane(sheet: Sheet, frame: _Frame, lane: Lane, top: float) -> float:
@@ -194,7 +191,7 @@ def _tick(sheet: Sheet, at: Point, half: float, failed: bool) -> None:
         sheet.areas.extend(cross(at, half + 0.7, 0.45, FAILED, halo=0.3))
         return
     ends = ((x, y - half), (x, y + half))
-    sheet.lines.append(Line(ends, STROKES[Kind.DATA].colour, 2.0, layer=HEADS))
+    sheet.line(ends, STROKES[Kind.DATA].colour, 2.0, layer=HEADS)
 
 
 def _goodbye(sheet: Sheet, at: Point, half: float, kind: Kind) -> None:
@@ -204,7 +201,7 @@ def _goodbye(sheet: Sheet, at: Point, half: float, kind: Kind) -> None:
         sheet.areas.extend(cross(at, half + 0.2, 0.3, stroke.colour, halo=0.3))
         return
     box = Box(x - 0.1, y - half - 0.5, x + 1.0, y + half + 0.5)
-    sheet.areas.append(Area(box.corners(), stroke.colour, layer=TOP))
+    sheet.box(box, stroke.colour, layer=TOP)
 
 
 def _bar_words(
@@ -237,12 +234,12 @@ def _axis(sheet: Sheet, frame: _Frame) -> None:
     for piece in frame.scale.pieces:
         dash = (0.0, (1.0, 2.0)) if piece.is_cut else "solid"
         ends = ((piece.left, y), (piece.right, y))
-        sheet.lines.append(Line(ends, LIFELINE, 1.2, dash))
+        sheet.line(ends, LIFELINE, 1.2, dash)
         if piece.is_cut:
             _cut_words(sheet, piece, y)
     for tick in frame.scale.ticks(room=22.0):
         x = frame.scale.x(tick)
-        sheet.lines.append(Line(((x, y), (x, y + 1.3)), LIFELINE, 1.0))
+        sheet.line(((x, y), (x, y + 1.3)), LIFELINE, 1.0)
         sheet.write(Word(moment(tick), x, y + 3.6, "center"))
 
 
@@ -257,25 +254,23 @@ def _legend(sheet: Sheet, plan: Sequence[Lane], y: float) -> None:
     bars = [bar for lane in plan for bar in lane.bars]
     failures = {tick.failed for bar in bars for tick in bar.ticks}
     kinds = {bar.kind for bar in bars if bar.end is not None}
-    at = (6.0, y)
-    for failed, text in ((False, "request"), (True, "failed")):
-        if failed in failures:
-            _tick(sheet, at, 1.7, failed)
-            at = _named(sheet, at, text)
-    for kind in (Kind.FIN, Kind.RST):
-        if kind in kinds:
-            _goodbye(sheet, at, 1.7, kind)
-            at = _named(sheet, at, kind.value)
+    entries = [
+        Entry(text, partial(_tick, half=1.7, failed=failed), 2.0)
+        for failed, text in ((False, "request"), (True, "failed"))
+        if failed in failures
+    ]
+    entries += [
+        Entry(kind.value, partial(_goodbye, half=1.7, kind=kind), 2.0)
+        for kind in (Kind.FIN, Kind.RST)
+        if kind in kinds
+    ]
     if any(bar.end is None for bar in bars):
-        sheet.areas.append(_shape(at[0], at[0] + 5.0, at[1], 1.7, True))
-        _named(sheet, (at[0] + 4.0, at[1]), "open when the run ended")
+        entries.append(Entry("open when the run ended", _open, 5.0))
+    legend(sheet, entries, y)
 
 
-def _named(sheet: Sheet, at: Point, text: str) -> Point:
-    """Write a name beside a sample; the place of the next sample."""
-    word = Word(text, at[0] + 3.0, at[1], "left")
-    sheet.write(word)
-    return word.box().right + 7.0, at[1]
+def _open(sheet: Sheet, at: Point) -> None:
+    sheet.areas.append(_shape(at[0] - 2.5, at[0] + 2.5, at[1], 1.7, True))
 
 
 def alt_text(run: RunLike) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from labkit.figures.paper import metrics
+from labkit.figures.paper.captions import Entry, headline, legend, patch
 from labkit.figures.paper.hatch import Hatch, fill
 from labkit.figures.paper.sheet import MASKS, Area, Box, Sheet, Size, Word
 from labkit.figures.paper.style import (
@@ -18,7 +20,6 @@ from labkit.figures.paper.style import (
     PAPER,
     PURPLE,
     SKY,
-    TITLE,
     VERMILION,
     YELLOW,
 )
@@ -26,12 +27,10 @@ from labkit.records.counts import FATES, Outcomes
 
 WIDTH = 178.0
 _ROW, _BELOW = 8.6, 4.0  # mm
-_HEAD, _LEGEND_ROW = 19.6, 4.7  # mm: title and names of the groups; a row of legend
+_NAMES = 8.0  # mm below the legend for the names of the groups
 _LEFT, _RIGHT, _APART = 4.0, 4.0, 5.0  # mm
 _BAR = 0.58  # of a row: above a bar stand the counts that are too wide for their part
 _AROUND = 0.9  # mm that a count needs beside itself
-_COLUMNS, _BETWEEN = 2, 8.0  # of the legend, mm between them
-_KEY, _KEY_HIGH = 6.0, 3.0  # mm, a sample
 # A longer text is no use to somebody who listens to it.
 LONGEST = 400
 
@@ -80,19 +79,25 @@ def sheet(
     ``size`` is of the paper in mm; without it the sheet is as tall as it needs to be.
     """
     rows = [each.label for each in next(iter(groups.values()))]
-    looks = _occurring(groups)
-    above = _HEAD + _LEGEND_ROW * -(-len(looks) // _COLUMNS)
-    wide, high = size or (WIDTH, above + _ROW * len(rows) + _BELOW)
+    wide, high = size or (WIDTH, math.inf)
+    sheet = Sheet(wide, high)
+    headline(sheet, [title])
+    above = legend(sheet, map(_entry, _occurring(groups)), 10.6) + _NAMES
+    if size is None:
+        sheet.height = above + _ROW * len(rows) + _BELOW
     labels = max(metrics.width(row, LABEL) for row in rows)
-    page = _Page(Sheet(wide, high), above, labels, len(rows), len(groups))
-    page.head(title, looks)
+    page = _Page(sheet, above, labels, len(rows), len(groups))
     for column, (name, bars) in enumerate(groups.items()):
         page.group(column, name)
         for row, each in enumerate(bars):
             page.bar(column, row, each)
     for row, label in enumerate(rows):
         page.name(row, label)
-    return page.sheet
+    return sheet
+
+
+def _entry(look: Look) -> Entry:
+    return Entry(look.words, patch(look.colour, look.hatch, HATCH))
 
 
 def _occurring(groups: Mapping[str, Sequence[Outcomes]]) -> list[Look]:
@@ -127,30 +132,6 @@ class _Page:
 
     def _y(self, row: int) -> float:
         return self.above + (row + 0.5) * self._row
-
-    def head(self, title: str, looks: Sequence[Look]) -> None:
-        """Title and legend."""
-        room = self.sheet.width - _LEFT - _RIGHT
-        text = metrics.shortened(title, room, TITLE, "bold")
-        self.sheet.write(Word(text, _LEFT, 5.0, "left", TITLE, "bold"))
-        tall = -(-len(looks) // _COLUMNS)
-        x = _LEFT
-        for start in range(0, len(looks), tall):
-            column = looks[start : start + tall]
-            self._legend(column, x)
-            widths = (metrics.width(look.words, LABEL) for look in column)
-            x += _KEY + 1.6 + max(widths) + _BETWEEN
-
-    def _legend(self, looks: Sequence[Look], x: float) -> None:
-        """One column of the legend, from x to the right."""
-        for row, look in enumerate(looks):
-            y = 10.6 + _LEGEND_ROW * row
-            half = _KEY_HIGH / 2.0
-            box = Box(x, y - half, x + _KEY, y + half)
-            fill(self.sheet, box, look.colour, HATCH, look.hatch)
-            room = self.sheet.width - x - _KEY - 1.6 - _RIGHT
-            text = metrics.shortened(look.words, room, LABEL)
-            self.sheet.write(Word(text, x + _KEY + 1.6, y, "left"))
 
     def name(self, row: int, label: str) -> None:
         """What a row is about."""

@@ -7,19 +7,10 @@ from collections.abc import Sequence
 
 from labkit.figures.diagrams.arrows import cross
 from labkit.figures.diagrams.timescale import TimeScale, time_scale
-from labkit.figures.paper import metrics
+from labkit.figures.paper import metrics, shapes
+from labkit.figures.paper.captions import Entry, Sample, headline, legend
 from labkit.figures.paper.hatch import Hatch, fill
-from labkit.figures.paper.sheet import (
-    GROUND,
-    TOP,
-    Area,
-    Box,
-    Line,
-    Point,
-    Sheet,
-    Size,
-    Word,
-)
+from labkit.figures.paper.sheet import GROUND, TOP, Box, Point, Sheet, Size, Word
 from labkit.figures.paper.style import (
     BAND,
     BLUE,
@@ -35,7 +26,6 @@ from labkit.figures.paper.style import (
     OPEN,
     PAPER,
     PINK_INK,
-    TITLE,
 )
 from labkit.settings import Hop
 from labkit.theory import duration, moment
@@ -138,10 +128,6 @@ def _scale(
 
 def _headline(sheet: Sheet, hop: Hop, told: Sequence[Phase]) -> None:
     lost = any(each.outcome is Outcome.LOST for each in told)
-    text = metrics.shortened(title(hop), WIDTH - 8.0, TITLE, "bold")
-    sheet.write(
-        Word(text, 4.0, 5.0, "left", TITLE, "bold", FAILED_INK if lost else INK)
-    )
     server = hop.server
     facts = [
         f"idle {duration(server.idle_timeout)}",
@@ -151,14 +137,13 @@ def _headline(sheet: Sheet, hop: Hop, told: Sequence[Phase]) -> None:
     ]
     if math.isfinite(patience(hop)):
         facts.append(f"the client leaves after {duration(patience(hop))}")
-    text = metrics.shortened(" · ".join(facts), WIDTH - 8.0, LABEL)
-    sheet.write(Word(text, 4.0, 11.0, "left", ink=MUTED))
+    headline(sheet, [title(hop)], facts, FAILED_INK if lost else INK)
 
 
 def _guess(sheet: Sheet, scale: TimeScale, guess: float, truth: float) -> None:
     """A line where the close was expected, and how far that is from the truth."""
     x, top, bottom = scale.x(guess), _BAND_TOP - 3.0, _BAND_TOP + _BAND_HEIGHT + 0.4
-    sheet.lines.append(Line(((x, top), (x, bottom)), INK, 2.2, (0.0, (3.0, 1.5)), TOP))
+    sheet.line(((x, top), (x, bottom)), INK, 2.2, (0.0, (3.0, 1.5)), TOP)
     sheet.keep_clear(Box(x - 0.5, _BAND_TOP, x + 0.5, bottom))
     off = round(abs(guess - truth), 6)
     side = "early" if guess < truth else "late"
@@ -234,20 +219,13 @@ def _label(series: ProbeSeries) -> str:
 
 def mark(sheet: Sheet, at: Point, outcome: Outcome) -> None:
     """A shape for each outcome, so that colour is never alone."""
-    x, y = at
-    ink = LOOKS[outcome][1]
-    if outcome is Outcome.SERVED:
-        turns = [math.tau * n / 20 for n in range(20)]
-        round_ = tuple((x + 1.1 * math.cos(t), y + 1.1 * math.sin(t)) for t in turns)
-        sheet.areas.append(Area(round_, BLUE, BLUE, 0.6, TOP))
-    elif outcome is Outcome.ANNOUNCED:
-        box = Box(x - 1.1, y - 1.1, x + 1.1, y + 1.1)
-        sheet.areas.append(Area(box.corners(), PAPER, ink, 1.3, TOP))
-    elif outcome is Outcome.LOST:
+    if outcome is Outcome.LOST:
         sheet.areas.extend(cross(at, 1.6, 0.4, FAILED))
+    elif outcome is Outcome.SERVED:
+        shapes.mark(sheet, at, "o", BLUE, BLUE)
     else:
-        corners = ((x - 1.3, y + 1.1), (x + 1.3, y + 1.1), (x, y - 1.3))
-        sheet.areas.append(Area(corners, PAPER, ink, 1.1, TOP))
+        shape = "s" if outcome is Outcome.ANNOUNCED else "^"
+        shapes.mark(sheet, at, shape, PAPER, LOOKS[outcome][1], 1.2)
 
 
 # -- axis and legend -----------------------------------------------------------------
@@ -257,13 +235,13 @@ def _axis(sheet: Sheet, scale: TimeScale, y: float) -> None:
     for piece in scale.pieces:
         dash = (0.0, (1.0, 2.0)) if piece.is_cut else "solid"
         ends = ((piece.left, y), (piece.right, y))
-        sheet.lines.append(Line(ends, LIFELINE, 1.2, dash))
+        sheet.line(ends, LIFELINE, 1.2, dash)
         if piece.is_cut:
             box = Box(piece.left + 1.0, _ROWS - 1.0, piece.right - 1.0, y)
-            sheet.areas.append(Area(box.corners(), BAND, layer=GROUND))
+            sheet.box(box, BAND, layer=GROUND)
     for tick in scale.ticks(room=22.0):
         x = scale.x(tick)
-        sheet.lines.append(Line(((x, y), (x, y + 1.3)), LIFELINE, 1.0))
+        sheet.line(((x, y), (x, y + 1.3)), LIFELINE, 1.0)
         sheet.write(Word(moment(tick), x, y + 3.6, "center"))
     words = "gap from the last response to the request"
     sheet.write(Word(words, (_LEFT + _RIGHT) / 2.0, y + 8.2, ink=MUTED))
@@ -272,10 +250,9 @@ def _axis(sheet: Sheet, scale: TimeScale, y: float) -> None:
 def _legend(sheet: Sheet, series: Sequence[ProbeSeries], y: float) -> None:
     """The marks that occur, with their names."""
     found = {probe.outcome for each in series for probe in each.probes}
-    x = _LEFT
-    for outcome in Outcome:
-        if outcome in found:
-            mark(sheet, (x, y), outcome)
-            word = Word(outcome.value, x + 2.6, y, "left")
-            sheet.write(word)
-            x = word.box().right + 7.0
+    marks = (Entry(each.value, _sample(each), 3.0) for each in Outcome if each in found)
+    legend(sheet, marks, y, _LEFT)
+
+
+def _sample(outcome: Outcome) -> Sample:
+    return lambda sheet, at: mark(sheet, at, outcome)

@@ -16,8 +16,8 @@ from labkit.figures.diagrams.attribution import (
     Connection,
     Fate,
     Message,
+    attributed,
     is_end,
-    told,
 )
 from labkit.figures.diagrams.run_like import RunLike
 from labkit.records.trace import ConnectionLife, Direction, Exchange, Kind, WireEvent
@@ -67,41 +67,41 @@ class Race:
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class Selection:
     """What is drawn: positions of the requests told, their segments, the rest."""
 
     kept: tuple[int, ...]
     messages: tuple[Message, ...]
     omitted: tuple[Omitted, ...]
     races: tuple[Race, ...]
-    hero: int
+    focus: int
 
 
-def tell(
+def select(
     run: RunLike,
     exchanges: Sequence[Exchange],
     budget: int = 8,
     first: int | None = None,
     last: int | None = None,
     focus: int | None = None,
-) -> Story:
+) -> Selection:
     """Choose what to show of a run with room for ``budget`` requests.
 
     ``first``, ``last`` and ``focus`` count requests as people do, from 1.
     """
     chosen = _range(len(exchanges), first, last)
-    hero = _hero(exchanges, chosen, focus)
-    kept = set(choose(exchanges, chosen, hero, budget))
+    about = _focus(exchanges, chosen, focus)
+    kept = set(choose(exchanges, chosen, about, budget))
     events = _events(run, exchanges, chosen)
-    messages = [m for m in told(run, exchanges, events) if m.exchange in kept]
+    messages = [m for m in attributed(run, exchanges, events) if m.exchange in kept]
     late = _last_words(run, exchanges, kept)
     messages = [m for m in _without_tails(messages) if late.allows(m.event)]
-    return Story(
+    return Selection(
         kept=tuple(sorted(kept)),
         messages=tuple(messages),
         omitted=tuple(_omissions(exchanges, chosen, kept)),
         races=tuple(_races(run, messages)),
-        hero=hero,
+        focus=about,
     )
 
 
@@ -116,7 +116,7 @@ def is_eventful(exchange: Exchange) -> bool:
     return exchange.failed or exchange.attempts > 1
 
 
-def _hero(exchanges: Sequence[Exchange], chosen: range, focus: int | None) -> int:
+def _focus(exchanges: Sequence[Exchange], chosen: range, focus: int | None) -> int:
     """The request that the picture is about: asked for, failed, or tried twice."""
     if focus is not None and focus - 1 in chosen:
         return focus - 1
@@ -127,15 +127,15 @@ def _hero(exchanges: Sequence[Exchange], chosen: range, focus: int | None) -> in
 
 
 def choose(
-    exchanges: Sequence[Exchange], chosen: range, hero: int, budget: int
+    exchanges: Sequence[Exchange], chosen: range, focus: int, budget: int
 ) -> list[int]:
     """At most ``budget`` positions worth telling, the most telling first."""
     if len(chosen) <= budget:
         return list(chosen)
-    if hero == NOBODY:
+    if focus == NOBODY:
         wanted = [*chosen[: max(1, min(3, budget - 1))], chosen[-1]]
     else:
-        wanted = [hero, hero - 1, chosen[0], hero + 1]
+        wanted = [focus, focus - 1, chosen[0], focus + 1]
         wanted += [i for i in chosen if exchanges[i].failed][: budget - 1]
     inside = dict.fromkeys(i for i in wanted if i in chosen)
     return list(inside)[: min(budget, 5)]
@@ -173,7 +173,7 @@ def _without_tails(messages: Sequence[Message]) -> list[Message]:
 
 @dataclass(frozen=True, slots=True)
 class _LastWords:
-    """What after the last outcome still belongs to the story.
+    """What after the last outcome still belongs to the selection.
 
     The lab then tears the chain down; of that only the reset that answers a
     dead request is of interest.
@@ -251,12 +251,7 @@ def _race(run: RunLike, message: Message, heard: float) -> Race:
     deaf = fin.sent - goodbye(hop.server).dark
     opens = max(deaf - hop.link.delay, heard)
     return Race(
-        fin.hop,
-        opens,
-        max(deaf, opens),
-        fin.sent,
-        fin.arrived,
-        message.exchange,
+        fin.hop, opens, max(deaf, opens), fin.sent, fin.arrived, message.exchange
     )
 
 
@@ -302,6 +297,6 @@ def _last_stage(server: Server) -> str:
     return "drain" if server.drain_timeout else ""
 
 
-def died(story: Story) -> Message | None:
+def died(selection: Selection) -> Message | None:
     """The first request told that met a closing connection."""
-    return next((m for m in story.messages if m.fate is Fate.DIED), None)
+    return next((m for m in selection.messages if m.fate is Fate.DIED), None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from functools import partial
 
 from labkit.figures.diagrams import headline
 from labkit.figures.diagrams.arrows import along, cross, head, pill, shaft
@@ -15,30 +15,29 @@ from labkit.figures.diagrams.layout import (
     GUTTER,
     HEADER,
     START,
-    Page,
+    Layout,
     Wanted,
     band,
     fitting,
     on_paper,
 )
 from labkit.figures.diagrams.run_like import RunLike
-from labkit.figures.diagrams.selection import Story
+from labkit.figures.diagrams.selection import Selection
 from labkit.figures.diagrams.timeline import Break
-from labkit.figures.paper import metrics
+from labkit.figures.paper import captions
+from labkit.figures.paper.captions import Entry
 from labkit.figures.paper.sheet import (
     GROUND,
     SHADE,
-    Area,
     Box,
     Grain,
-    Line,
+    Point,
     Sheet,
     Size,
     Word,
 )
 from labkit.figures.paper.style import (
     BAND,
-    BOX,
     FAILED,
     FAILED_INK,
     FAILURE,
@@ -46,10 +45,8 @@ from labkit.figures.paper.style import (
     LABEL,
     LIFELINE,
     MUTED,
-    NAME,
     PAPER,
     STROKES,
-    TITLE,
     WINDOW,
     WINDOW_EDGE,
     Stroke,
@@ -91,7 +88,7 @@ def sheet(
 # -- the layout, as data --------------------------------------------------------------
 
 
-def layout(page: Page, window: bool = True, grain: Grain = (1.0, 1.0)) -> Sheet:
+def layout(page: Layout, window: bool = True, grain: Grain = (1.0, 1.0)) -> Sheet:
     """Everything on its place: important words first, they get the room."""
     sheet = Sheet(page.width, page.height, grain)
     _headline(sheet, page)
@@ -108,60 +105,44 @@ def layout(page: Page, window: bool = True, grain: Grain = (1.0, 1.0)) -> Sheet:
     return sheet
 
 
-def _headline(sheet: Sheet, page: Page) -> None:
-    room = page.width - 8.0
-    titles = headline.titles(page.exchanges, page.story)
-    hero = page.story.hero
-    failed = hero != NOBODY and page.exchanges[hero].failed
-    ink = FAILED_INK if failed else INK
-    text = next((t for t in titles if metrics.width(t, TITLE, "bold") <= room), "")
-    text = text or metrics.shortened(titles[-1], room, TITLE, "bold")
-    sheet.write(Word(text, 4.0, 5.0, "left", TITLE, "bold", ink))
-    parts = headline.facts(page.run, page.exchanges, page.story)
-    while len(parts) > 1 and metrics.width(" · ".join(parts), LABEL) > room:
-        parts.pop()
-    text = metrics.shortened(" · ".join(parts), room, LABEL)
-    sheet.write(Word(text, 4.0, 11.0, "left", LABEL, ink=MUTED))
+def _headline(sheet: Sheet, page: Layout) -> None:
+    focus = page.selection.focus
+    failed = focus != NOBODY and page.exchanges[focus].failed
+    captions.headline(
+        sheet,
+        headline.titles(page.exchanges, page.selection),
+        headline.facts(page.run, page.exchanges, page.selection),
+        FAILED_INK if failed else INK,
+    )
 
 
-def _header(sheet: Sheet, page: Page) -> None:
+def _header(sheet: Sheet, page: Layout) -> None:
     names = page.run.scenario.parties
     room = min(34.0, page.hop_width(0) - 4.0)
     for x, name in zip(page.columns, names, strict=True):
         limit = min(room, 2.0 * (page.width - x) - 2.0)
-        text = metrics.shortened(name, limit - 4.0, NAME, "bold")
-        half = max(metrics.width(text, NAME, "bold") / 2.0 + 2.0, 9.0)
-        sheet.areas.append(_rectangle(x, half))
-        middle = HEADER + BOX_HEIGHT / 2.0
-        sheet.write(Word(text, x, middle, "center", NAME, "bold"))
-        sheet.keep_clear(Box(x - half, HEADER, x + half, HEADER + BOX_HEIGHT))
+        captions.name_box(sheet, x, HEADER, name, limit)
     for hop, settings in enumerate(page.run.scenario.hops):
         _delay(sheet, page, hop, settings.link.delay)
 
 
-def _rectangle(x: float, half: float) -> Area:
-    top, bottom = HEADER, HEADER + BOX_HEIGHT
-    corners = ((x - half, top), (x + half, top), (x + half, bottom), (x - half, bottom))
-    return Area(corners, BOX, LIFELINE, 0.8)
-
-
-def _delay(sheet: Sheet, page: Page, hop: int, delay: float) -> None:
+def _delay(sheet: Sheet, page: Layout, hop: int, delay: float) -> None:
     middle = (page.columns[hop] + page.columns[hop + 1]) / 2.0
     y = HEADER + BOX_HEIGHT / 2.0
     words = (f"{duration(delay)} each way", duration(delay)) if delay else ("no delay",)
     sheet.write_first(Word(text, middle, y, ink=MUTED) for text in words)
 
 
-def _bands(sheet: Sheet, page: Page) -> None:
+def _bands(sheet: Sheet, page: Layout) -> None:
     for cut in page.placed.breaks:
         top, bottom = band(cut)
         left, right = AXIS - 2.0, page.columns[-1] + 9.0
         corners = ((left, top), (right, top), (right, bottom), (left, bottom))
-        sheet.areas.append(Area(corners, BAND, layer=GROUND))
+        sheet.area(corners, BAND, layer=GROUND)
         _band_words(sheet, page, cut)
 
 
-def _band_words(sheet: Sheet, page: Page, cut: Break) -> None:
+def _band_words(sheet: Sheet, page: Layout, cut: Break) -> None:
     """What the cut left out: requests, or so many seconds of nothing."""
     y = START + (cut.top + cut.bottom) / 2.0
     passed = f"{duration(cut.seconds)} pass"
@@ -179,7 +160,7 @@ def _band_words(sheet: Sheet, page: Page, cut: Break) -> None:
         sheet.mask(word, BAND)
 
 
-def _free_hops(page: Page, cut: Break) -> list[float]:
+def _free_hops(page: Layout, cut: Break) -> list[float]:
     """The middles of the hops on which nothing is on its way during the cut."""
     middle = START + (cut.top + cut.bottom) / 2.0
     busy = {
@@ -191,33 +172,33 @@ def _free_hops(page: Page, cut: Break) -> list[float]:
     return [(page.columns[hop] + page.columns[hop + 1]) / 2.0 for hop in hops]
 
 
-def _lifelines(sheet: Sheet, page: Page) -> None:
+def _lifelines(sheet: Sheet, page: Layout) -> None:
     top = HEADER + BOX_HEIGHT
     for x in page.columns:
         _interrupted(sheet, page, x, top, page.end, LIFELINE)
     _interrupted(sheet, page, AXIS, START - 2.0, page.end, LIFELINE)
     tip = (AXIS, page.end + 1.0)
     down = ((AXIS - 1.0, page.end - 0.8), (AXIS + 1.0, page.end - 0.8))
-    sheet.areas.append(Area((tip, *down), LIFELINE))
+    sheet.area((tip, *down), LIFELINE)
 
 
 def _interrupted(
-    sheet: Sheet, page: Page, x: float, top: float, bottom: float, colour: str
+    sheet: Sheet, page: Layout, x: float, top: float, bottom: float, colour: str
 ) -> None:
     """A vertical line, solid where time is to scale, dotted where it is cut."""
     for cut in page.placed.breaks:
         band_top, band_bottom = band(cut)
-        sheet.lines.append(Line(((x, top), (x, band_top)), colour, 1.0))
+        sheet.line(((x, top), (x, band_top)), colour, 1.0)
         dotted = ((x, band_top), (x, band_bottom))
-        sheet.lines.append(Line(dotted, colour, 1.2, (0.0, (1.0, 2.0))))
+        sheet.line(dotted, colour, 1.2, (0.0, (1.0, 2.0)))
         top = band_bottom
-    sheet.lines.append(Line(((x, top), (x, bottom)), colour, 1.0))
+    sheet.line(((x, top), (x, bottom)), colour, 1.0)
 
 
-def _windows(sheet: Sheet, page: Page) -> None:
+def _windows(sheet: Sheet, page: Layout) -> None:
     """A request whose arrow starts on the long side of the shape is lost."""
     placed = page.placed
-    for row, race in enumerate(page.story.races):
+    for row, race in enumerate(page.selection.races):
         near, far = page.columns[race.hop], page.columns[race.hop + 1]
         corners = (
             (near, START + placed.opens[row]),
@@ -225,16 +206,16 @@ def _windows(sheet: Sheet, page: Page) -> None:
             (far, START + placed.said[row]),
             (near, START + placed.learned[row]),
         )
-        sheet.areas.append(Area(corners, WINDOW, layer=SHADE))
+        sheet.area(corners, WINDOW, layer=SHADE)
         edge = (corners[0], corners[3])
-        sheet.lines.append(Line(edge, WINDOW_EDGE, 3.0))
+        sheet.line(edge, WINDOW_EDGE, 3.0)
 
 
 # -- arrows ---------------------------------------------------------------------------
 
 
-def _arrow(sheet: Sheet, page: Page, row: int) -> None:
-    message = page.story.messages[row]
+def _arrow(sheet: Sheet, page: Layout, row: int) -> None:
+    message = page.selection.messages[row]
     tail, tip = page.shafts[row]
     stroke = stroke_of(message)
     sheet.lines.append(shaft(tail, tip, stroke))
@@ -250,7 +231,7 @@ def _arrow(sheet: Sheet, page: Page, row: int) -> None:
 # -- margins --------------------------------------------------------------------------
 
 
-def _badges(sheet: Sheet, page: Page) -> None:
+def _badges(sheet: Sheet, page: Layout) -> None:
     """The number of each request, where it leaves its client."""
     for exchange, y in page.starts():
         ink = PAPER if exchange.failed else STROKES[Kind.DATA].ink
@@ -259,49 +240,42 @@ def _badges(sheet: Sheet, page: Page) -> None:
             sheet.areas.append(pill(word.box(), FAILED_INK))
 
 
-def _times(sheet: Sheet, page: Page) -> None:
+def _times(sheet: Sheet, page: Layout) -> None:
     """On the time axis: when each request was sent."""
     for exchange, y in page.starts():
         text = moment(exchange.sent)
         if sheet.write(Word(text, GUTTER, y, "right")):
-            sheet.lines.append(Line(((AXIS - 1.2, y), (AXIS, y)), LIFELINE, 1.0))
+            sheet.line(((AXIS - 1.2, y), (AXIS, y)), LIFELINE, 1.0)
 
 
-def _legend(sheet: Sheet, page: Page, window: bool) -> None:
+def _legend(sheet: Sheet, page: Layout, window: bool) -> None:
     """The kinds of segments that occur, with their strokes."""
-    x, y = 6.0, page.legend
-    kinds = {m.event.kind for m in page.story.messages}
+    kinds = {m.event.kind for m in page.selection.messages}
     samples = [(kind.value, STROKES[kind]) for kind in Kind if kind in kinds]
-    if any(stroke_of(m) is FAILURE for m in page.story.messages):
+    if any(stroke_of(m) is FAILURE for m in page.selection.messages):
         samples.append(("failed", FAILURE))
-    for text, stroke in samples:
-        x = _sample(sheet, x, y, text, stroke)
-    if window and page.story.races:
-        texts = (f"race window{_width(page.story)}", "race window")
-        _window_sample(sheet, x, y, texts)
+    entries = [Entry(text, partial(_sample, stroke=s), 9.0) for text, s in samples]
+    if window and page.selection.races:
+        words = f"race window{_width(page.selection)}"
+        entries.append(Entry(words, _window_sample, 7.0))
+    captions.legend(sheet, entries, page.legend)
 
 
-def _window_sample(sheet: Sheet, x: float, y: float, texts: Iterable[str]) -> None:
-    words = (Word(text, x + 8.5, y, "left") for text in texts)
-    if sheet.write_first(words) is None:
-        return
-    corners = Box(x, y - 1.6, x + 7.0, y + 1.6).corners()
-    sheet.areas.append(Area(corners, WINDOW, layer=SHADE))
-    sheet.lines.append(Line(((x, y - 1.6), (x, y + 1.6)), WINDOW_EDGE, 3.0))
-
-
-def _width(story: Story) -> str:
-    """How long a window stands open, if all told do so equally long."""
-    widths = {duration(round(r.learned - r.opens, 6)) for r in story.races}
-    return f" ({widths.pop()})" if len(widths) == 1 else ""
-
-
-def _sample(sheet: Sheet, x: float, y: float, text: str, stroke: Stroke) -> float:
-    """A stroke with its name, if there is room; where the next one begins."""
-    word = Word(text, x + 10.5, y, "left")
-    if not sheet.write(word):
-        return x
-    tail, tip = (x, y), (x + 9.0, y)
+def _sample(sheet: Sheet, at: Point, stroke: Stroke) -> None:
+    (x, y), half = at, 4.5
+    tail, tip = (x - half, y), (x + half, y)
     sheet.lines.append(shaft(tail, tip, stroke))
     sheet.areas.extend(head(tail, tip, stroke))
-    return word.box().right + 5.0
+
+
+def _window_sample(sheet: Sheet, at: Point) -> None:
+    x, y = at
+    corners = Box(x - 3.5, y - 1.6, x + 3.5, y + 1.6).corners()
+    sheet.area(corners, WINDOW, layer=SHADE)
+    sheet.line((corners[0], corners[3]), WINDOW_EDGE, 3.0)
+
+
+def _width(selection: Selection) -> str:
+    """How long a window stands open, if all told do so equally long."""
+    widths = {duration(round(r.learned - r.opens, 6)) for r in selection.races}
+    return f" ({widths.pop()})" if len(widths) == 1 else ""

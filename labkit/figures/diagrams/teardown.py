@@ -13,13 +13,13 @@ from labkit.figures.diagrams import arrow_words
 from labkit.figures.diagrams.arrow_words import Shaft
 from labkit.figures.diagrams.arrows import along, cross, head, shaft
 from labkit.figures.paper import metrics
+from labkit.figures.paper.captions import headline, name_box
 from labkit.figures.paper.hatch import Hatch, fill
-from labkit.figures.paper.sheet import GROUND, Area, Box, Grain, Line, Sheet, Size, Word
+from labkit.figures.paper.sheet import GROUND, Box, Grain, Sheet, Size, Word
 from labkit.figures.paper.style import (
     AMBER_INK,
     BAND,
     BLUE_INK,
-    BOX,
     ENDING,
     FAILED_INK,
     GREEN_INK,
@@ -28,13 +28,11 @@ from labkit.figures.paper.style import (
     LEFT,
     LIFELINE,
     MUTED,
-    NAME,
     OPEN,
     OVER,
     PAPER,
     PINK_INK,
     STROKES,
-    TITLE,
 )
 from labkit.records.tcp_states import CLIENT, SERVER, SIDES, Band, Tcp
 from labkit.records.teardown import Teardown, side_of
@@ -53,7 +51,6 @@ _PER_TRIP = 9.0  # mm that one way down the wire takes
 _TO_SCALE = 24.0  # mm of nothing that are still drawn to scale
 _BREAK = 9.0
 _ROOM = 4.4  # mm between two words, or two parallel arrows
-_TALLEST = 215.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,29 +194,22 @@ def _layout(
 
 
 def _headline(sheet: Sheet, told: Teardown) -> None:
-    title = metrics.shortened(told.title, WIDTH - 8.0, TITLE, "bold")
-    sheet.write(Word(title, 4.0, 5.0, "left", TITLE, "bold"))
     failed = [f"{note.side} {note.words}" for note in told.failures]
     words = "; ".join(failed) or "no call failed"
     facts = f"{words} · {duration(told.delay)} each way · {told.engine} engine"
     ink = FAILED_INK if failed else MUTED
-    text = metrics.shortened(facts, WIDTH - 8.0, LABEL)
-    sheet.write(Word(text, 4.0, 11.0, "left", ink=ink))
+    headline(sheet, [told.title], [facts], facts_ink=ink)
 
 
 def _header(sheet: Sheet, told: Teardown) -> None:
     for side, name in zip(SIDES, told.parties, strict=True):
-        x = _COLUMN[side]
-        half = max(metrics.width(name, NAME, "bold") / 2.0 + 2.0, 10.0)
-        box = Box(x - half, _HEADER, x + half, _HEADER + _BOX_HEIGHT)
-        sheet.areas.append(Area(box.corners(), BOX, LIFELINE, 0.8))
-        sheet.write(Word(name, x, _HEADER + _BOX_HEIGHT / 2.0, "center", NAME, "bold"))
+        name_box(sheet, _COLUMN[side], _HEADER, name, 50.0)
 
 
 def _break(sheet: Sheet, cut: tuple[float, float, float]) -> None:
     top, bottom, seconds = cut
     box = Box(_AXIS, _START + top + 2.0, WIDTH - 4.0, _START + bottom - 2.0)
-    sheet.areas.append(Area(box.corners(), BAND, layer=GROUND))
+    sheet.box(box, BAND, layer=GROUND)
     middle = (_COLUMN[CLIENT] + _COLUMN[SERVER]) / 2.0
     y = (box.top + box.bottom) / 2.0
     sheet.write(Word(f"{duration(round(seconds, 4))} pass", middle, y, ink=MUTED))
@@ -295,7 +285,7 @@ def _words(event: WireEvent) -> str:
 def _times(sheet: Sheet, told: Teardown, placed: _Placed) -> None:
     """On the left: when something was sent."""
     first, last = _START - 2.0, _START + placed.bottom + 5.0
-    sheet.lines.append(Line(((_AXIS, first), (_AXIS, last)), LIFELINE, 1.0))
+    sheet.line(((_AXIS, first), (_AXIS, last)), LIFELINE, 1.0)
     written = ""
     for row, event in enumerate(told.trace):
         y = _START + placed.at["sent", row]
@@ -304,7 +294,7 @@ def _times(sheet: Sheet, told: Teardown, placed: _Placed) -> None:
             continue
         written = text
         if sheet.write(Word(text, _GUTTER, y, "right", ink=MUTED)):
-            sheet.lines.append(Line(((_AXIS - 1.2, y), (_AXIS, y)), LIFELINE, 1.0))
+            sheet.line(((_AXIS - 1.2, y), (_AXIS, y)), LIFELINE, 1.0)
 
 
 def _legend(sheet: Sheet, y: float) -> None:

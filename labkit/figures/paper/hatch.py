@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from labkit.figures.paper.sheet import BOXES, Area, Box, Line, Sheet
+from labkit.figures.paper.sheet import BOXES, Box, Line, Sheet
 from labkit.figures.paper.style import MM_PER_POINT
 
 Hatch = Literal["none", "/", "\\", "x", "-", "|", "."]
@@ -25,7 +25,7 @@ def fill(
     """Paint a box in a colour, with an outline and strokes in a darker ink."""
     if box.right - box.left <= 0.0 or box.bottom - box.top <= 0.0:
         return
-    sheet.areas.append(Area(box.corners(), colour, ink, 0.7, layer))
+    sheet.box(box, colour, ink, 0.7, layer)
     width = _DOT / MM_PER_POINT if hatch == "." else _WIDTH
     sheet.lines.extend(
         Line(ends, ink, width, layer=layer) for ends in strokes(box, hatch)

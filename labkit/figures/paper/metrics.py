@@ -5,9 +5,10 @@ The widths of letters come from a table, so a layout needs no matplotlib.
 
 from __future__ import annotations
 
+import json
 import unicodedata
+from pathlib import Path
 
-from labkit.figures.paper.letters import RUNS, UNITS
 from labkit.figures.paper.style import MM_PER_POINT
 
 FAMILY = "DejaVu Sans"  # ships with matplotlib: the same letters on every machine
@@ -39,14 +40,17 @@ class _Widths(dict[str, float]):
         return width
 
 
-_WIDTHS = {
-    weight: _Widths(
-        (chr(first + place), int(units) / UNITS)
-        for first, told in runs
-        for place, units in enumerate(told.split())
+def _table(weight: str) -> _Widths:
+    """By tools/measure_letters.py: widths of letters that follow each other."""
+    return _Widths(
+        (chr(ord(first) + place), int(units) / _MEASURED["units"])
+        for first, run in _MEASURED[weight].items()
+        for place, units in enumerate(run.split())
     )
-    for weight, runs in RUNS.items()
-}
+
+
+_MEASURED = json.loads(Path(__file__).with_name("letters.json").read_bytes())
+_WIDTHS = {weight: _table(weight) for weight in ("normal", "bold")}
 
 
 def advance(text: str, points: float, weight: str = "normal") -> float:

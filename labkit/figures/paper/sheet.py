@@ -128,6 +128,39 @@ class Sheet:
         """What it says first."""
         return self.words[0].text if self.words else ""
 
+    def line(
+        self,
+        points: tuple[Point, ...],
+        colour: str,
+        width: float,
+        dash: Dash = "solid",
+        layer: int = LINES,
+    ) -> None:
+        """Draw a stroke."""
+        self.lines.append(Line(points, colour, width, dash, layer))
+
+    def area(
+        self,
+        points: tuple[Point, ...],
+        fill: str,
+        edge: str = "none",
+        width: float = 0.0,
+        layer: int = BOXES,
+    ) -> None:
+        """Fill a polygon."""
+        self.areas.append(Area(points, fill, edge, width, layer))
+
+    def box(
+        self,
+        box: Box,
+        fill: str,
+        edge: str = "none",
+        width: float = 0.0,
+        layer: int = BOXES,
+    ) -> None:
+        """Fill a rectangle."""
+        self.area(box.corners(), fill, edge, width, layer)
+
     def write(self, word: Word) -> bool:
         """Place a word unless it would touch another or leave the sheet."""
         return self.write_first([word]) is not None

@@ -5,17 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from labkit.figures.paper import metrics
-from labkit.figures.paper.sheet import GROUND, Area, Box, Line, Sheet, Size, Word
-from labkit.figures.paper.style import (
-    INK,
-    LABEL,
-    MARKS,
-    MUTED,
-    NAME,
-    PAPER,
-    WINDOW,
-)
+from labkit.figures.paper import captions, metrics
+from labkit.figures.paper.sheet import GROUND, Box, Sheet, Size, Word
+from labkit.figures.paper.style import INK, LABEL, MARKS, MUTED, NAME, PAPER, WINDOW
 from labkit.figures.plots import axes, marks, scales
 from labkit.figures.plots.axes import Frame
 from labkit.figures.plots.scales import Scale
@@ -41,7 +33,7 @@ def sheet(
     refused says why. ``title`` is the finding.
     """
     sheet = Sheet(*(size or (WIDTH, _ABOVE + _ROW * len(estimates) + axes.BELOW)))
-    axes.headline(sheet, [title or headline(estimates)])
+    captions.headline(sheet, [title or headline(estimates)])
     frame = _frame(sheet, estimates)
     for stop, _ in (stops := scales.percents(frame.x)):
         at = frame.x.at(stop)
@@ -80,9 +72,9 @@ def _frame(sheet: Sheet, estimates: Sequence[Estimate]) -> Frame:
 
 def _name(sheet: Sheet, y: float, each: Estimate) -> None:
     """Who speaks, and how fast."""
-    sheet.write(Word(each.name, axes.MARGIN, y - 2.0, "left", NAME, "bold"))
+    sheet.write(Word(each.name, captions.MARGIN, y - 2.0, "left", NAME, "bold"))
     if not each.refused:
-        sheet.write(Word(_effort(each), axes.MARGIN, y + 2.5, "left", ink=MUTED))
+        sheet.write(Word(_effort(each), captions.MARGIN, y + 2.5, "left", ink=MUTED))
 
 
 def _effort(each: Estimate) -> str:
@@ -101,7 +93,7 @@ def _count_of(speed: float) -> str:
 
 def _refused(sheet: Sheet, frame: Frame, y: float, each: Estimate) -> None:
     left = frame.box.left + 2.0
-    words = metrics.shortened(each.told(), sheet.width - axes.MARGIN - left, LABEL)
+    words = metrics.shortened(each.told(), sheet.width - captions.MARGIN - left, LABEL)
     axes.on_ground(sheet, [Word(words, left, y, "left", ink=MUTED)], PAPER)
 
 
@@ -125,10 +117,10 @@ def _formula(
     colour, (low, high) = MARKS["theory"].colour, ends
     if low < high:
         band = Box(low, frame.box.top, high, frame.box.bottom)
-        sheet.areas.append(Area(band.corners(), WINDOW, layer=GROUND))
-        sheet.lines.append(Line(((low, y), (high, y)), colour, 2.0))
+        sheet.box(band, WINDOW, layer=GROUND)
+        sheet.line(((low, y), (high, y)), colour, 2.0)
     through = ((x, frame.box.top), (x, frame.box.bottom))
-    sheet.lines.append(Line(through, colour, 1.2))
+    sheet.line(through, colour, 1.2)
 
 
 def alt_text(estimates: Sequence[Estimate], title: str | None = None) -> str:

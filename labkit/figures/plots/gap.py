@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from labkit.figures.paper.sheet import BOXES, GROUND, Area, Box, Line, Sheet, Size
+from labkit.figures.paper import captions
+from labkit.figures.paper.captions import Entry
+from labkit.figures.paper.sheet import BOXES, GROUND, Box, Sheet, Size
 from labkit.figures.paper.style import MARKS, WINDOW
 from labkit.figures.plots import axes, scales, shares
-from labkit.figures.plots.axes import Entry, Frame
+from labkit.figures.plots.axes import Frame
 from labkit.figures.plots.scales import Scale
 from labkit.records.counts import GapSeries
 from labkit.theory import Window, duration
@@ -62,7 +64,7 @@ def _title(window: Window | None) -> str:
 def _entries(results: Sequence[GapSeries], window: Window | None) -> Iterator[Entry]:
     if window is not None:
         words = f"race window, {duration(round(window.width, 9))}"
-        yield Entry(words, axes.patch(WINDOW))
+        yield Entry(words, captions.patch(WINDOW))
         yield shares.theory_entry()
     yield from shares.entries(results)
 
@@ -82,10 +84,10 @@ def _theory(sheet: Sheet, frame: Frame, window: Window) -> None:
     (left, never), (right, always) = frame.at(-math.inf, 0.0), frame.at(math.inf, 1.0)
     start, end = frame.x.at(window.start), frame.x.at(window.end)
     span = Box(start, always - shares.ABOVE, end, frame.box.bottom)
-    sheet.areas.append(Area(span.corners(), WINDOW, layer=GROUND))
+    sheet.box(span, WINDOW, layer=GROUND)
     step = ((start, never), (start, always), (end, always), (end, never))
     points = ((left, never), *step, (right, never))
-    sheet.lines.append(Line(points, MARKS["theory"].colour, 1.2, layer=BOXES))
+    sheet.line(points, MARKS["theory"].colour, 1.2, layer=BOXES)
 
 
 def _guessed(guess: Window, truth: Window | None) -> str:

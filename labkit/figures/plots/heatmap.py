@@ -12,12 +12,13 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from labkit.figures.paper import captions
+from labkit.figures.paper.captions import Entry
 from labkit.figures.paper.hatch import strokes
 from labkit.figures.paper.sheet import (
     BOXES,
     GROUND,
     HEADS,
-    Area,
     Box,
     Line,
     Sheet,
@@ -26,7 +27,7 @@ from labkit.figures.paper.sheet import (
 )
 from labkit.figures.paper.style import GRID, LABEL, LIFELINE, NAME, PAPER
 from labkit.figures.plots import axes, scales, zones
-from labkit.figures.plots.axes import Entry, Frame
+from labkit.figures.plots.axes import Frame
 from labkit.figures.plots.grids import GridLike
 from labkit.figures.plots.map_view import Flags, View
 from labkit.figures.plots.scales import Scale, Stop
@@ -120,7 +121,7 @@ def _entries(view: View) -> Iterator[Entry]:
         return
     yield from zones.whereabouts(view)
     if not view.lost.all():
-        yield Entry(view.zero(), axes.patch(PAPER, "/", GRID))
+        yield Entry(view.zero(), captions.patch(PAPER, "/", GRID))
 
 
 def _cells(sheet: Sheet, frame: Frame, view: View, colours: Scale) -> None:
@@ -137,7 +138,7 @@ def _cells(sheet: Sheet, frame: Frame, view: View, colours: Scale) -> None:
             if step >= 0:
                 cell = Box(columns[start], high, columns[end], low)
                 colour = SHADES[step]
-                sheet.areas.append(Area(cell.corners(), colour, colour, 0.2, BOXES))
+                sheet.box(cell, colour, colour, 0.2, BOXES)
             start = end
 
 
@@ -154,16 +155,16 @@ def _steps(view: View, colours: Scale) -> list[list[int]]:
 
 
 def _hatched(sheet: Sheet, box: Box) -> None:
-    sheet.areas.append(Area(box.corners(), PAPER, layer=GROUND))
+    sheet.box(box, PAPER, layer=GROUND)
     for ends in strokes(box, "/"):
-        sheet.lines.append(Line(ends, GRID, 0.6, layer=GROUND))
+        sheet.line(ends, GRID, 0.6, layer=GROUND)
 
 
 def _axes(sheet: Sheet, frame: Frame, view: View) -> None:
     up, right = view.knobs
     box = frame.box
     corners = box.corners()
-    sheet.lines.append(Line((*corners, corners[0]), LIFELINE, 1.0, layer=HEADS))
+    sheet.line((*corners, corners[0]), LIFELINE, 1.0, layer=HEADS)
     name = _named(view, right)
     axes.across(sheet, box, frame.x, _stops(frame.x, right), name)
     axes.upright(sheet, box, frame.y, _stops(frame.y, up), _named(view, up))
@@ -191,7 +192,7 @@ def _bar(sheet: Sheet, box: Box, colours: Scale) -> None:
     for n, shade in enumerate(SHADES):
         bottom = box.bottom - n * step
         part = Box(left, bottom - step, right, bottom)
-        sheet.areas.append(Area(part.corners(), shade, shade, 0.2, BOXES))
+        sheet.box(part, shade, shade, 0.2, BOXES)
     for value, words in scales.percents(colours):
         y = colours.at(value)
         if sheet.write(Word(words, right + 2.0, y, "left", LABEL)):

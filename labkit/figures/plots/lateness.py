@@ -4,21 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from labkit.figures.paper.sheet import (
-    BOXES,
-    GROUND,
-    TOP,
-    Area,
-    Box,
-    Line,
-    Point,
-    Sheet,
-    Size,
-    Word,
-)
+from labkit.figures.paper.captions import Entry
+from labkit.figures.paper.sheet import BOXES, GROUND, TOP, Box, Point, Sheet, Size, Word
 from labkit.figures.paper.style import BAND, INK, MARKS, PAPER
 from labkit.figures.plots import axes, scales, shares
-from labkit.figures.plots.axes import DASHED, Entry, Frame
+from labkit.figures.plots.axes import DASHED, Frame
 from labkit.figures.plots.scales import Scale
 from labkit.records.counts import GapPoint, GapSeries
 
@@ -87,7 +77,7 @@ def _frame(results: Sequence[GapSeries], guess: GapPoint | None, box: Box) -> Fr
 def _same_segment(sheet: Sheet, box: Box) -> None:
     """The place of no lateness at all."""
     aside = Box(box.left, box.top, box.left + _ASIDE - 3.0, box.bottom)
-    sheet.areas.append(Area(aside.corners(), BAND, layer=GROUND))
+    sheet.box(aside, BAND, layer=GROUND)
     for row, word in enumerate(("same", "segment")):
         sheet.write(Word(word, box.left + _ASIDE / 2.0, box.bottom + 3.6 + 4.3 * row))
 
@@ -102,16 +92,16 @@ def _stairs(sheet: Sheet, frame: Frame, theory: Callable[[float], float]) -> Non
         if not before[1] == at[1] == after[1]
     ]
     line = (points[0], *turns, points[-1])
-    sheet.lines.append(Line(line, MARKS["theory"].colour, 1.2, layer=BOXES))
+    sheet.line(line, MARKS["theory"].colour, 1.2, layer=BOXES)
 
 
 def _mark(sheet: Sheet, frame: Frame, at: Point, words: str) -> None:
     """A prediction; the words stand above all that can have been counted."""
     (x, y), top = at, frame.box.top + 2.0
-    sheet.lines.append(Line(((x, y), (x, top)), INK, 1.0, DASHED, BOXES))
+    sheet.line(((x, y), (x, top)), INK, 1.0, DASHED, BOXES)
     for slope in (-1.1, 1.1):
         ends = ((x - 1.1, y - slope), (x + 1.1, y + slope))
-        sheet.lines.append(Line(ends, INK, 1.6, layer=TOP))
+        sheet.line(ends, INK, 1.6, layer=TOP)
     beside = Word(words, x + 2.0, top, "left"), Word(words, x - 2.0, top, "right")
     axes.on_ground(sheet, beside, PAPER)
 

@@ -5,17 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from labkit.figures.paper import captions
+from labkit.figures.paper.captions import Entry
 from labkit.figures.paper.hatch import strokes
-from labkit.figures.paper.sheet import (
-    BOXES,
-    GROUND,
-    LINES,
-    Area,
-    Box,
-    Line,
-    Sheet,
-    Size,
-)
+from labkit.figures.paper.sheet import BOXES, GROUND, LINES, Box, Sheet, Size
 from labkit.figures.paper.style import (
     BLACK,
     FAILED_INK,
@@ -27,7 +20,7 @@ from labkit.figures.paper.style import (
     WINDOW,
 )
 from labkit.figures.plots import axes, marks, scales
-from labkit.figures.plots.axes import Entry, Frame
+from labkit.figures.plots.axes import Frame
 from labkit.figures.plots.scales import Scale
 from labkit.records.counts import Curve
 from labkit.settings import Hop
@@ -93,10 +86,10 @@ def _danger(sheet: Sheet, frame: Frame) -> None:
     """Below a margin of zero requests may be lost."""
     box, zero = frame.box, frame.y.at(0.0)
     below = Box(box.left, zero, box.right, box.bottom)
-    sheet.areas.append(Area(below.corners(), LOST, layer=GROUND))
+    sheet.box(below, LOST, layer=GROUND)
     for ends in strokes(below, "x"):
-        sheet.lines.append(Line(ends, HATCH_LOST, 0.5, layer=GROUND))
-    sheet.lines.append(Line(((box.left, zero), (box.right, zero)), BLACK, 1.2))
+        sheet.line(ends, HATCH_LOST, 0.5, layer=GROUND)
+    sheet.line(((box.left, zero), (box.right, zero)), BLACK, 1.2)
 
 
 def _bands(sheet: Sheet, frame: Frame, sure: float) -> None:
@@ -105,27 +98,27 @@ def _bands(sheet: Sheet, frame: Frame, sure: float) -> None:
     middle = [frame.at(tick, sure) for tick in steps]
     late = [frame.at(tick, sure + tick) for tick in steps]
     early = [frame.at(tick, sure - tick) for tick in steps]
-    sheet.areas.append(Area((*middle, *reversed(late)), LATE, layer=BOXES))
-    sheet.areas.append(Area((*middle, *reversed(early)), WINDOW, layer=BOXES))
+    sheet.area((*middle, *reversed(late)), LATE, layer=BOXES)
+    sheet.area((*middle, *reversed(early)), WINDOW, layer=BOXES)
     ink = MARKS["theory"].colour
-    sheet.lines.append(Line((middle[0], middle[-1]), ink, 1.4, layer=LINES))
+    sheet.line((middle[0], middle[-1]), ink, 1.4, layer=LINES)
     inside = [sure - tick >= frame.y.low for tick in steps].count(True)
-    sheet.lines.append(Line(tuple(early[:inside]), ink, 1.4, axes.DASHED, LINES))
+    sheet.line(tuple(early[:inside]), ink, 1.4, axes.DASHED, LINES)
 
 
 def _entries(sure: float, results: Sequence[Curve], here: float) -> Iterator[Entry]:
     if math.isfinite(sure):
-        yield Entry("as set", axes.stroke(BLACK))
-        yield Entry("up to a tick late", axes.patch(LATE))
-        yield Entry("up to a tick early", axes.patch(WINDOW))
-    yield Entry("requests are lost", axes.patch(LOST, "x", HATCH_LOST))
+        yield Entry("as set", captions.stroke(BLACK))
+        yield Entry("up to a tick late", captions.patch(LATE))
+        yield Entry("up to a tick early", captions.patch(WINDOW))
+    yield Entry("requests are lost", captions.patch(LOST, "x", HATCH_LOST))
     if math.isfinite(sure) and sure > 0:
         words = f"largest tick: {duration(round(sure, 6))}"
-        yield Entry(words, axes.pole(FAILED_INK, axes.DASHED))
+        yield Entry(words, captions.pole(FAILED_INK, axes.DASHED))
     for each in results:
         yield Entry(each.label, marks.sample(each.label, whiskers=False))
     if here:
-        yield Entry(f"you are here: {duration(here)}", axes.pole(INK, axes.DOTTED))
+        yield Entry(f"you are here: {duration(here)}", captions.pole(INK, axes.DOTTED))
 
 
 def titles(hop: Hop) -> list[str]:

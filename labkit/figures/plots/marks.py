@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
-from labkit.figures.paper.sheet import HEADS, TOP, Area, Line, Point, Sheet
+from labkit.figures.paper import shapes
+from labkit.figures.paper.captions import Sample
+from labkit.figures.paper.sheet import HEADS, Line, Point, Sheet
 from labkit.figures.paper.style import MARKS, OTHER_MARK, PAPER, Mark
-from labkit.figures.plots.axes import Sample
 
-_SIZE = 1.05  # mm, half as wide as a mark
-_CAP = 0.8
-_ROUND = tuple(
-    (math.cos(math.tau * n / 20), math.sin(math.tau * n / 20)) for n in range(20)
-)
-_SHAPES: dict[str, tuple[Point, ...]] = {
-    "o": _ROUND,
-    "s": ((-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)),
-    "D": ((0.0, -1.25), (1.25, 0.0), (0.0, 1.25), (-1.25, 0.0)),
-    "^": ((0.0, -1.2), (1.2, 0.95), (-1.2, 0.95)),
-    "v": ((0.0, 1.2), (1.2, -0.95), (-1.2, -0.95)),
-}
+_CAP = 0.8  # mm
 
 
 def look(label: str) -> Mark:
@@ -29,11 +17,9 @@ def look(label: str) -> Mark:
 
 def dot(sheet: Sheet, at: Point, label: str) -> None:
     """The mark of a source of truth."""
-    mark, (x, y) = look(label), at
-    shape = _SHAPES[mark.marker or "o"]
-    corners = tuple((x + _SIZE * dx, y + _SIZE * dy) for dx, dy in shape)
+    mark = look(label)
     fill = mark.colour if mark.filled else PAPER
-    sheet.areas.append(Area(corners, fill, mark.colour, 1.3, TOP))
+    shapes.mark(sheet, at, mark.marker or "o", fill, mark.colour)
 
 
 def whisker(sheet: Sheet, start: Point, end: Point, label: str) -> None:

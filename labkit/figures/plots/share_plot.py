@@ -12,21 +12,12 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from labkit.figures.paper import metrics
-from labkit.figures.paper.sheet import (
-    BOXES,
-    LINES,
-    Area,
-    Box,
-    Line,
-    Point,
-    Sheet,
-    Size,
-    Word,
-)
+from labkit.figures.paper import captions, metrics
+from labkit.figures.paper.captions import Entry
+from labkit.figures.paper.sheet import BOXES, LINES, Box, Point, Sheet, Size, Word
 from labkit.figures.paper.style import BAND, INK, LABEL, MARKS, MODEL_BAND, PAPER, Dash
 from labkit.figures.plots import axes, marks, scales
-from labkit.figures.plots.axes import Entry, Frame
+from labkit.figures.plots.axes import Frame
 from labkit.figures.plots.scales import Scale, Stop
 from labkit.figures.plots.share_data import GAP, LANE, SharePlot, counts_of
 from labkit.figures.plots.share_words import words
@@ -41,7 +32,7 @@ _THEORY = MARKS["theory"].colour
 def entries(plot: SharePlot) -> Iterator[Entry]:
     """The legend of all that is drawn."""
     for curve in plot.theory:
-        yield Entry(curve.label, axes.stroke(*_pen(plot, curve)))
+        yield Entry(curve.label, captions.stroke(*_pen(plot, curve)))
     for each in plot.series:
         words = f"{each.label}{_how_many(counts_of(each))}"
         yield Entry(
@@ -66,10 +57,8 @@ def _how_many(points: Sequence[RatePoint]) -> str:
 def _band_sample(sheet: Sheet, at: Point) -> None:
     x, y = at
     box = Box(x - 3.0, y - 1.6, x + 3.0, y + 1.6)
-    sheet.areas.append(Area(box.corners(), MODEL_BAND, layer=BOXES))
-    sheet.lines.append(
-        Line(((x - 3.0, y), (x + 3.0, y)), MARKS[MODEL].colour, 1.1, axes.DASHED)
-    )
+    sheet.box(box, MODEL_BAND, layer=BOXES)
+    sheet.line(((x - 3.0, y), (x + 3.0, y)), MARKS[MODEL].colour, 1.1, axes.DASHED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +84,7 @@ def sheet(
     linear: bool = False,
 ) -> Sheet:
     """The plot on its paper; ``stops`` are the ticks of the knob of this name."""
-    keys = [Entry(p.words, axes.pole(p.colour, p.dash)) for p in poles]
+    keys = [Entry(p.words, captions.pole(p.colour, p.dash)) for p in poles]
     sheet, whole = axes.opened(
         size or axes.SIZE, titles, facts, [*entries(plot), *keys]
     )
@@ -150,7 +139,7 @@ def _curve(
     for run in _in_sight([share for _, share in pairs], frame.y.low):
         points = tuple(_places(frame, pairs[run]))
         if len(points) > 1:
-            sheet.lines.append(Line(points, *pen, layer=LINES))
+            sheet.line(points, *pen, layer=LINES)
 
 
 def _places(frame: Frame, pairs: Sequence[tuple[float, float]]) -> Iterator[Point]:
@@ -194,11 +183,11 @@ def _band(sheet: Sheet, frame: Frame, points: Sequence[RatePoint]) -> None:
     green, here = MARKS[MODEL].colour, _widened(points)
     low = [_place(frame, x, p.interval[0]) for x, p in here]
     high = [_place(frame, x, p.interval[1]) for x, p in here]
-    sheet.areas.append(Area((*low, *reversed(high)), MODEL_BAND, layer=BOXES))
+    sheet.area((*low, *reversed(high)), MODEL_BAND, layer=BOXES)
     for none, run in itertools.groupby(points, lambda p: p.failed == 0):
         if not none:
             shares = [_place(frame, x, p.share) for x, p in _widened(list(run))]
-            sheet.lines.append(Line(tuple(shares), green, 1.1, axes.DASHED, BOXES))
+            sheet.line(tuple(shares), green, 1.1, axes.DASHED, BOXES)
 
 
 def _widened(run: Sequence[RatePoint]) -> list[tuple[float, RatePoint]]:
@@ -224,7 +213,7 @@ def _lane(sheet: Sheet, frame: Frame, series: RateSeries, top: float) -> None:
     """The places at which nothing failed, and what that says."""
     box, middle = frame.box, top + LANE / 2.0
     ground = Box(box.left, top, box.right, top + LANE - 0.5)
-    sheet.areas.append(Area(ground.corners(), BAND, layer=BOXES))
+    sheet.box(ground, BAND, layer=BOXES)
     places = [frame.x.at(point.at) for point in series.points]
     word = _lane_words(words(series), places, box, middle)
     axes.on_ground(sheet, [word], BAND)

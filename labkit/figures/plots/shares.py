@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from labkit.figures.paper.sheet import TOP, Line, Sheet, Word
+from labkit.figures.paper import captions
+from labkit.figures.paper.captions import Entry
+from labkit.figures.paper.sheet import TOP, Sheet, Word
 from labkit.figures.paper.style import INK, MARKS, PAPER
 from labkit.figures.plots import axes, marks
-from labkit.figures.plots.axes import Entry, Frame
+from labkit.figures.plots.axes import Frame
 from labkit.figures.plots.scales import Stop
 from labkit.records.counts import GapPoint, GapSeries
 from labkit.theory import duration
@@ -30,7 +32,7 @@ def entries(results: Sequence[GapSeries]) -> Iterator[Entry]:
 
 def theory_entry(words: str = "theory") -> Entry:
     """The legend of a line of the theory."""
-    return Entry(words, axes.stroke(MARKS["theory"].colour, 1.2))
+    return Entry(words, captions.stroke(MARKS["theory"].colour, 1.2))
 
 
 def _trials(points: Sequence[GapPoint]) -> str:
@@ -52,7 +54,7 @@ def draw(
     points = sorted(counted, key=_gap)
     places = [(where(point.gap), frame.y.at(point.share)) for point in points]
     if not marks.look(series.label).marker:
-        sheet.lines.append(Line(tuple(places), marks.look(series.label).colour, 1.2))
+        sheet.line(tuple(places), marks.look(series.label).colour, 1.2)
         return
     for point, (x, y) in zip(points, places, strict=True):
         if point.trials > 1:
@@ -65,8 +67,8 @@ def bracket(sheet: Sheet, frame: Frame, ends: tuple[float, float], words: str) -
     """What somebody predicted, between two places in mm, above all shares."""
     y = frame.box.top + 2.0
     for x in ends:
-        sheet.lines.append(Line(((x, y - 1.6), (x, y + 1.6)), INK, 1.6, layer=TOP))
-    sheet.lines.append(Line(((ends[0], y), (ends[1], y)), INK, 1.6))
+        sheet.line(((x, y - 1.6), (x, y + 1.6)), INK, 1.6, layer=TOP)
+    sheet.line(((ends[0], y), (ends[1], y)), INK, 1.6)
     right = Word(words, ends[1] + 2.0, y, "left")
     left = Word(words, ends[0] - 2.0, y, "right")
     middle = Word(words, (ends[0] + ends[1]) / 2.0, y)

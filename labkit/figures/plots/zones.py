@@ -9,22 +9,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from labkit.figures.paper import captions, shapes
+from labkit.figures.paper.captions import Entry
 from labkit.figures.paper.palette import PALETTE
 from labkit.figures.paper.sheet import (
     ARROWS,
     BOXES,
     LINES,
     TOP,
-    Area,
     Box,
-    Line,
     Point,
     Sheet,
     Word,
 )
 from labkit.figures.paper.style import INK, PAPER
 from labkit.figures.plots import axes
-from labkit.figures.plots.axes import Entry, Frame
+from labkit.figures.plots.axes import Frame
 from labkit.figures.plots.map_view import Flags, Safety, View
 from labkit.figures.plots.scales import Scale
 
@@ -48,17 +48,17 @@ def entries(view: View) -> Iterator[Entry]:
     assert view.safety is not None
     if view.is_parted:
         side = "below" if view.safety.unsafe_side == "above" else "above"
-        line = axes.stroke(INK, 1.8, axes.DASHED)
+        line = captions.stroke(INK, 1.8, axes.DASHED)
         yield Entry(f"{view.safety.rule}: safe {side} it", line)
     yield from whereabouts(view)
     if not view.unsafe.all():
-        yield Entry("safe", axes.patch(SAFE))
+        yield Entry("safe", captions.patch(SAFE))
     if view.ends is not None:
         words = "unsafe, seen to fail" if view.is_counted else "unsafe"
-        yield Entry(f"{words}: {view.seen()}", axes.patch(SEEN))
+        yield Entry(f"{words}: {view.seen()}", captions.patch(SEEN))
     if (view.unsafe & ~view.lost).any():
         words = "unsafe, not seen to fail: " if view.is_counted else ""
-        yield Entry(f"{words}{view.zero()}", axes.patch(RARE))
+        yield Entry(f"{words}{view.zero()}", captions.patch(RARE))
 
 
 def whereabouts(view: View) -> Iterator[Entry]:
@@ -73,14 +73,14 @@ def whereabouts(view: View) -> Iterator[Entry]:
 def draw(sheet: Sheet, frame: Frame, view: View) -> None:
     """The areas from the bottom up: rare, seen, safe, and failures on the safe side."""
     assert view.safety is not None
-    sheet.areas.append(Area(frame.box.corners(), RARE, layer=BOXES))
+    sheet.area(frame.box.corners(), RARE, layer=BOXES)
     rows, columns = (
         edges(values, scale)
         for values, scale in zip(view.grid.values, (frame.y, frame.x), strict=True)
     )
     unsafe = view.lost & view.unsafe
     _cells(sheet, _to_the_line(unsafe, view), rows, columns)
-    sheet.areas.append(Area(_safe_side(frame, view.safety), SAFE, layer=BOXES))
+    sheet.area(_safe_side(frame, view.safety), SAFE, layer=BOXES)
     _cells(sheet, view.lost & ~view.unsafe, rows, columns)
     _line(sheet, frame, view.safety)
 
@@ -105,7 +105,7 @@ def _cells(sheet: Sheet, flags: Flags, rows: list[float], columns: list[float]) 
             end = start + sum(1 for _ in run)
             if flag:
                 cell = Box(columns[start], high, columns[end], low)
-                sheet.areas.append(Area(cell.corners(), SEEN, SEEN, 0.2, BOXES))
+                sheet.box(cell, SEEN, SEEN, 0.2, BOXES)
             start = end
 
 
@@ -133,8 +133,8 @@ def _line(sheet: Sheet, frame: Frame, safety: Safety) -> None:
     """The line of safety within the frame; a pale seam parts it from the areas."""
     points = tuple(frame.at(x, y) for x, y in _along(frame, safety) if frame.y.holds(y))
     if len(points) > 1:
-        sheet.lines.append(Line(points, PAPER, 4.0, layer=LINES))
-        sheet.lines.append(Line(points, INK, 1.8, axes.DASHED, ARROWS))
+        sheet.line(points, PAPER, 4.0, layer=LINES)
+        sheet.line(points, INK, 1.8, axes.DASHED, ARROWS)
 
 
 # -- who is where --------------------------------------------------------------------
@@ -166,13 +166,8 @@ def _beyond(scale: Scale, value: float) -> float:
 
 def ring(sheet: Sheet, at: Point) -> None:
     """The reader's mark."""
-    x, y = at
-    for radius, fill, edge in ((RING - 0.4, PAPER, INK), (0.9, INK, INK)):
-        turns = [math.tau * n / 24 for n in range(24)]
-        points = tuple(
-            (x + radius * math.cos(t), y + radius * math.sin(t)) for t in turns
-        )
-        sheet.areas.append(Area(points, fill, edge, 1.4, TOP))
+    for radius, fill in ((RING - 0.4, PAPER), (0.9, INK)):
+        shapes.mark(sheet, at, "o", fill, INK, radius, 1.4)
 
 
 def _tip(sheet: Sheet, at: Point) -> None:
@@ -184,7 +179,7 @@ def _arrow(sheet: Sheet, at: Point, way: float) -> None:
     x, y = at
     turns = (way, way + 2.5, way - 2.5)
     tips = tuple((x + RING * math.cos(t), y + RING * math.sin(t)) for t in turns)
-    sheet.areas.append(Area(tips, INK, PAPER, 1.0, TOP))
+    sheet.area(tips, INK, PAPER, 1.0, TOP)
 
 
 def name(sheet: Sheet, frame: Frame, view: View, named: Sequence[Named]) -> None:
@@ -198,12 +193,14 @@ def name(sheet: Sheet, frame: Frame, view: View, named: Sequence[Named]) -> None
             Word(each.name, x - 2.2, y, "right"),
             Word(each.name, x, y - 3.4),
             Word(each.name, x, y + 3.4),
+            Word(each.name, x - 1.5, y - 3.0, "right"),
+            Word(each.name, x + 1.5, y + 3.0, "left"),
         ]
         fitting = [w for w in words if _is_inside(w, frame.box)]
         clear = [w for w in fitting if not _is_cut(w, frame, view.safety)]
         if sheet.write_first([*clear, *fitting]):
             box = Box(x - 1.1, y - 1.1, x + 1.1, y + 1.1)
-            sheet.areas.append(Area(box.corners(), INK, PAPER, 0.8, TOP))
+            sheet.box(box, INK, PAPER, 0.8, TOP)
             sheet.keep_clear(box)
 
 

@@ -25,7 +25,8 @@ from labkit.roles.server.access_log import (
     iso_time,
     whole_milliseconds,
 )
-from labkit.roles.server.lifecycle import PLAIN, ConnectionLifecycle, Manager
+from labkit.roles.server.lifecycle import PLAIN, ConnectionLifecycle
+from labkit.roles.server.policy import Manager
 from labkit.settings import Server
 
 # aiohttp's own idle timer must never be the one that closes: ours is.
@@ -279,13 +280,12 @@ class HopServer:
                 return number, False
         return self.ledger.send(request.method, self._loop.time()), True
 
-    def refused(
-        self, manager: ConnectionManager, refusal: LocalReply, label: bytes
-    ) -> None:
+    def refused(self, manager: ConnectionManager, refusal: LocalReply) -> None:
         """A request was answered, or lost, before any handler saw it."""
         ledger, connection = self.ledger, manager.lifecycle
+        label = manager.reader.label
         is_own = label.isdigit() and int(label) < len(ledger.exchanges)
-        method, path = manager.asked
+        method, path = manager.reader.asked
         number = int(label) if is_own else ledger.send(method or "-", connection.began)
         ledger.reach(number, self._hop)
         context = RequestContext(self, connection, number)
