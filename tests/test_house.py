@@ -302,7 +302,14 @@ def test_a_private_name_is_recognised(code: str, names: set[str]) -> None:
 
 
 def test_a_marker_that_parts_of_make_test_go_by_stands_in_files_of_tests() -> None:
-    """The Makefile finds them by that word in a file whose name begins with test_."""
-    marker = re.compile(r"mark\.(live|quiet)\b")
+    """The Makefile finds them by that word in a file whose name begins with test_.
+
+    It names the folders whose own conftest.py gives a test its marker.
+    """
+    marker = re.compile(r"mark\.(live|quiet)\b|add_marker")
     files = {p for p in TESTS.rglob("*.py") if marker.search(p.read_text("utf-8"))}
-    assert {p.name for p in files if not p.name.startswith("test_")} == set()
+    others = {p for p in files if not p.name.startswith("test_")}
+    # That of tests/proxies adds "real" to what is live by its own word.
+    given = {TESTS / name / "conftest.py" for name in ("proxies", "snippets")}
+    assert others == given
+    assert "LIVE = tests/snippets " in (ROOT / "Makefile").read_text(encoding="utf-8")
