@@ -19,9 +19,10 @@ from typing import Any
 import nbformat
 from nbclient import NotebookClient
 
+from labkit.jupyter import MARK, WIDGET_VIEW
+
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 SECONDS_PER_CELL = 300
 # As JupyterLab writes it, so that to open a notebook does not change it; the version
 # is the one of the pins, and `labkit start` puts the reader's own in its place.
@@ -110,11 +111,14 @@ def settle(notebook: Any) -> None:
 
 
 def plain(output: Any) -> Any:
-    """An output without its widget view; None when nothing else was there."""
+    """An output without its widget view; None when nothing of ours is left.
+
+    Other widgets than ours are progress bars, which only a slow machine shows.
+    """
     data = output.get("data")
     if data is None or data.pop(WIDGET_VIEW, None) is None:
         return output
-    return output if data else None
+    return output if data and MARK.items() <= output.metadata.items() else None
 
 
 def refuse_addresses(notebook: Any, path: Path) -> None:
