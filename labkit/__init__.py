@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         Traffic,
     )
     from labkit.sweep import Table, sweep
-    from labkit.widgets import Panel, panel
+    from labkit.widgets import Panel, guess, panel
 
 __version__ = "0.1.0"
 
@@ -50,7 +50,7 @@ _HOME = {
     "SettingsError": "labkit.settings",
     **dict.fromkeys(("ConnectionLife", "Exchange", "Trace"), "labkit.records.trace"),
     "WireEvent": "labkit.records.trace",
-    **dict.fromkeys(("Panel", "panel"), "labkit.widgets"),
+    **dict.fromkeys(("Panel", "guess", "panel"), "labkit.widgets"),
     "measure_gaps": "labkit.experiments.gaps",
     "Table": "labkit.sweep",
 }
@@ -88,6 +88,7 @@ __all__ = [
     "WireEvent",
     "arun",
     "explain",
+    "guess",
     "measure_gaps",
     "panel",
     "run",

@@ -33,9 +33,13 @@ def without_sliders(model: dict[str, Any], **_: Any) -> None:
         return
     for cell in content.get("cells", ()):
         if cell.get("outputs"):
-            cell["outputs"] = [each for each in cell["outputs"] if not _is_ours(each)]
+            cell["outputs"] = [each for each in map(_still, cell["outputs"]) if each]
 
 
-def _is_ours(output: dict[str, Any]) -> bool:
-    metadata = output.get("metadata") or {}
-    return WIDGET_VIEW in output.get("data", {}) and MARK.items() <= metadata.items()
+def _still(output: dict[str, Any]) -> dict[str, Any] | None:
+    """An output without our widget; None when nothing else was there."""
+    data, metadata = output.get("data", {}), output.get("metadata") or {}
+    if WIDGET_VIEW not in data or not MARK.items() <= metadata.items():
+        return output
+    left = {kind: value for kind, value in data.items() if kind != WIDGET_VIEW}
+    return {**output, "data": left} if left else None

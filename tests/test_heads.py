@@ -10,7 +10,7 @@ from labkit.roles.http.fast_path import (
     Head,
     framed,
     read_response,
-    write_request,
+    write_plain,
 )
 from labkit.roles.http.headers import keep_alive_hint, wants_close
 from labkit.roles.http.message import Outgoing
@@ -158,7 +158,7 @@ def test_what_is_written_is_one_request_with_its_body_and_nothing_else(
         body=body,
         http_version=version,
     )
-    plain = write_request(request)
+    plain = write_plain(request)
     if plain is None:
         return
     written, closes = plain
@@ -175,7 +175,7 @@ def test_what_is_written_is_one_request_with_its_body_and_nothing_else(
 def test_a_request_without_exactly_one_host_is_left_to_h11(
     hosts: list[tuple[bytes, bytes]],
 ) -> None:
-    assert write_request(outgoing(headers=hosts)) is None
+    assert write_plain(outgoing(headers=hosts)) is None
 
 
 def test_the_length_is_that_of_the_body_whatever_the_headers_say() -> None:

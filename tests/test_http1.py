@@ -468,6 +468,68 @@ def test_a_body_that_fails_fails_the_exchange_with_its_own_error() -> None:
     assert alone(story) is State.CLOSED
 
 
+class Witness(Nobody):
+    """The owner and the sender of a request in one, who writes down what is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def on_response(self, incoming: Incoming) -> bool:
+        self.told.append(f"response {incoming.status}")
+        return incoming.status < 500
+
+    def on_end(self, error: BaseException | None) -> None:
+        self.told.append(f"end, {error}")
+
+    def release(self, connection: Http1Connection) -> None:
+        self.told.append(f"release, {connection.state.value}")
+
+    def lost(self, connection: Http1Connection) -> None:
+        self.told.append("lost")
+
+
+@pytest.mark.parametrize("command", ["abort", "close"])
+def test_a_command_from_above_calls_nobody_back(command: str) -> None:
+    async def story(world: World) -> None:
+        witness = Witness()
+        connection = Http1Connection(witness)
+        await world.network.connect(0, lambda: connection)
+        connection.ask(asked(), witness)
+        getattr(connection, command)("enough")
+        assert connection.is_closed
+        await asyncio.sleep(1.0)
+        assert witness.told == []
+
+    run(story, lambda peer, data: None)
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (OK, ["response 200", "end, None", "release, resting"]),
+        (b"", ["end, ServerDisconnected", "lost"]),
+        (
+            b"HTTP/1.1 503 No\r\nContent-Length: 9\r\n\r\nbut",
+            ["response 503", "end, None", "release, closed"],
+        ),
+    ],
+    ids=["answered", "cut", "not wanted"],
+)
+def test_who_asked_is_told_first_and_then_the_owner(
+    answer: bytes, told: list[str]
+) -> None:
+    async def story(world: World) -> None:
+        witness = Witness()
+        connection = Http1Connection(witness)
+        await world.network.connect(0, lambda: connection)
+        connection.ask(asked(), witness)
+        await asyncio.sleep(1.0)
+        assert witness.told == told
+        connection.close("the test is over")
+
+    run(story, lambda peer, data: peer.say(answer) if answer else peer.fin())
+
+
 def test_abandoning_a_response_closes_the_connection() -> None:
     async def story(world: World, connection: Http1Connection) -> None:
         incoming = await exchange(connection, asked())

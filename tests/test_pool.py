@@ -5,6 +5,7 @@ import math
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -23,7 +24,7 @@ from labkit.roles.http.message import HopFailure
 from labkit.settings import Hop, Link, Pool, Scenario
 from labkit.settings.groups import SCRIPTS
 from tests.scripted import OK, Peer, World, run
-from tests.waiting import Nobody, acquire
+from tests.waiting import Nobody
 
 # -- decisions, without a loop -------------------------------------------------
 
@@ -179,10 +180,12 @@ class Rummage(RuleBasedStateMachine):
         self.served: list[PoolRequest] = []
 
     def act(self) -> None:
-        close, refuse, hand_out, _ = self.pool.plan(self.now)
+        close, refuse, hand_out, to_open = self.pool.plan(self.now)
         for connection, why in close:
             assert why
             self.end(connection, ConnectionSignal.CLOSE)
+        coming = self.pool.connecting + len(self.pool.resting)
+        assert not to_open or coming <= len(self.pool.queue), "opened for nobody"
         self.refused += refuse
         self.busy |= {connection: request for request, connection in hand_out}
 
@@ -269,6 +272,7 @@ class Rummage(RuleBasedStateMachine):
 
 
 TestThePoolsState = Rummage.TestCase
+TestThePoolsState.settings = settings(max_examples=50)
 
 
 # -- the life of a connection in the pool --------------------------------------
@@ -632,52 +636,6 @@ def test_two_thousand_at_once() -> None:
 
     limits = {"max_connections": 2000, "max_pending_requests": 2000}
     assert run(story, slowly(0.1), delay=0.01, **limits) == 2000
-
-
-# -- acquire and release by hand -----------------------------------------------
-
-
-def test_a_connection_can_be_borrowed_and_given_back_unused() -> None:
-    async def story(world: World) -> None:
-        connection = await acquire(world.pool, 0)
-        assert repr(connection) == "<Http1Connection 1 busy, 0 served>"
-        world.pool.release(connection)
-        await asyncio.sleep(0)
-        assert await acquire(world.pool, 1) is connection
-        world.pool.release(connection)
-
-    run(story)
-
-
-def test_who_stops_waiting_leaves_nothing_behind() -> None:
-    async def story(world: World) -> int:
-        first = await acquire(world.pool, 0)
-        waiting = asyncio.create_task(acquire(world.pool, 1))
-        await asyncio.sleep(0.1)
-        waiting.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await waiting
-        world.pool.release(first)
-        await asyncio.sleep(0.1)
-        return len(world.pool.state.idle)
-
-    assert run(story, max_connections=1) == 1
-
-
-def test_who_is_cancelled_in_the_moment_of_being_served_gives_it_back() -> None:
-    async def story(world: World) -> int:
-        first = await acquire(world.pool, 0)
-        waiting = asyncio.create_task(acquire(world.pool, 1))
-        await asyncio.sleep(0.1)
-        world.pool.release(first)
-        waiting.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await waiting
-        await asyncio.sleep(0.1)
-        return len(world.pool.state.idle)
-
-    for passes in (0, 1):
-        assert run(story, max_connections=1, reuse_delay=passes) == 1
 
 
 # -- knobs turned while it runs, and the end -----------------------------------

@@ -7,14 +7,16 @@ import re
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO
 
 import pytest
 
-from labkit import accesslogs
+from labkit import Lab, accesslogs
 from labkit.cli.printing import MOST, Printer
 from labkit.settings.personalities import PERSONALITIES
 
@@ -155,10 +157,44 @@ def test_the_json_log_tells_when_how_long_and_how_much(
         told = [lines.readline() for _ in range(2)]
     entries = [json.loads(line) for line in told]
     for entry, body in zip(entries, bodies, strict=True):
-        assert entry["start_time"].startswith("2000-01-01T00:00:")
+        began = datetime.fromisoformat(entry["start_time"])
+        assert abs(datetime.now(UTC) - began) < timedelta(minutes=5)
         assert 20 <= entry["duration"] < 5000
         assert entry["bytes_sent"] == len(body)
     log = tmp_path / "access.log"
     log.write_text("".join(told))
     [gap] = accesslogs.read(log).traffic().gaps
     assert 0.0 <= gap < 5.0, "and --gaps-from reads it back"
+
+
+@pytest.mark.live
+@pytest.mark.real
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_real_first_proxy_is_logged_as_well_and_before_the_sums(
+    tmp_path: Path, form: str
+) -> None:
+    pytest.importorskip("envoy")
+    words = scenario(tmp_path), "--proxy", "envoy", "--log-format", form
+    with serving(*words) as (child, lines, client):
+        ask(client)
+        child.send_signal(signal.SIGINT)
+        told = lines.read().splitlines()
+    assert len(told) == 2 and told[1].startswith("1 requests, 0 failed; ")
+    if form == "json":
+        entry = json.loads(told[0])
+        assert (entry["path"], entry["response_code"]) == ("/hello", 200)
+        assert entry["bytes_sent"] is None and entry["duration"] >= 20
+    else:
+        assert re.fullmatch(
+            r"\S+Z #0 GET /hello 200 - via_upstream attempts=1 \d+ms", told[0]
+        )
+
+
+@pytest.mark.live
+def test_a_lab_that_keeps_no_trace_keeps_the_rows() -> None:
+    with Lab("safe", keeps_trace=False) as lab:
+        url = lab.urls["envoy"]
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            assert answer.status == 200
+        assert len(lab.exchanges) == 1
+        assert len(lab.trace) == 0 and lab.lives == []

@@ -1,4 +1,4 @@
-"""Coroutines that use one connection, or one place in a pool, and wait for it.
+"""Coroutines that use one connection and wait for it.
 
 The lab's own programs never wait so: their routers are called back.
 """
@@ -8,10 +8,9 @@ from __future__ import annotations
 import asyncio
 
 from labkit.roles.client.connection import Http1Connection
-from labkit.roles.client.pool import ConnectionPool
 from labkit.roles.client.states import ConnectionSignal, State
 from labkit.roles.client.upload import Upload
-from labkit.roles.http.message import HopFailure, Incoming, Outgoing
+from labkit.roles.http.message import Incoming, Outgoing
 
 
 async def exchange(connection: Http1Connection, request: Outgoing) -> Incoming:
@@ -21,16 +20,6 @@ async def exchange(connection: Http1Connection, request: Outgoing) -> Incoming:
     HTTP; whatever the body's iterator raises.
     """
     return await Caller(connection, request).answer()
-
-
-async def acquire(pool: ConnectionPool, number: int) -> Http1Connection:
-    """A connection for the request of this number; give it back with ``release``.
-
-    HopFailure if there is none to be had: Overflow, ConnectRefused, ConnectTimeout.
-    """
-    ticket = Ticket(pool, number)
-    pool.submit(ticket)
-    return await ticket.wait()
 
 
 class Nobody:
@@ -84,40 +73,3 @@ class Caller:
 
     def _source_failed(self, error: Exception) -> None:
         self._connection.abandon("the request's body failed", error)
-
-
-class Ticket:
-    """The claim of somebody who waits for a connection in a coroutine."""
-
-    def __init__(self, pool: ConnectionPool, number: int) -> None:
-        self._pool = pool
-        self._number = number
-        self._given: asyncio.Future[Http1Connection]
-        self._given = asyncio.get_running_loop().create_future()
-
-    def __repr__(self) -> str:
-        return f"<ticket of request {self._number}>"
-
-    def begin(self, connection: Http1Connection) -> None:
-        if self._given.done():
-            self._pool.release(connection)
-        else:
-            self._given.set_result(connection)
-
-    def fail(self, failure: HopFailure) -> None:
-        if not self._given.done():
-            self._given.set_exception(failure)
-
-    async def wait(self) -> Http1Connection:
-        try:
-            return await self._given
-        except asyncio.CancelledError:
-            self._pool.withdraw(self)
-            if self._was_served:
-                self._pool.release(self._given.result())
-            raise
-
-    @property
-    def _was_served(self) -> bool:
-        given = self._given
-        return given.done() and not given.cancelled() and given.exception() is None

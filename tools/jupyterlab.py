@@ -1,4 +1,4 @@
-"""JupyterLab as `labkit start` opens it, saving nothing, and a Chromium."""
+"""JupyterLab as `labkit start` opens it, and a Chromium."""
 
 import json
 import os
@@ -23,9 +23,8 @@ FLAGS = [
     "--disable-sync",
 ]
 Settings = Mapping[str, Mapping[str, object]]
-# All cells in the page, files left as they are, nothing asked of others.
+# All cells in the page, nothing asked of others.
 SETTINGS: Settings = {
-    "docmanager-extension/plugin": {"autosave": False},
     "notebook-extension/tracker": {"windowingMode": "none"},
     "apputils-extension/notification": {
         "checkForUpdates": False,
@@ -37,8 +36,7 @@ SETTINGS: Settings = {
 FOR_ALL_CELLS = 180_000  # milliseconds
 FOR_A_START = 60_000
 RUNNING = ".jp-Notebook .jp-InputPrompt:text-is('[*]:')"
-# One output area with a slider and a picture in it is a panel.
-PANEL = ".jp-OutputArea-output:has(.widget-slider):has(svg.labkit)"
+PANEL = ".labkit-panel"
 PICTURE = "svg.labkit"  # of a panel
 
 

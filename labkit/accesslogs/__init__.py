@@ -1,4 +1,4 @@
-"""Traffic from the real world: access logs of Envoy, nginx and ALB, read.
+"""Traffic from the real world: access logs of Envoy, nginx, Apache, Traefik, ALB.
 
 >>> log = labkit.accesslogs.read("access.log.gz")
 >>> print(log.summary())

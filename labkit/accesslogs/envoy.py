@@ -20,7 +20,9 @@ from labkit.accesslogs.stamps import ISO_EXAMPLE, MILLISECOND, iso
 _HEAD = re.compile(
     r'\[(?P<start>[^\]]*)\] "(?P<method>\S+) .*? (?P<protocol>\S+)" '
     r"(?P<status>\d+) (?P<flags>\S+) "
-    r'(?:\S+ \S+ "[^"]*" )?'  # Istio: details, how it ended, the transport's failure
+    # Istio puts details, how it ended and the transport's failure here; with Mixer it
+    # put what this said, alone or with the transport's failure.
+    r'(?:\S+ \S+ "[^"]*" |(?:"[^"]*" ){1,2})?'
     r"(?:\d+|-) (?:\d+|-) (?P<duration>\d+|-) \S+ "
     r'(?P<rest>".*)'
 )

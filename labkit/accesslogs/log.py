@@ -165,7 +165,7 @@ class AccessLog:
     def _spread(self, chance: random.Random) -> list[Span]:
         """Every moment inside its step; those of one step keep the lines' order."""
         step = self.resolution
-        lost = step if self._form.floors_duration else 0.0
+        lost = self._form.floors / SECOND
         spans: list[Span] = []
         for _, alike in itertools.groupby(self._entries, key=lambda each: each.stamp):
             same = list(alike)
@@ -189,7 +189,9 @@ class AccessLog:
             yield (
                 "stamps are the ends of requests, to the second, and there are no "
                 "durations: a gap holds the next request's duration as well, and "
-                "moments within a second are drawn by chance"
+                "moments within a second are drawn by chance; Apache httpd writes "
+                'the same with the beginnings: name the format "apache-combined" if it '
+                "is its log"
             )
         elif any(each.duration is None for each in self._entries):
             missing = sum(each.duration is None for each in self._entries)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO
 
 from labkit.accesslogs.entry import LogEntry, Unreadable
-from labkit.accesslogs.formats import FORMATS, Format, detect
+from labkit.accesslogs.formats import FORMATS, Format, detect, foreign
 from labkit.accesslogs.log import AccessLog
 from labkit.accesslogs.stamps import SECOND
 from labkit.settings import SettingsError
@@ -19,6 +19,9 @@ from labkit.theory import duration
 
 _GZIP = b"\x1f\x8b"
 _LOOKED_AT = 20
+# Of a line in characters, and how many empty ones may follow each other: what has more
+# is no log, but may never end.
+_LONGEST, _BLANK = 65_536, 100_000
 _SHOWN = 3
 # Lines are written as requests end, by several threads, through a buffer each: a
 # little disorder is no news. Seconds.
@@ -53,12 +56,12 @@ def parse(
 ) -> AccessLog:
     """The same from lines of text; blank ones do not count as requests."""
     rest = iter(enumerate(lines, 1))
-    first = list(islice(_written(rest), _LOOKED_AT))
+    first = list(islice(_written(rest, name), _LOOKED_AT))
     if not first:
         raise LogError(name, None, "the log is empty; allowed: one request a line")
     form = _form(format, name, first)
     rows = _Rows(form, name, skip)
-    for number, text in (*first, *_written(rest)):
+    for number, text in chain(first, _written(rest, name)):
         rows.add(number, text)
     return rows.log()
 
@@ -67,11 +70,17 @@ def _form(wanted: str | None, name: str, first: list[tuple[int, str]]) -> Format
     if wanted is not None and wanted not in FORMATS:
         allowed = ", ".join(f'"{each}"' for each in FORMATS)
         raise SettingsError(f'format is "{wanted}"; allowed: {allowed}')
-    found = FORMATS[wanted] if wanted else detect(text for _, text in first)
+    if wanted is not None:
+        return FORMATS[wanted]
+    number, text = first[0]
+    known = ", ".join(FORMATS)
+    who = foreign(text[:_LONGEST])
+    if who:
+        told = f"this is a line of {who}, which is in none of the formats {known}"
+        raise LogError(name, number, told)
+    found = detect(text[:_LONGEST] for _, text in first)
     if found is None:
-        number, text = first[0]
-        known = ", ".join(FORMATS)
-        shown = one_line(text, 40)
+        shown = one_line(text[:_LONGEST], 40)
         raise LogError(name, number, f"{shown!r} is in none of the formats {known}")
     return found
 
@@ -93,6 +102,8 @@ class _Rows:
     def add(self, number: int, text: str) -> None:
         """The next line."""
         try:
+            if len(text) > _LONGEST:
+                raise Unreadable(f"a line of more than {_LONGEST:,} characters")
             entry = self._form.read(text, number)
         except Unreadable as why:
             error = LogError(self._name, number, f"{why} ({self._form.name})")
@@ -135,9 +146,13 @@ class _Rows:
             )
 
 
-def _written(lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+def _written(lines: Iterator[tuple[int, str]], name: str) -> Iterator[tuple[int, str]]:
+    blank = 0
     for number, line in lines:
         text = line.strip().removeprefix("\ufeff")
+        blank = 0 if text else blank + 1
+        if blank > _BLANK:
+            raise LogError(name, number, f"more than {_BLANK:,} empty lines")
         if text:
             yield number, text
 
@@ -147,7 +162,7 @@ def _lines(path: Path) -> Iterator[str]:
     number = 0
     try:
         with _opened(path) as file:
-            for line in file:
+            for line in _pieces(file):
                 number += 1
                 yield line.decode("utf-8", "backslashreplace")
     except (EOFError, gzip.BadGzipFile, zlib.error):
@@ -156,6 +171,14 @@ def _lines(path: Path) -> Iterator[str]:
         raise LogError(str(path), None, "there is no such file") from None
     except OSError as error:
         raise LogError(str(path), None, error.strerror or str(error)) from None
+
+
+def _pieces(file: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:
+    """Its lines; of one that is too long, so much that this is seen."""
+    while line := file.readline(2 * _LONGEST):
+        yield line
+        while len(line) == 2 * _LONGEST and not line.endswith(b"\n"):
+            line = file.readline(2 * _LONGEST)
 
 
 def _opened(path: Path) -> IO[bytes] | gzip.GzipFile:

@@ -43,8 +43,6 @@ def _split(words: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
 
 
 def _guarded(arguments: Namespace) -> int:
-    from labkit.clock import Deadlock, HorizonPassed
-    from labkit.proxies.errors import FieldError
     from labkit.settings import SettingsError
 
     try:
@@ -54,7 +52,11 @@ def _guarded(arguments: Namespace) -> int:
         return DONE
     except OSError as error:
         return complain(_of_the_system(error))
-    except (SettingsError, HorizonPassed, Deadlock, FieldError) as error:
+    except RuntimeError as error:
+        if not type(error).__module__.startswith("labkit."):
+            raise
+        return complain(str(error))
+    except SettingsError as error:
         return complain(str(error))
     return status
 

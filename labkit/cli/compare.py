@@ -12,10 +12,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from labkit.cli import realtime
-from labkit.cli.files import check_folders, check_picture, written_whole
+from labkit.cli.files import check_folders, check_picture
 from labkit.cli.scenario import read
 from labkit.records.estimate import Estimate
 from labkit.settings import Scenario
+from labkit.settings.files import replaced
 from labkit.theory.text import percent
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def compare(arguments: Namespace) -> int:
     told = json.dumps(done.to_json(), indent=1) if arguments.json else done.closing()
     print(told if arguments.json else f"\n{told}", flush=True)
     if arguments.plot:
-        with written_whole(arguments.plot) as path:
+        with replaced(arguments.plot) as path:
             _draw(done, path)
     return 0
 
@@ -55,8 +56,10 @@ def _seconds(scenario: Scenario, engines: Sequence[str], requests: int | None) -
     live = sum(engine in ("live", "envoy") for engine in engines)
     if not live or scenario.lab.schedule or (requests is not None and requests < 1):
         return 0.0  # refused in time
-    cut = columns.chains(scenario, requests or columns.REQUESTS["live"])
-    return live * realtime.side_by_side(cut, columns.side_by_side(scenario))
+    [one] = columns.chains(scenario, 1)
+    chains = -(-(requests or columns.REQUESTS["live"]) // one.traffic.requests)
+    batches = -(-chains // columns.side_by_side(scenario))
+    return live * batches * realtime.seconds_of(one)
 
 
 def _nothing(rung: Estimate) -> None:

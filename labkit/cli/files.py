@@ -1,11 +1,8 @@
-"""Files that a verb will write: said before the work if it cannot, and whole or not."""
+"""Files that a verb will write: said before the work, not after it, if it cannot."""
 
 from __future__ import annotations
 
-import os
 from argparse import Namespace
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from labkit.settings import SettingsError
@@ -17,28 +14,8 @@ def check_folders(arguments: Namespace, *options: str) -> None:
         name = getattr(arguments, option)
         if name and not Path(name).resolve().parent.is_dir():
             raise SettingsError(f"--{option} {name}: there is no such folder")
-
-
-@contextmanager
-def written_whole(name: str) -> Iterator[Path]:
-    """A file to write in the place of this one, which is replaced when all is there.
-
-    SettingsError, which names the file, if it cannot be written: a former one of that
-    name is then as it was. What is no plain file, such as a pipe, is written itself.
-    """
-    target = Path(name)
-    is_plain = target.is_file() or not target.exists()
-    stand_in = target.with_name(f".{os.getpid()}-{target.name}") if is_plain else target
-    try:
-        yield stand_in
-        if is_plain:
-            stand_in.replace(target)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise SettingsError(f"cannot write {name}: {reason}") from None
-    finally:
-        if is_plain:
-            stand_in.unlink(missing_ok=True)
+        if name and Path(name).is_dir():
+            raise SettingsError(f"--{option} {name}: this is a folder")
 
 
 def check_picture(name: str | None) -> None:

@@ -63,8 +63,10 @@ _WORKSPACE_FILE = "default-37a8.jupyterlab-workspace"
 
 def running(folder: Path, name: str) -> str | None:
     """The address of a notebook in a JupyterLab that serves this folder already."""
-    from jupyter_server.serverapp import list_running_servers
-
+    try:
+        from jupyter_server.serverapp import list_running_servers
+    except ImportError:  # serve() says so
+        return None
     for server in list_running_servers():
         if Path(server.get("root_dir", "")).resolve() == folder.resolve():
             token = f"?token={server['token']}" if server["token"] else ""

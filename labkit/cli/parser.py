@@ -9,10 +9,21 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from labkit.settings.validators import shown
+
 BAD_INPUT = 2
 
 if TYPE_CHECKING:
     Verbs = argparse._SubParsersAction["Parser"]
+
+
+def whole(word: str) -> int:
+    """A whole number as an option has it."""
+    try:
+        return int(word)
+    except ValueError:  # no digits, or thousands of them
+        told = f"{shown(word)} is no whole number"
+        raise argparse.ArgumentTypeError(told) from None
 
 
 class Parser(argparse.ArgumentParser):
@@ -33,7 +44,7 @@ def unknown(word: str, parser: Parser) -> str:
     options = re.findall(r"--[a-z-]+", parser.format_usage())
     near = difflib.get_close_matches(name, options, 1)
     meant = f"; did you mean {near[0]}?" if near else ""
-    return f"unknown argument {word!r}{meant} (see {parser.prog} --help)"
+    return f"unknown argument {shown(word)}{meant} (see {parser.prog} --help)"
 
 
 def add_verb(
@@ -109,12 +120,12 @@ def add_size(verb: Parser, where: str = "") -> None:
     """How long, and by which chance."""
     verb.add_argument(
         "--requests",
-        type=int,
+        type=whole,
         metavar="N",
         help=f"so many requests{where} instead of the scenario's",
     )
     verb.add_argument(
-        "--seed", type=int, metavar="N", help="another chance than the scenario's"
+        "--seed", type=whole, metavar="N", help="another chance than the scenario's"
     )
 
 

@@ -8,9 +8,10 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 from labkit.cli import realtime
-from labkit.cli.files import check_folders, check_picture, written_whole
+from labkit.cli.files import check_folders, check_picture
 from labkit.cli.scenario import read_sized
 from labkit.settings import SettingsError
+from labkit.settings.files import replaced
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,10 +46,10 @@ def run(arguments: Namespace) -> int:
     )
     print(json.dumps(done.to_json()) if arguments.json else report(done), flush=True)
     if arguments.trace:
-        with written_whole(arguments.trace) as path:
+        with replaced(arguments.trace) as path:
             done.trace.to_jsonl(path)
     if arguments.plot:
-        with written_whole(arguments.plot) as path:
+        with replaced(arguments.plot) as path:
             _draw(done, path)
     return 0
 

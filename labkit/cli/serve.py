@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import sys
 import threading
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from labkit.cli.printing import Printer, leave_unread
 from labkit.cli.scenario import read
@@ -16,6 +18,7 @@ from labkit.settings import SettingsError
 
 if TYPE_CHECKING:
     from labkit.lab import Lab
+    from labkit.roles.server.access_log import Access
 
 
 # "json" has the names of Envoy's access log.
@@ -40,26 +43,48 @@ def serve(arguments: Namespace) -> int:
         troubles.append(trouble)
         ended.set()
 
-    lab = Lab(read(arguments), port=arguments.port, proxy=arguments.proxy)
+    scenario = read(arguments)
+    lab = Lab(scenario, arguments.port, proxy=arguments.proxy, keeps_trace=False)
+    lab.calendar = datetime.now(UTC).timestamp()
     lab.on_trouble = end_with
     printer = Printer(sys.stdout, on_gone=end_with)
+    numbers = itertools.count()
     if arguments.log_format == "json":
         lab.on_access = lambda line: printer.say(line.to_json())
     else:
-        lab.on_exchange = lambda number: printer.say(_line(lab, number))
+        lab.on_access = lambda line: printer.say(_line(next(numbers), line))
     with _signals(ended), lab:
         for name, url in lab.urls.items():
             printer.say(f"{name}: {url}")
         print(_GREETING, file=sys.stderr, flush=True)
-        ended.wait()
+        is_full = _waited(ended, lab)
         if troubles:
             raise troubles[0]
     # What came in while the lab ended has been said by now, and is in the sums.
-    last = _dropped(printer.dropped), _sums(lab)
+    last = _dropped(printer.dropped), _full(is_full), _sums(lab)
     if not printer.end(*filter(None, last)):
         # Ctrl-C ends it, read or unread.
         leave_unread(0)
     return 0
+
+
+# A row of about 60 bytes is kept of every request; beside a real proxy also what
+# crossed the links, up to 2 kB.
+MOST = 10_000_000
+MOST_BESIDE_A_REAL_ONE = 1_000_000
+
+
+def _waited(ended: threading.Event, lab: Lab) -> bool:
+    """Wait for the end; true if it came because no more requests can be kept."""
+    most = MOST if lab.proxy == "labkit" else MOST_BESIDE_A_REAL_ONE
+    while not ended.wait(1.0):
+        if len(lab.exchanges) >= most:
+            return True
+    return False
+
+
+def _full(is_full: bool) -> str:
+    return "ended by itself: it keeps no more requests in memory" if is_full else ""
 
 
 _GREETING = "one line per request follows; Ctrl-C ends"
@@ -85,21 +110,26 @@ def _dropped(lines: int) -> str:
     return f"{lines} lines were not printed: nobody read them fast enough"
 
 
-def _line(lab: Lab, number: int) -> str:
-    """One access-log line: time, method, status, flags, details, attempts, ms."""
-    one = lab.exchanges[number]
-    took = "-" if one.done is None else f"{(one.done - one.sent) * 1000:.1f}ms"
-    status = "-" if one.status is None else one.status
+def _line(number: int, line: Access) -> str:
+    """One access-log line: when, what was asked, what came of it, how long it took."""
     return (
-        f"[{one.sent:.3f}s] #{one.number} {one.method} {status} {one.flags} "
-        f"{one.details} attempts={one.attempts} {took}"
+        f"{line.start_time} #{number} {line.method or '-'} {line.path or '-'} "
+        f"{line.response_code or '-'} {line.response_flags} "
+        f"{line.response_code_details} attempts={line.upstream_request_attempt_count} "
+        f"{line.duration}ms"
     )
 
 
 def _sums(lab: Lab) -> str:
+    from labkit.lab.record import counted
+
     ledger = lab.ledger
+    told: dict[str, Mapping[Any, int]] = {
+        "answers": ledger.statuses(),
+        "causes of failure": ledger.errors(),
+        "flags": ledger.flags(),
+    }
+    sums = (f"{what}: {counted(n) or 'none'}" for what, n in told.items())
     return (
-        f"{len(ledger.exchanges)} requests, {ledger.failed} failed; "
-        f"answers {dict(ledger.statuses())}, causes {dict(ledger.errors())}, "
-        f"flags {dict(ledger.flags())}"
+        f"{len(ledger.exchanges)} requests, {ledger.failed} failed; {'; '.join(sums)}"
     )

@@ -8,8 +8,9 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 from labkit.cli import draw, realtime
-from labkit.cli.files import check_folders, written_whole
+from labkit.cli.files import check_folders
 from labkit.cli.scenario import read_sized
+from labkit.settings.files import replaced
 
 if TYPE_CHECKING:
     from labkit.sweep import Table
@@ -54,7 +55,7 @@ def sweep(arguments: Namespace) -> int:
     _tell(arguments, table)
     _write(arguments, table)
     if arguments.plot and table.is_complete:
-        with written_whole(arguments.plot) as path:
+        with replaced(arguments.plot) as path:
             draw.draw(table, scenario, path)
     return _interrupted(arguments, table) if work.was_stopped else 0
 
@@ -80,11 +81,9 @@ def _interrupted(arguments: Namespace, table: Table) -> int:
 
 def _write(arguments: Namespace, table: Table) -> None:
     if arguments.csv:
-        with written_whole(arguments.csv) as path:
-            table.to_csv(path)
+        table.to_csv(arguments.csv)
     if arguments.parquet:
-        with written_whole(arguments.parquet) as path:
-            table.to_parquet(path)
+        table.to_parquet(arguments.parquet)
 
 
 def report(table: Table) -> str:

@@ -18,6 +18,7 @@ from labkit.cli.parser import (
     add_size,
     add_verb,
     add_yes,
+    whole,
 )
 from labkit.cli.run import run
 from labkit.cli.serve import serve
@@ -86,7 +87,7 @@ def _start(verbs: Verbs) -> None:
     )
     verb.add_argument(
         "--port",
-        type=int,
+        type=whole,
         metavar="N",
         help="of JupyterLab; the next free one if not given",
     )
@@ -136,7 +137,7 @@ def _serve(verbs: Verbs) -> None:
     add_proxy(verb)
     verb.add_argument(
         "--port",
-        type=int,
+        type=whole,
         default=0,
         metavar="N",
         help="of the first server; a free one if not given",
@@ -182,7 +183,7 @@ def _sweep(verbs: Verbs) -> None:
 def _add_workers(verb: Parser) -> None:
     workers = verb.add_mutually_exclusive_group()
     workers.add_argument(
-        "--workers", type=int, metavar="N", help="processes here; one per core"
+        "--workers", type=whole, metavar="N", help="processes here; one per core"
     )
     workers.add_argument("--dask", metavar="ADDRESS", help="of a Dask scheduler")
 
@@ -215,7 +216,7 @@ def _compare(verbs: Verbs) -> None:
         help="which of theory,model,virtual,live,envoy; all if not given",
     )
     verb.add_argument(
-        "--requests", type=int, metavar="N", help="live and with Envoy (3000)"
+        "--requests", type=whole, metavar="N", help="live and with Envoy (3000)"
     )
     add_changes(verb)
     add_log(verb)

@@ -272,7 +272,7 @@ def check_obeyed(scenario: Scenario, is_real: Callable[[int], bool]) -> None:
         server = hop.server
         if is_real(index):
             continue
-        # Only the gate that plays Envoy watches a request that stands still.
+        # Only a server that plays Envoy watches a request that stands still.
         if server.stream_idle_timeout < inf and server.personality != "envoy":
             raise SettingsError(
                 f"hop.{index}.server.stream_idle_timeout is "

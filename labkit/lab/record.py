@@ -224,8 +224,8 @@ class Run:
     def told(self) -> dict[str, str]:
         """What a reader asks first, label by label."""
         told = {
-            "answers": _counted(self.statuses) or "none",
-            "causes of failure": _counted(self.errors) or "none",
+            "answers": counted(self.statuses) or "none",
+            "causes of failure": counted(self.errors) or "none",
         }
         names = zip(self.scenario.parties, self.scenario.parties[1:], strict=False)
         for (near, far), count in zip(names, self.hops, strict=True):
@@ -280,5 +280,6 @@ def _percent(share: float) -> str:
     return percent(share).replace(" %", "%")
 
 
-def _counted(counts: Mapping[Any, int]) -> str:
+def counted(counts: Mapping[Any, int]) -> str:
+    """ "2 × 200, 1 × 503"; nothing of nothing."""
     return ", ".join(f"{n} × {what}" for what, n in sorted(counts.items()))

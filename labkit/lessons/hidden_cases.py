@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 
 from labkit.lab import Run, run
 from labkit.lessons.chains import singly
 from labkit.lessons.probes import patterns
-from labkit.lessons.verdict import Verdict
 from labkit.settings import Scenario
 
 
-def tried(
-    cases: Iterable[Sequence[Scenario]], judged: Callable[[Run], Verdict | None]
-) -> tuple[Verdict | None, int]:
-    """The first verdict against a case, or None, and how many requests it took.
+def tried(cases: Iterable[Sequence[Scenario]], require: Callable[[Run], None]) -> int:
+    """How many requests the cases took; Refused at the first that is not as required.
 
-    ``cases`` come in batches, each of which is made and run when those before it
-    have passed; ``judged`` looks at every run.
+    ``cases`` come in batches, each of which is made when those before it have passed;
+    ``require`` looks at every run and raises Refused.
     """
     sent = 0
-    for batch in cases:
-        for scenario in batch:
-            done = run(scenario, progress=False)
-            sent += done.requests
-            against = judged(done)
-            if against is not None:
-                return against, sent
-    return None, sent
+    for scenario in itertools.chain.from_iterable(cases):
+        done = run(scenario, progress=False)
+        require(done)
+        sent += done.requests
+    return sent
 
 
 def at_the_timers(scenario: Scenario) -> list[Scenario]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any
 
 from labkit.lab import Run, run
@@ -114,8 +115,7 @@ def check_share(
     each way. The truth is measured in virtual time.
     """
     if percent is None:
-        return Verdict(
-            False,
+        raise Refused(
             "No share is predicted yet.",
             "How many responses get out before the FIN, one round trip apart?",
         )
@@ -124,22 +124,24 @@ def check_share(
 
 
 def _held(share: float, fin_after: float, delay: float) -> Verdict:
-    """The prediction against a queue of 120, ten times over."""
-    done = run(
-        queue(fin_after, burst=120).replace("hop.1.link.delay", delay),
-        progress=False,
-        trace=False,
-    )
-    truth = 100 * done.error_rate
+    """The prediction against what was measured."""
+    failed, requests = _measured(fin_after, delay)
+    truth = 100 * failed / requests
     if abs(share - truth) <= 1.0:
-        return Verdict(
-            True, f"{done.failed} of {done.requests} requests failed: {truth:.0f} %."
-        )
+        return Verdict(True, f"{failed} of {requests} requests failed: {truth:.0f} %.")
     if abs(100.0 * share - truth) <= 1.0:
         hint = "That is the share as a fraction; asked is how many of a hundred."
     else:
         hint = _share_hint(share, fin_after, 2 * delay)
-    return Verdict(False, f"{share:g} % is {abs(share - truth):.0f} off.", hint)
+    raise Refused(f"{share:g} % is {abs(share - truth):.0f} off.", hint)
+
+
+@cache
+def _measured(fin_after: float, delay: float) -> tuple[int, int]:
+    """Failures and requests of a queue of 120, ten times over."""
+    chain = queue(fin_after, burst=120).replace("hop.1.link.delay", delay)
+    done = run(chain, progress=False, trace=False)
+    return done.failed, done.requests
 
 
 def _share_hint(percent: float, fin_after: float, cycle: float) -> str:
@@ -188,9 +190,7 @@ def check_zero(scenario: object) -> Verdict:
             "The rule of this exercise: the proxy is not yours. What can the upstream "
             "say, so that nobody sends into a connection that it will close?",
         )
-    against, sent = tried(_cases(chain), _against)
-    if against is not None:
-        return against
+    sent = tried(_cases(chain), _require)
     told = f"All of {sent} requests were answered 200 and executed once, with four "
     return Verdict(True, f"{told}different wires and queues.{_caution(chain)}")
 
@@ -250,22 +250,20 @@ def _caution(scenario: Scenario) -> str:
     return ""
 
 
-def _against(done: Run) -> Verdict | None:
-    """The first request that was not served, and why."""
+def _require(done: Run) -> None:
+    """Refuse the first request that was not served, and say why."""
     lost = first_unserved(done)
     if lost is None:
-        return None
+        return
     number = f"Request {lost.number + 1} of {done.requests}"
     if not lost.failed:
-        return Verdict(
-            False,
+        raise Refused(
             f"{number} was answered {lost.status} and {executed(lost)}.",
             "Zero failures is not enough: asked are answers 200 to requests that were "
             "executed, each once.",
         )
     burst, delay = done.scenario.traffic.burst, done.scenario.hops[1].link.delay
-    return Verdict(
-        False,
+    raise Refused(
         f"{number} failed ({lost.status} {lost.flags}: {lost.error}), in bursts of "
         f"{burst} over a wire of {duration(delay)} each way.",
         _hint(done, lost),

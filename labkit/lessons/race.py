@@ -6,6 +6,7 @@ import itertools
 import random
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import cache
 from typing import Any
 
 from labkit.experiments import gaps
@@ -104,9 +105,8 @@ def check_probes(probes: object, delay: float = 0.015) -> Verdict:
     if len(apart) >= 2:
         return Verdict(True, f"Gaps of {told} met the closing connection.")
     if hits:
-        return Verdict(False, *_one_hit(told, len(hits)))
-    return Verdict(
-        False,
+        raise Refused(*_one_hit(told, len(hits)))
+    raise Refused(
         f"0 of {len(gaps)} probes met the closing connection; two are asked for.",
         _probe_hint(sorted(gaps), delay),
     )
@@ -196,23 +196,27 @@ def check_width(width: object, round_trip: float = 0.030) -> Verdict:
     may be off by a millisecond.
     """
     if width is None:
-        return Verdict(
-            False,
+        raise Refused(
             "No width is predicted yet.",
             "Compare the windows of the three wires: which figure do they share?",
         )
     allowed = "is a number of milliseconds above 0, such as 50"
     milliseconds = number(width, "The width", allowed, low=_LEAST)
-    start, end = edges(race(round_trip / 2))
-    truth = round(1000 * (end - start), 2)
+    truth = _measured_width(round_trip)
     off = abs(milliseconds - truth)
     if off <= _NEAR:
         return Verdict(True, f"The window is {truth:g} ms wide: one round trip.")
-    return Verdict(
-        False,
+    raise Refused(
         f"{milliseconds:g} ms is {off:.7g} ms off; allowed is {_NEAR:g} ms.",
         _width_hint(milliseconds, truth),
     )
+
+
+@cache
+def _measured_width(round_trip: float) -> float:
+    """How wide the window is for a round trip in seconds, in ms."""
+    start, end = edges(race(round_trip / 2))
+    return round(1000 * (end - start), 2)
 
 
 def _width_hint(predicted: float, truth: float) -> str:
@@ -242,15 +246,13 @@ def check_claim(counterexample: object, timeout: float = TIMEOUT) -> Verdict:
     """Is this gap, in seconds, a counterexample to "every request after the timeout
     fails"? Any gap longer than the timeout after which the request is served."""
     if counterexample is None:
-        return Verdict(
-            False,
+        raise Refused(
             "No counterexample yet.",
             "Look at the right of the window: what became of those requests?",
         )
     gap = _gap(counterexample)
     if gap <= timeout:
-        return Verdict(
-            False,
+        raise Refused(
             f"{duration(gap)} is not after the timeout.",
             f"The claim is about gaps longer than {duration(timeout)}.",
         )
@@ -259,7 +261,7 @@ def check_claim(counterexample: object, timeout: float = TIMEOUT) -> Verdict:
     for delay in wires:
         point = measure_gaps(race(delay, timeout), [gap], progress=False)
         if point.points[0].failed:
-            return Verdict(False, f"With a delay of {duration(delay)} it failed.")
+            raise Refused(f"With a delay of {duration(delay)} it failed.")
     return Verdict(
         True,
         f"After {duration(gap)} the request was served on all "
@@ -288,7 +290,7 @@ def check_mended(scenario: object) -> Verdict:
         lost = first_loss(chain.replace("hop.1.link.delay", delay))
         if lost is not None:
             told = f"With a delay of {duration(delay)} {lost.request} {lost.what}."
-            return Verdict(False, told, _mend_hint(lost))
+            raise Refused(told, _mend_hint(lost))
     return Verdict(
         True,
         "Around every timer of the chain each request was answered 200 and executed "

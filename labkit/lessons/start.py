@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from labkit.lessons.answers import options, shown, table
+from labkit.lessons.answers import Refused, options, shown, table
 from labkit.lessons.chains import through_a_proxy
 from labkit.lessons.verdict import Verdict, check
 from labkit.settings import Hop, Pool, Scenario, Server, Traffic
@@ -66,13 +66,11 @@ def check_hops(answers: object) -> Verdict:
     given = {_line(name): hop for name, hop in table(answers, _EXAMPLE).items()}
     unknown = [line for line in given if line not in _TRUTH]
     if unknown:
-        return Verdict(
-            False, f"There is no line {shown(unknown[0])}; the lines are A, B and C."
+        raise Refused(
+            f"There is no line {shown(unknown[0])}; the lines are A, B and C."
         )
     for line in _TRUTH:
-        against = _against(line, given.get(line, "nothing yet"))
-        if against is not None:
-            return against
+        _require(line, given.get(line, "nothing yet"))
     return Verdict(True, "All three lines lead to the right place.")
 
 
@@ -81,15 +79,14 @@ def _line(name: object) -> object:
     return name.strip().upper() if isinstance(name, str) else name
 
 
-def _against(line: str, answer: object) -> Verdict | None:
+def _require(line: str, answer: object) -> None:
     hop = _hop(answer)
     if hop is None:
         told = f"Line {line} has the answer {shown(answer)}; allowed: {options(HOPS)}."
         hint = "Who wrote the line, and about which of its two connections?"
-        return Verdict(False, told, hint)
+        raise Refused(told, hint)
     if hop != _TRUTH[line]:
-        return Verdict(False, f'Line {line} is not "{hop}".', _HINTS[line, hop])
-    return None
+        raise Refused(f'Line {line} is not "{hop}".', _HINTS[line, hop])
 
 
 def _hop(answer: object) -> str | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from labkit.lab import Run
 from labkit.lessons import answers
+from labkit.lessons.answers import Refused
 from labkit.lessons.chains import through_a_proxy
 from labkit.lessons.hidden_cases import tried
 from labkit.lessons.probes import CLOSING, Loss, first_unserved, life_of
@@ -92,9 +93,7 @@ def _check(scenario: object, wanted: tuple[int, int]) -> Verdict:
     chain = answers.scenario(scenario, hops=2)
     tries = list(_unseen())
     cases = ([chain.replace_all(changes)] for changes in tries)
-    against, _ = tried(cases, lambda done: _against(done, wanted))
-    if against is not None:
-        return against
+    tried(cases, lambda done: _require(done, wanted))
     return Verdict(
         True,
         f"{wanted[0]} downstream and {wanted[1]} upstream, all {REQUESTS} requests "
@@ -138,19 +137,19 @@ def _pauses_and_wires(
     }
 
 
-def _against(done: Run, wanted: tuple[int, int]) -> Verdict | None:
+def _require(done: Run, wanted: tuple[int, int]) -> None:
+    """Refuse a run with a request that was not served, or with other numbers."""
     lost = first_unserved(done)
     if lost is not None:
         what = Loss(done.scenario.traffic.gaps, done, lost).what
         told = f"Request {lost.number + 1}, sent at {duration(lost.sent)}, {what}"
-        return Verdict(False, f"{told}, with {_pauses(done)}.", _loss_hint(done, lost))
+        raise Refused(f"{told}, with {_pauses(done)}.", _loss_hint(done, lost))
     for hop, number in enumerate(wanted):
         opened = done.hops[hop].opened
         if opened != number:
             told = f"{_hop(done, hop)}: {_connections(opened)} instead of {number}"
             hint = _hint(done, hop, number)
-            return Verdict(False, f"{told}, with {_pauses(done)}.", hint)
-    return None
+            raise Refused(f"{told}, with {_pauses(done)}.", hint)
 
 
 def _hop(done: Run, hop: int) -> str:

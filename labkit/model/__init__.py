@@ -1,6 +1,6 @@
 """The model: pools and timers as arrays of numpy, for millions of requests.
 
-Nothing of the lab runs here, no byte is sent: what the pools, gates and routers of
+Nothing of the lab runs here, no byte is sent: what the pools, servers and routers of
 :mod:`labkit.roles` decide is decided by arithmetic on whole columns. It keeps counts
 and no records.
 """

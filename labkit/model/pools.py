@@ -31,7 +31,7 @@ from labkit.settings.vocabulary import HINT_BUFFER
 _FEW = 32
 _NEVER = -np.inf
 
-# A tick that has just passed has passed, in spite of rounding; as in the gate.
+# A tick that has just passed has passed, in spite of rounding; as in the lifecycle.
 _ROUNDING = 1e-9
 
 
@@ -364,7 +364,7 @@ def _last(
             drains = _drains(values, rows)
             told = told | ((answered >= too_old) & drains)
             is_last = is_last | ((answered >= too_old) & ~drains)
-    # The gate looks first whether it is the last one, and says so or not.
+    # The server looks first whether it is the last one, and says so or not.
     return (told | is_last if values.announces else told & ~is_last), is_last
 
 

@@ -390,8 +390,7 @@ def _repeatable(values: Values, hop: HopValues) -> tuple[Bools, Bools]:
     for method in values.methods:
         body = values.body_bytes if method in WITH_BODY else 0
         kept = body <= policy.buffer_limit
-        allowed = policy.methods == "any" or method in policy.methods
-        by_policy.append(kept and allowed)
+        by_policy.append(kept and policy.allows(method))
         spared = habit is None or method in habit.never_repeats
         by_habit.append(kept and hop.repeats_by_habit and not spared)
     return np.asarray(by_policy), np.asarray(by_habit)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import socket
 import sys
 from collections.abc import Callable
 
 from labkit.net import LOOPBACK, Address, Answer
-from labkit.net.link import LinkState
+from labkit.net.link import LinkState, Wire
 from labkit.net.relay import Flow
 from labkit.net.sockets import Acceptor, ErrorReporter, bind, tcp_socket
+from labkit.records.trace import Kind
 
 _MOST_FILLERS = 8
 
@@ -29,7 +32,7 @@ class Frontend:
     ) -> None:
         self.link = link
         self.listening: LoopbackListening | None = None
-        self.expected: dict[int, asyncio.Future[Flow]] = {}
+        self._expected: dict[int, asyncio.Future[Flow]] = {}
         self._carry = carry
         self._report = report
         self._loop = link.loop
@@ -80,6 +83,49 @@ class Frontend:
         self._close_listener()
         self._holder.close()
 
+    async def dial(self, sock: socket.socket) -> None:
+        """Connect a socket to the server behind; done a round trip after the SYN.
+
+        ConnectionRefusedError if nobody listens; waits for ever if nothing answers.
+        """
+        accepted: asyncio.Future[Flow] = self._loop.create_future()
+        was = sock.connect_ex(self.address)
+        port = sock.getsockname()[1]
+        if was not in (0, errno.EINPROGRESS):
+            raise OSError(was, os.strerror(was))
+        self._expected[port] = accepted
+        self._loop.add_writer(sock, _tell_failure, sock, accepted)
+        if self.answer == "drop":
+            # The SYN that a host which answers nothing will not answer.
+            self._unanswered_wire(port).upstream.send(Kind.SYN)
+        try:
+            flow = await accepted
+            answered = await flow.answered
+        except ConnectionRefusedError:
+            await self._wait_for_refusal(port)
+            answered = False
+        finally:
+            self._loop.remove_writer(sock)
+            self._expected.pop(port, None)
+        if not answered:
+            raise _refused(self.address)
+
+    async def _wait_for_refusal(self, port: int) -> None:
+        """The kernel refuses at once; on a wire it would take a round trip."""
+        wire = self._unanswered_wire(port)
+        arrived: asyncio.Future[None] = self._loop.create_future()
+        wire.upstream.deliver = lambda kind, payload: wire.downstream.send(Kind.RST)
+        wire.downstream.deliver = lambda kind, payload: (
+            None if arrived.done() else arrived.set_result(None)
+        )
+        wire.upstream.send(Kind.SYN)
+        await arrived
+
+    def _unanswered_wire(self, port: int) -> Wire:
+        wire = self.link.wire()
+        wire.name_ports((port, self.address[1], 0, 0))
+        return wire
+
     def resume(self) -> None:
         """There are file descriptors again."""
         if self._acceptor is not None:
@@ -104,7 +150,7 @@ class Frontend:
 
     def _take(self, near: socket.socket, client: Address) -> None:
         flow = self._carry(self, near, client)
-        expected = self.expected.pop(client[1], None)
+        expected = self._expected.pop(client[1], None)
         if expected is not None and not expected.done():
             expected.set_result(flow)
 
@@ -141,3 +187,18 @@ class LoopbackListening:
         self._frontend.shut(self)
         if self.acceptor is not None:
             self.acceptor.close()
+
+
+def _tell_failure(sock: socket.socket, accepted: asyncio.Future[Flow]) -> None:
+    """The kernel has an answer: a refusal is news, success is told by the relay."""
+    asyncio.get_running_loop().remove_writer(sock)
+    code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code and not accepted.done():
+        accepted.set_exception(OSError(code, os.strerror(code)))
+
+
+def _refused(address: Address) -> ConnectionRefusedError:
+    host, port = address
+    return ConnectionRefusedError(
+        errno.ECONNREFUSED, f"connection refused: {host}:{port}"
+    )

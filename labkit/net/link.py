@@ -121,6 +121,11 @@ class Wire:
     def __repr__(self) -> str:
         return f"<Wire {self.connection} of hop {self.link.hop}>"
 
+    def name_ports(self, ports: tuple[int, int, int, int]) -> None:
+        """Which real ports carry it, for the trace; 0 for one that is not known."""
+        if self.link.trace is not None:
+            self.link.trace.name_ports(self.link.hop, self.connection, ports)
+
     @property
     def is_empty(self) -> bool:
         """Is nothing on its way, in either direction?"""

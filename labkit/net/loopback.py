@@ -9,16 +9,14 @@ running selector loop, without threads.
 from __future__ import annotations
 
 import asyncio
-import errno
 import itertools
-import os
 import socket
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from labkit.net import LOOPBACK, Address, Answer, ProtocolFactory, abort, after_delivery
 from labkit.net.frontend import Frontend, LoopbackListening
-from labkit.net.link import Links, LinkState, Wire
+from labkit.net.link import Links, Wire
 from labkit.net.relay import Flow
 from labkit.net.sockets import (
     Acceptor,
@@ -29,7 +27,7 @@ from labkit.net.sockets import (
     tcp_socket,
 )
 from labkit.net.watch import ResetWatch, reset_watch
-from labkit.records.trace import Kind, Trace
+from labkit.records.trace import Trace
 from labkit.settings import Link
 
 # Programs that were just told to close need a moment before their FIN is seen.
@@ -147,7 +145,7 @@ class LoopbackNetwork:
         sock = tcp_socket()
         bound_buffers(sock)
         try:
-            await self._dial(frontend, sock)
+            await frontend.dial(sock)
         except BaseException:
             sock.close()
             raise
@@ -196,11 +194,11 @@ class LoopbackNetwork:
         """Relay a connection that a frontend has accepted."""
         link = frontend.link
         wire, pair = link.wire(), (client[1], frontend.address[1])
-        number = self._number_of[link.hop][pair] = wire.connection
+        self._number_of[link.hop][pair] = wire.connection
         flow = Flow(wire, near, frontend.target, self)
         self._ports[flow] = pair
-        self._name_ports(link, number, (*pair, 0, 0))
-        self.on_open(link.hop, number, link.loop.time())
+        wire.name_ports((*pair, 0, 0))
+        self.on_open(link.hop, wire.connection, link.loop.time())
         return flow
 
     def dialled(self, flow: Flow, relay: Address, server: Address) -> None:
@@ -208,7 +206,7 @@ class LoopbackNetwork:
         wire = flow.wire
         pair = (relay[1], server[1])
         self._number_of[wire.link.hop][pair] = wire.connection
-        self._name_ports(wire.link, wire.connection, (*self._ports[flow], *pair))
+        wire.name_ports((*self._ports[flow], *pair))
 
     def over(self, flow: Flow) -> None:
         """A relay has let go of both its sockets."""
@@ -219,59 +217,6 @@ class LoopbackNetwork:
         for listening in self._listenings:
             if listening.acceptor is not None:
                 listening.acceptor.resume()
-
-    def _name_ports(
-        self, link: LinkState, number: int, ports: tuple[int, int, int, int]
-    ) -> None:
-        if link.trace is not None:
-            link.trace.name_ports(link.hop, number, ports)
-
-    # -- dialling ----------------------------------------------------------------------
-
-    async def _dial(self, frontend: Frontend, sock: socket.socket) -> None:
-        """Connect a socket through a frontend; done a round trip after the SYN."""
-        loop = frontend.link.loop
-        accepted: asyncio.Future[Flow] = loop.create_future()
-        was = sock.connect_ex(frontend.address)
-        port = sock.getsockname()[1]
-        if was not in (0, errno.EINPROGRESS):
-            raise OSError(was, os.strerror(was))
-        frontend.expected[port] = accepted
-        loop.add_writer(sock, _tell_failure, sock, accepted)
-        self._send_into_nothing(frontend, port)
-        try:
-            flow = await accepted
-            answered = await flow.answered
-        except ConnectionRefusedError:
-            await self._wait_for_refusal(frontend, port)
-            answered = False
-        finally:
-            loop.remove_writer(sock)
-            frontend.expected.pop(port, None)
-        if not answered:
-            raise _refused(frontend.address)
-
-    def _send_into_nothing(self, frontend: Frontend, port: int) -> None:
-        """Write down the SYN that a host which answers nothing will not answer."""
-        if frontend.answer == "drop":
-            self._unanswered_wire(frontend, port).upstream.send(Kind.SYN)
-
-    async def _wait_for_refusal(self, frontend: Frontend, port: int) -> None:
-        """The kernel refuses at once; on a wire it would take a round trip."""
-        wire = self._unanswered_wire(frontend, port)
-        arrived: asyncio.Future[None] = wire.link.loop.create_future()
-        wire.upstream.deliver = lambda kind, payload: wire.downstream.send(Kind.RST)
-        wire.downstream.deliver = lambda kind, payload: (
-            None if arrived.done() else arrived.set_result(None)
-        )
-        wire.upstream.send(Kind.SYN)
-        await arrived
-
-    def _unanswered_wire(self, frontend: Frontend, port: int) -> Wire:
-        wire = frontend.link.wire()
-        ports = (port, frontend.address[1], 0, 0)
-        self._name_ports(frontend.link, wire.connection, ports)
-        return wire
 
     # -- inside ------------------------------------------------------------------------
 
@@ -340,21 +285,6 @@ class LoopbackNetwork:
 
 def _nobody_asks(hop: int, connection: int, now: float) -> None:
     """Who is told of connections while nobody wants to know."""
-
-
-def _tell_failure(sock: socket.socket, accepted: asyncio.Future[Flow]) -> None:
-    """The kernel has an answer: a refusal is news, success is told by the relay."""
-    asyncio.get_running_loop().remove_writer(sock)
-    code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-    if code and not accepted.done():
-        accepted.set_exception(OSError(code, os.strerror(code)))
-
-
-def _refused(address: Address) -> ConnectionRefusedError:
-    host, port = address
-    return ConnectionRefusedError(
-        errno.ECONNREFUSED, f"connection refused: {host}:{port}"
-    )
 
 
 def _time_of_running_loop() -> float | None:

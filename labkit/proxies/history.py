@@ -13,9 +13,9 @@ from labkit.records.trace import ConnectionLife, Direction, Kind, Trace, WireEve
 class ConnectionHistory:
     """One connection so far.
 
-    ``asked`` is when its last request was sent, ``answer`` the row of the last
-    piece of an answer to that, -1 for none. ``closed_by`` is who sent the first FIN
-    or RST, ``end`` the first of them that the server sent.
+    ``asked`` is when its last request was sent, ``line`` its first line, ``answer`` the
+    row of the last piece of an answer to that, -1 for none. ``closed_by`` is who sent
+    the first FIN or RST, ``end`` the first of them that the server sent.
     """
 
     hop: int
@@ -23,6 +23,7 @@ class ConnectionHistory:
     opened: float
     requests: int = 0
     asked: float = math.nan
+    line: str = ""
     answer: int = -1
     closed: float | None = None
     closed_by: str = ""
@@ -52,7 +53,7 @@ class ConnectionHistory:
             self.answer = row
         elif event.kind is Kind.DATA and event.first_line:
             self.requests += 1
-            self.asked, self.answer = event.sent, -1
+            self.asked, self.answer, self.line = event.sent, -1, event.first_line
         elif event.kind in (Kind.FIN, Kind.RST):
             if self.closed is None:
                 self.closed = event.sent

@@ -13,12 +13,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from labkit.net import LOOPBACK
 from labkit.net.loopback import LoopbackNetwork
 from labkit.proxies.history import ConnectionHistories, ConnectionHistory
 from labkit.proxies.program import Place, Statement
 from labkit.proxies.timers import why_pool, why_server
 from labkit.records.ledger import REQUEST_HEADER, Ledger
 from labkit.records.trace import Kind, Trace
+from labkit.roles.server.access_log import Access, iso_time
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -30,7 +32,8 @@ class LogReconciler:
     """The book-keeping of one chain.
 
     ``on_exchange`` is called with the number of each request from outside the lab
-    that the first proxy has logged, if that is a real one.
+    that the first proxy has logged, if that is a real one, ``on_access`` with the line
+    of the lab's own access log that this comes to.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class LogReconciler:
         self._trails = ConnectionHistories(trace)
         self._hops = hops
         self.on_exchange: Callable[[int], object] | None = None
+        self.on_access: Callable[[Access], object] | None = None
         self._places: dict[int, Place] = {}
         self._secretive: set[int] = set()
         # Requests from outside the lab, by the label that the first proxy gave them.
@@ -174,6 +178,31 @@ class LogReconciler:
         )
         if self.on_exchange is not None:
             self.on_exchange(number)
+        if self.on_access is not None:
+            self.on_access(self._line(number, entry, near, trail))
+
+    def _line(
+        self, number: int, entry: Statement, near: int, trail: ConnectionHistory | None
+    ) -> Access:
+        """What the program logged and its link saw; nobody counted the bytes."""
+        row = self._ledger.exchanges[number]
+        path, protocol = _target("" if trail is None else trail.line)
+        took = 0.0 if row.done is None else row.done - row.sent
+        return Access(
+            start_time=iso_time(self._ledger.calendar + row.sent),
+            method=entry.method or None,
+            path=path,
+            protocol=protocol,
+            response_code=entry.status or 0,
+            response_flags=entry.flags,
+            response_code_details=entry.details,
+            bytes_received=None,
+            bytes_sent=None,
+            duration=int(took * 1000),
+            upstream_request_attempt_count=entry.attempts,
+            upstream_host=f"{LOOPBACK}:{self._places[0].upstream}",
+            connection_id=near,
+        )
 
     def awaits_a_line(self) -> bool:
         """Was a request answered of which the first real program has not told yet?"""
@@ -272,3 +301,9 @@ def _told_apart(cause: str, trail: ConnectionHistory | None) -> str:
     """Logs have one word for a connection that ends by FIN or by RST."""
     was_reset = trail is not None and trail.end is Kind.RST
     return "ConnectionReset" if cause == "ServerDisconnected" and was_reset else cause
+
+
+def _target(line: str) -> tuple[str | None, str]:
+    """The path and the protocol of a request line, "HTTP/1.1" if it was not seen."""
+    words = line.split(" ")
+    return (words[1], words[2]) if len(words) == 3 else (None, "HTTP/1.1")

@@ -12,7 +12,6 @@ from labkit.theory.text import percent
 
 # Bounds that are off by no more than this factor are of use.
 _WIDE = 3.0
-_NARROW = 1e-4
 
 COLUMNS = ("theory", "model", "virtual", "live", "envoy")
 

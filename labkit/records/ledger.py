@@ -19,6 +19,10 @@ from labkit.records.trace import ConnectionLife, Exchange
 # By this header a request is known in the ledger, on whatever hop it is.
 REQUEST_HEADER = "x-labkit-request"
 
+# What the calendar shows when a run begins, the same on every machine: 2000-01-01, in
+# seconds since 1970.
+EPOCH = 946_684_800.0
+
 _NOWHERE = -1
 
 
@@ -132,13 +136,15 @@ class Ledger:
     """Where the roles of a chain with ``hops`` hops write what happens.
 
     Roles tell the time of their loop; ``epoch`` is what that loop showed when
-    the run began, and the book counts from there. ``keep_lives`` keeps a
+    the run began, and the book counts from there; ``calendar`` is what the calendar
+    showed then (seconds since 1970), for headers and logs. ``keep_lives`` keeps a
     :class:`ConnectionLife` per connection as well; it is off for long runs, where
     connections are many and nobody draws them.
     """
 
     def __init__(self, hops: int, keep_lives: bool = True, epoch: float = 0.0) -> None:
         self.epoch = epoch
+        self.calendar = EPOCH
         self.exchanges = Exchanges(hops)
         self.hops = tuple(HopCount() for _ in range(hops))
         self._keep_lives = keep_lives

@@ -40,7 +40,6 @@ class Proxy:
         self._ledger = ledger
         self.failure = failure
         self.upstream: str | None = None
-        self._keeps_nominated = personality == "envoy"
         self._habit = HABITS.get(personality)
         self._usual_failure = FAILURES[personality]
         self._collects = self._habit is not None and self._habit.collects_body
@@ -138,9 +137,7 @@ class Proxy:
         """The body of this response will never be through."""
 
     def _response_headers(self, incoming: Incoming) -> list[tuple[str, str]]:
-        passed = headers.response_headers(
-            incoming.headers, keep_nominated=self._keeps_nominated
-        )
+        passed = headers.response_headers(incoming.headers)
         if self._passes_hint:
             passed = passed + _hints(incoming.headers)
         try:

@@ -236,7 +236,9 @@ def _hint(section: type[SettingsGroup], key: str, at: str) -> str:
     known = entries(section)
     here = at.removesuffix(key)
     below = [path for path in _below(section) if path.rpartition(".")[2] == key]
-    near = below or difflib.get_close_matches(key.lower(), known, n=1, cutoff=0.5)
+    begun = [name for name in known if key and name.startswith(key.lower())]
+    alike = difflib.get_close_matches(key.lower(), known, n=1, cutoff=0.5)
+    near = below or begun[:1] or alike
     if near:
         return f"; did you mean {' or '.join(here + path for path in near)}?"
     return f"; known here: {', '.join(known)}"

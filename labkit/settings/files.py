@@ -23,7 +23,8 @@ def named(path: Path, verb: str) -> Iterator[None]:
 @contextmanager
 def replaced(path: Path | str) -> Iterator[Path]:
     """Where to write what shall stand at ``path``: there is all of it, or what there
-    was before. What is no file, a device or a pipe, is written to as it is.
+    was before. What is no file, a device or a pipe, is written to as it is. A draft's
+    name ends as ``path`` does, for that tells a picture's kind.
 
     SettingsError names the file if it cannot be written.
     """
@@ -33,7 +34,7 @@ def replaced(path: Path | str) -> Iterator[Path]:
             yield path
             return
         whole = path.resolve()
-        draft = whole.with_name(f".{whole.name}.{os.getpid()}")
+        draft = whole.with_name(f".{os.getpid()}-{whole.name}")
         try:
             yield draft
             draft.replace(whole)

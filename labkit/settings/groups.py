@@ -124,6 +124,10 @@ class Retry(SettingsGroup):
         """Does nothing say which failures, so that habits stand?"""
         return "retry_on" not in self.written
 
+    def allows(self, method: str) -> bool:
+        """May a request of this method be sent twice?"""
+        return self.methods == "any" or method in self.methods
+
     def _values(self) -> tuple[Any, ...]:
         """With what was written: "none" and "as you like" are not the same."""
         return (*SettingsGroup._values(self), self.written)
@@ -188,7 +192,11 @@ class Server(SettingsGroup):
     request_headers_timeout: float = derived(inf, seconds(above_zero=True), "else 408")
     stream_idle_timeout: float = derived(inf, seconds(above_zero=True), "of a request")
     announce: bool = derived(False, flag(), "Connection: close on the last response")
-    hint: bool = derived(False, flag(), "Keep-Alive: timeout=N on every response")
+    hint: bool = derived(
+        False,
+        flag(),
+        "Keep-Alive: timeout=N on every response; an Envoy before others gives none",
+    )
     farewell: str = derived("fin", choice("fin", "rst", "408"), "how idleness ends")
     tick: float = derived(0.0, seconds(endless=False), "granularity of the idle timer")
     accept_http_10: bool = derived(True, flag(), "false: HTTP/1.0 gets a 426")

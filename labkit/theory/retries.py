@@ -36,9 +36,8 @@ def _repeats(scenario: Scenario, hop: int, method: str) -> bool:
     habit = HABITS.get(owner)
     if habit is not None and habit.repeats_lost and method not in habit.never_repeats:
         return True
-    may = policy.methods == "any" or method in policy.methods
-    tries = policy.num_retries > 0 and policy.max_retries > 0
-    return may and tries and not RETRIES_CUT.isdisjoint(policy.retry_on)
+    may = policy.allows(method) and policy.num_retries > 0 and policy.max_retries > 0
+    return may and not RETRIES_CUT.isdisjoint(policy.retry_on)
 
 
 def asks_again(scenario: Scenario, hop: int) -> bool:

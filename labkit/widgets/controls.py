@@ -40,6 +40,11 @@ class Control:
         return self.knob.path
 
     @property
+    def symbol(self) -> str:
+        """Its letter in the text, else what it is called there."""
+        return _symbol(self.path) or _words(self.path)
+
+    @property
     def help(self) -> str:
         """What it does and which values it takes, in one line."""
         return f"{self.label}: {self.knob.doc}; allowed: {self.knob.allowed}."
@@ -113,10 +118,18 @@ def _hop(path: str) -> int | None:
 
 def label_of(path: str, scenario: Scenario) -> str:
     """A knob by the end of which hop it belongs to, with the symbol of the text."""
-    parts = path.split(".")
-    words = _WORDS.get(parts[-1], parts[-1].replace("_", " "))
-    symbol = _SYMBOLS.get(".".join(parts[-2:]))
-    return f"{_owner(parts, scenario)}: {words}" + (f", {symbol}" if symbol else "")
+    symbol = _symbol(path)
+    label = f"{_owner(path.split('.'), scenario)}: {_words(path)}"
+    return f"{label}, {symbol}" if symbol else label
+
+
+def _symbol(path: str) -> str:
+    return _SYMBOLS.get(".".join(path.split(".")[-2:]), "")
+
+
+def _words(path: str) -> str:
+    name = path.rpartition(".")[2]
+    return _WORDS.get(name, name.replace("_", " "))
 
 
 def _owner(parts: list[str], scenario: Scenario) -> str:

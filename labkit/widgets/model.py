@@ -20,9 +20,10 @@ from labkit.figures.paper.matplotlib_pen import (
     sheet_of,
     shown_size,
 )
+from labkit.figures.paper.metrics import shortened
 from labkit.figures.paper.picture import described
 from labkit.figures.paper.sheet import Sheet, Word
-from labkit.figures.paper.style import MUTED
+from labkit.figures.paper.style import LABEL, MUTED
 from labkit.figures.paper.svg_pen import escaped
 from labkit.lab import Run
 from labkit.lessons.start import failing_chain
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 WIDTH, LEAST_HEIGHT, MOST_HEIGHT = 178.0, 50.0, 108.0
 
 CAPTION = "Run this cell for the sliders."
-_LINE = 7.0
+_LINE = 5.5
 
 MOST_KNOBS = 3
 START = "start"
@@ -73,12 +74,22 @@ class Still:
         return data, {"image/png": described(words, size)}
 
 
-def _captioned(sheet: Sheet) -> Sheet:
-    """The same on paper that is a line longer."""
-    high = sheet.height + _LINE * sheet.grain[1]
-    middle = high - _LINE * sheet.grain[1] / 2.0
-    word = Word(CAPTION, 4.0 * sheet.grain[0], middle, "left", ink=MUTED)
-    return replace(sheet, height=high, words=[*sheet.words, word])
+def _captioned(sheet: Sheet, lines: Sequence[str]) -> Sheet:
+    """The same on paper with some more lines at its end."""
+    step = _LINE * sheet.grain[1]
+    room = sheet.width - 8.0 * sheet.grain[0]
+    words = [
+        Word(
+            shortened(line, room / sheet.grain[0], LABEL),
+            4.0 * sheet.grain[0],
+            sheet.height + (row + 0.5) * step,
+            "left",
+            ink=MUTED,
+        )
+        for row, line in enumerate(lines)
+    ]
+    high = sheet.height + len(lines) * step
+    return replace(sheet, height=high, words=[*sheet.words, *words])
 
 
 @dataclass(frozen=True)
@@ -86,7 +97,8 @@ class Shown:
     """What a panel shows at one setting: picture, its alt text, the verdicts.
 
     ``picture`` is a sheet, or the PNG of a figure with axes of matplotlib's.
-    ``counts`` is what it was drawn from: a run, a grid, curves.
+    ``counts`` is what it was drawn from: a run, a grid, curves; ``settings`` says
+    where the knobs are.
     """
 
     picture: Sheet | bytes
@@ -94,16 +106,20 @@ class Shown:
     verdicts: tuple[Verdict, ...]
     counts: Any
     scenario: Scenario
+    settings: str = ""
 
     @cached_property
     def still(self) -> Still:
-        """The picture where no kernel runs, and what to do for the sliders.
+        """The picture where no kernel runs, the verdicts and what to do for sliders.
 
         A PNG, for a notebook that is not trusted shows no SVG.
         """
+        said = [f"{each.hop}: {each.sentence}." for each in self.verdicts]
+        alt = " ".join([self.alt, *said])
         if isinstance(self.picture, bytes):
-            return Still(self.picture, self.alt)
-        return Still(png(figure_of(drawn(_captioned(self.picture)))), self.alt)
+            return Still(self.picture, alt)
+        sheet = _captioned(self.picture, [*said, f"{CAPTION} Here: {self.settings}."])
+        return Still(png(figure_of(drawn(sheet))), alt)
 
     @cached_property
     def html(self) -> str:
@@ -208,6 +224,14 @@ class PanelModel:
         """Turn one knob back to where it is at the start."""
         self.set(path, self._starts[START].get(path))
 
+    def settings(self) -> str:
+        """Where the knobs are, in the symbols of the text: "C = 1.5 s, T = 2 s"."""
+        found = [
+            f"{knob.symbol} = {knob.written(self.scenario.get(knob.path))}"
+            for knob in self.knobs
+        ]
+        return ", ".join([*found, *self.extras().values()])
+
     # -- the picture ----------------------------------------------------------------
 
     def preview(self) -> Shown:
@@ -233,7 +257,9 @@ class PanelModel:
 
     def _shown(self, counts: Any, live: Run | None = None) -> Shown:
         picture, alt_text = self._drawn(counts, live)
-        return Shown(picture, alt_text, self.verdicts(), counts, self.scenario)
+        return Shown(
+            picture, alt_text, self.verdicts(), counts, self.scenario, self.settings()
+        )
 
     def _drawn(self, counts: Any, live: Run | None) -> tuple[Sheet | bytes, str]:
         """The picture and its words; axes only for what asks for them."""

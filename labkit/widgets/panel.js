@@ -25,23 +25,22 @@ class Row {
     this.stops = [];
     this.text = "";
     const row = make(parent, "div", { class: "labkit-row" });
-    const helped = { "aria-describedby": `${id}-help` };
     this.label = make(row, "label", { for: `${id}-slider`, id: `${id}-label` });
     this.slider = make(row, "input", {
-      type: "range", id: `${id}-slider`, min: 0, step: 1, ...helped,
+      type: "range", id: `${id}-slider`, min: 0, step: 1,
     });
     this.field = make(row, "input", {
       type: "text", inputmode: "decimal", autocomplete: "off", spellcheck: "false",
-      "aria-labelledby": `${id}-label`, ...helped,
+      "aria-labelledby": `${id}-label`,
     });
-    this.help = make(row, "span", { id: `${id}-help`, hidden: "" });
+    this.help = "";
     this.slider.addEventListener("input", () => this.slide());
     this.field.addEventListener("change", () => this.type());
     this.field.addEventListener("keydown", ({ key, shiftKey }) => {
       if (key === "Enter" && !shiftKey) this.type();
     });
     for (const event of ["focusin", "pointerenter"]) {
-      row.addEventListener(event, () => panel.explain(this.help.textContent));
+      row.addEventListener(event, () => panel.explain(this.help));
     }
     row.addEventListener("pointerleave", () => panel.explain(""));
     row.addEventListener("focusout", () => panel.explain(""));
@@ -51,8 +50,11 @@ class Row {
     this.stops = knob.stops;
     this.slider.max = knob.stops.length - 1;
     write(this.label, knob.label);
-    write(this.help, knob.help);
-    for (const node of [this.label, this.slider, this.field]) node.title = knob.help;
+    this.help = knob.help;
+    this.label.title = knob.help;
+    for (const node of [this.slider, this.field]) {
+      node.setAttribute("aria-description", knob.help);
+    }
   }
 
   slide() {
@@ -170,11 +172,12 @@ class Panel {
       }
     }
     this.wrong = sentence;
-    this.explain("");
+    this.explain(this.helped);
   }
 
   // One line for what is wrong, else for what the control in hand does.
-  explain(text) {
+  explain(text = "") {
+    this.helped = text;
     this.hint.classList.toggle("labkit-wrong", Boolean(this.wrong));
     write(this.hint, this.wrong || text);
   }
@@ -210,6 +213,8 @@ class Panel {
       make(line, "b");
       make(line, "span");
     }
+    // Room for one sentence that takes two lines, so that the picture stands still.
+    this.verdicts.style.minHeight = `${(verdicts.length + 1) * 17}px`;
     for (const [n, { safe, hop, text }] of verdicts.entries()) {
       const line = this.verdicts.children[n];
       line.className = safe ? "labkit-safe" : "labkit-unsafe";

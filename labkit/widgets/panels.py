@@ -82,6 +82,7 @@ class Panel(anywidget.AnyWidget):
         self.model = model
         self._seen = 0
         self._scheduled = False
+        self._is_turned = False
         self._refining: asyncio.Task[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._shown: Shown | None = None
@@ -129,9 +130,10 @@ class Panel(anywidget.AnyWidget):
     def turn(self, path: str, value: float) -> None:
         """Turn a knob; SettingsError, and nothing is changed, if it is refused."""
         self.model.set(path, value)
-        self._moved()
+        self._moved(turned=True)
 
-    def _moved(self) -> None:
+    def _moved(self, turned: bool = False) -> None:
+        self._is_turned = turned and self._task is None
         if self._task is not None:
             self.cancel()
             self._say("The live run was cancelled, for a control moved.")
@@ -159,7 +161,7 @@ class Panel(anywidget.AnyWidget):
         self._scheduled = False
         before = self.picture
         if self._draw(self.model.preview) is not None:
-            if self.picture == before and not self.said.get("text"):
+            if self.picture == before and self._is_turned:
                 self._say("Nothing in the picture changes.")
             self._refining = asyncio.get_running_loop().create_task(self._refine())
 
@@ -281,7 +283,8 @@ class Panel(anywidget.AnyWidget):
             self.live = self._offer(self._shown)
 
     def _tell_live(self, told: Told) -> None:
-        self.live = {"state": "running", "label": "Cancel", **told}
+        if self._task is not None:  # one that was cancelled may speak once more
+            self.live = {"state": "running", "label": "Cancel", **told}
 
     def cancel(self) -> None:
         """End a live run that is under way."""

@@ -1,6 +1,7 @@
 """What a line says is what is read, in every format."""
 
 import json
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -35,6 +36,29 @@ ISTIO = (
     '"-" "curl/8" "84961386-6d84-929d-98bd-c5aee93b5c88" "httpbin:8000" '
     '"127.0.0.1:80" inbound|8000|| 127.0.0.1:41854 10.44.1.27:80 10.44.1.23:37652 '
     "outbound_.8000_._.httpbin default"
+)
+
+# Its older releases: what Mixer said, later the transport's failure beside it.
+MIXER = ISTIO.replace(
+    "upstream_reset_before_response_started{connection_termination} - ", ""
+)
+OLDER = MIXER.replace('UC "-" 0', 'UC "-" "-" 0')
+HAPROXY = (
+    "10.0.1.2:33317 [06/Feb/2026:12:14:14.655] http-in static/srv1 10/0/30/69/109 "
+    '200 2750 - - ---- 1/1/1/1/0 0/0 "GET /index.html HTTP/1.1"'
+)
+NGINX_ERROR = (
+    "2026/03/02 09:00:00 [error] 31#31: *5 upstream prematurely closed connection "
+    "while reading response header from upstream, client: 127.0.0.1"
+)
+CADDY = (
+    '{"level":"info","ts":1772442000.1,"logger":"http.log.access","msg":"handled '
+    'request","request":{"method":"GET"},"duration":0.001,"status":200}'
+)
+GCLB = '{"httpRequest": {"latency": "0.01s"}, "timestamp": "2026-03-02T09:00:00.1Z"}'
+TRAEFIK = (
+    '10.1.2.3 - - [02/Mar/2026:09:00:00 +0000] "GET /q HTTP/1.1" 502 11 "-" '
+    '"curl/8" 17 "app@docker" "http://10.0.0.7:80" 1204ms'
 )
 
 words = st.text("abcdefghijklmnopqrstuvwxyz0123456789/?=&%.+-_", min_size=1)
@@ -119,6 +143,40 @@ def test_the_text_of_istio_is_envoys_with_more_in_it() -> None:
     assert (row.duration, row.flags, row.upstream) == (3000, "UC", "127.0.0.1:80")
 
 
+@pytest.mark.parametrize("line", [MIXER, OLDER])
+def test_the_text_of_older_releases_of_istio_is_read(line: str) -> None:
+    (row,) = accesslogs.parse([line]).entries
+    assert (row.duration, row.flags, row.upstream) == (3000, "UC", "127.0.0.1:80")
+
+
+def test_traefik_stamps_the_start_and_tells_the_duration() -> None:
+    log = accesslogs.parse([TRAEFIK, TRAEFIK.replace("09:00:00", "09:00:05")])
+    first, _ = log.entries
+    assert log.format == "traefik"
+    assert (first.status, first.duration) == (502, 1_204_000)
+    assert first.upstream == "http://10.0.0.7:80"
+    assert log.gaps(spread=False) == (pytest.approx(5 - 1.204),)
+
+
+def test_apache_stamps_the_beginning_and_has_to_be_named() -> None:
+    taken = accesslogs.parse(NGINX)
+    named = accesslogs.parse(NGINX, "apache-combined")
+    assert taken.format == "nginx-combined" and "Apache httpd" in taken.summary()
+    assert "stamps are the ends" not in named.summary()
+
+
+@pytest.mark.parametrize("form", [*FORMATS, "traefik", "apache-combined"])
+def test_no_line_takes_long(form: str) -> None:
+    """A regular expression that tries every beginning takes the square."""
+    began = time.perf_counter()
+    for line in ("1.2.3.4 - " + "[" * 60_000, '[a] "' + "a b " * 15_000, '"' * 60_000):
+        with suppress(LogError):
+            accesslogs.parse([line], form)
+        with suppress(LogError):
+            accesslogs.parse([line])
+    assert time.perf_counter() - began < 2.0
+
+
 def test_a_word_for_a_number_is_read_and_null_is_nothing() -> None:
     row = {"start_time": "2026-03-02T09:00:00.054Z", "duration": "12", "method": None}
     (read,) = accesslogs.parse([json.dumps(row)]).entries
@@ -141,8 +199,14 @@ ALB = samples.alb(next(samples.facts()))
         (f'{START}, "duration": -3}}', "duration is -3"),
         (f'{START}, "duration": 1.5}}', "duration is 1.5"),
         (f'{START}, "method": 3}}', "method is 3"),
-        ("[" * 100_000, "none of the formats"),
-        ('{"a":' * 100_000, "no JSON object"),
+        ("[" * 60_000, "none of the formats"),
+        ('{"a":' * 10_000, "no JSON object"),
+        ("{" * 65_537, "a line of more than 65,536 characters"),
+        (HAPROXY, "a line of HAProxy, which is in none of the formats"),
+        (f"Feb  6 12:14:14 host haproxy[143]: {HAPROXY}", "a line of HAProxy"),
+        (NGINX_ERROR, "a line of nginx's error log"),
+        (CADDY, "a line of Caddy"),
+        (GCLB, "a line of Google Cloud's load balancer"),
         (ENVOY[0][:60], "expected [START]"),
         (ENVOY[1][:-20], 'ends before "UPSTREAM_HOST"'),
         ('127.0.0.1 - - [26/Nov/2026:01:27:48 +0000] "GET', "expected CLIENT"),

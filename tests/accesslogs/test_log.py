@@ -260,3 +260,28 @@ def test_a_logged_chain_fails_in_the_lab_as_often_as_its_log_says() -> None:
 
 def test_the_room_is_at_hand_without_an_import_of_its_own() -> None:
     assert labkit.accesslogs.AccessLog is AccessLog
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (bytes(10_000_000), "line 1: a line of more than 65,536 characters"),
+        (b"\n" * 200_000, "line 100001: more than 100,000 empty lines"),
+    ],
+)
+def test_what_unpacks_to_no_end_is_refused_at_its_beginning(
+    content: bytes, reason: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "bomb.gz"
+    file.write_bytes(gzip.compress(content))
+    with pytest.raises(LogError, match=reason):
+        accesslogs.read(file, "nginx-combined")
+
+
+def test_a_line_that_is_too_long_is_left_out_like_others(tmp_path: Path) -> None:
+    whole = samples.text("nginx-combined").splitlines()[0]
+    file = tmp_path / "access.log"
+    file.write_text("\n".join([whole, "x" * 300_000, whole]))
+    log = accesslogs.read(file, skip=True)
+    assert len(log) == 2
+    assert "1 lines left out (line 2: a line of more than 65,536" in log.summary()

@@ -2,7 +2,6 @@
 
 import itertools
 import math
-from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 
 import labkit
 from labkit.lessons import how_often
-from labkit.lessons.how_often import estimates, heartbeat
+from labkit.lessons.how_often import heartbeat
 from labkit.theory import errors_per_day, failure_share, peak, predicted, wilson
 from tools.record_hump import gaps
 
@@ -102,192 +101,6 @@ def test_rates_that_one_of_the_pools_cannot_serve_are_named() -> None:
     assert how_often.left_out("LIFO pool") == ""
     drawn = {series.label: len(series.points) for series in how_often.pools(200)}
     assert drawn["LIFO pool"] - drawn["one connection"] == 2
-
-
-# -- by the clock ----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("beyond", "statuses"),
-    [
-        (-0.02, "200 200 200 200 200 200"),
-        (0.01, "200 200 503 200 200 503"),
-        (0.03, "200 503 200 503 200 503"),
-        (0.05, "200 200 200 200 200 200"),
-    ],
-)
-@pytest.mark.parametrize("service", [0.0, 0.004])
-def test_how_far_beyond_the_timeout_a_period_lies_says_which_checks_fail(
-    beyond: float, statuses: str, service: float
-) -> None:
-    chain = heartbeat.beating(how_often.TIMEOUT + service + beyond, requests=6)
-    done = labkit.run(chain.replace("origin.service_time", service), progress=False)
-    assert heartbeat.statuses(done) == statuses
-
-
-def test_theory_and_virtual_time_agree_on_every_period() -> None:
-    periods = heartbeat.PERIODS[::4]
-    for point in heartbeat.measure(periods).points:
-        chain = heartbeat.beating(point.at)
-        assert point.share == pytest.approx(predicted(chain).share, abs=1e-9)
-
-
-def test_jitter_makes_it_rarer_and_never_never() -> None:
-    shares = [p.share for p in heartbeat.late((0.0, 0.1, 0.4), 0.51, 2000).points]
-    assert shares[0] == pytest.approx(1 / 3, abs=0.02)
-    assert shares[0] > shares[1] > shares[2] > 0
-
-
-# -- exercise 1 ------------------------------------------------------------------------
-
-
-def test_the_unseen_chains_lie_on_both_sides_of_the_hump() -> None:
-    busy = [chain.rate * chain.timeout for chain, _ in estimates.counted()]
-    assert busy[0] < 0.5 and busy[-1] > 3
-    for chain, truth in estimates.counted():
-        told = estimates.estimated(chain.rate, chain.timeout, chain.round_trip)
-        assert told == pytest.approx(truth, rel=0.25)
-
-
-RIGHT_ESTIMATES: list[Callable[[Any, Any, Any], Any]] = [
-    estimates.estimated,
-    lambda r, t, w: errors_per_day(r, r * w * math.exp(-r * t)),
-    lambda r, t, w: 86_400 * r * failure_share(r, how_often.window(t, w)) * (1 - r * w),
-    lambda r, t, w: np.float32(estimates.estimated(r, t, w)),
-    lambda r, t, w: Fraction(estimates.estimated(r, t, w)),
-    lambda r, t, w: Decimal(estimates.estimated(r, t, w)),
-    lambda r, t, w: np.int64(round(estimates.estimated(r, t, w))),
-    lambda r, t, w: 1.6 * estimates.estimated(r, t, w),
-]
-
-
-@pytest.mark.parametrize("number", range(len(RIGHT_ESTIMATES)))
-def test_an_estimate_within_a_factor_of_two_is_accepted(number: int) -> None:
-    told = estimates.check_estimate(RIGHT_ESTIMATES[number])
-    assert told.passed, told
-
-
-@pytest.mark.parametrize(
-    ("errors", "words"),
-    [
-        (3.71, "3.7 errors a day"),
-        (0.031, "one error in 32 days"),
-        (0.8, "one error in 1.2 days"),
-        (5.7e-6, "one error in 480 years"),
-        (0.0, "no error, ever"),
-    ],
-)
-def test_errors_a_day_are_told_as_people_say_it(errors: float, words: str) -> None:
-    assert estimates.spoken(errors) == words
-
-
-@pytest.mark.parametrize(
-    ("estimate", "hint"),
-    [
-        (lambda r, t, w: failure_share(r, how_often.window(t, w)), "How many requests"),
-        (lambda r, t, w: estimates.estimated(r, t, w) / r, "one request a second"),
-        (lambda r, t, w: estimates.estimated(r, t, w) / 24, "one hour"),
-        (lambda r, t, w: estimates.estimated(r, t, w / 2), "one direction"),
-        (
-            lambda r, t, w: errors_per_day(r, math.exp(-r * t)),
-            "longer than the timeout",
-        ),
-        (lambda r, t, w: errors_per_day(r, r * w), "silence"),
-        (lambda r, t, w: errors_per_day(r, w / t), "equally likely"),
-        (lambda r, t, w: 9.0, "exp(-rate * x)"),
-        (lambda r, t, w: 3 * errors_per_day(r, r * w), "The busier the chain"),
-        (lambda r, t, w: 0, "exp(-rate * x)"),
-    ],
-)
-def test_an_estimate_gets_the_hint_of_its_own_mistake(
-    estimate: Callable[[float, float, float], float], hint: str
-) -> None:
-    told = estimates.check_estimate(estimate)
-    assert not told.passed and hint in told.hint, told
-
-
-def _raises(rate: float, timeout: float, round_trip: float) -> float:
-    raise ZeroDivisionError("division by zero")
-
-
-@pytest.mark.parametrize(
-    "estimate",
-    [
-        *(None, 5, "many", _raises, lambda: 1.0),
-        *(lambda r, t, w: "many", lambda r, t, w: -1.0, lambda r, t, w: math.nan),
-        *(lambda r, t, w: True, lambda r, t, w: None, lambda r, t, w: 10**400),
-        lambda r, t, w: [[t] * 900],
-    ],
-)
-def test_what_is_no_estimate_gets_a_sentence(estimate: object) -> None:
-    told = estimates.check_estimate(estimate)
-    assert not told.passed and 0 < len(told.message) < 300
-    assert (
-        "allowed is" in told.message
-        or "raised" in told.message
-        or ("not a function" in told.message)
-    )
-
-
-# -- exercise 2 ------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("period", "jitter"),
-    [
-        *((55.0, 0.0), (61, 0), (50.0, 5.0), (66.0, 5.0), (59.9, 0.0)),
-        *((59.97, 0.0), (60.2, 0.0), (np.float32(55.0), np.int64(1))),
-        (Fraction(131, 2), Decimal("4.9")),
-    ],
-)
-def test_every_interval_clear_of_the_window_is_accepted(
-    period: float, jitter: float
-) -> None:
-    told = heartbeat.check_period(period, jitter)
-    assert told.passed, told
-
-
-@pytest.mark.parametrize(
-    ("period", "jitter", "hint"),
-    [
-        (60.0, 0.0, "the server's own timeout"),
-        (59.99, 0.0, "the server's own timeout"),
-        (60.05, 0.0, "worst times to come"),
-        (60.1, 0.0, "two round trips"),
-        (60.0, 5.0, "jitter spreads"),
-        (56.0, 6.0, "jitter spreads"),
-        (60.0, 20.0, "jitter spreads"),
-        (60.185, 0.0, "two round trips"),
-        (62.0, 1.9, "100 ms after the timeout"),
-    ],
-)
-def test_a_period_that_can_fail_is_told_why(
-    period: float, jitter: float, hint: str
-) -> None:
-    told = heartbeat.check_period(period, jitter)
-    assert not told.passed and hint in told.hint, told
-    assert "of the health check failed (503 UC)" in told.message
-
-
-@pytest.mark.parametrize(
-    ("period", "jitter"), [(59.98, 0.0), (55.0, 4.98), (60.19, 0.0), (59.9805, 0.0)]
-)
-def test_an_interval_at_the_very_edge_is_too_close_to_tell(
-    period: float, jitter: float
-) -> None:
-    told = heartbeat.check_period(period, jitter)
-    assert not told.passed and told.message.startswith("Too close to tell")
-    assert "milliseconds" in told.hint
-
-
-@pytest.mark.parametrize(
-    ("period", "jitter"),
-    [(None, 0.0), ("a minute", 0.0), (True, 0.0), (math.nan, 0.0), (5.0, 0.0),
-     (71, 0), (55.0, -1.0), (55.0, None), (55.0, 40.0)],
-)  # fmt: skip
-def test_what_is_no_period_gets_a_sentence(period: object, jitter: object) -> None:
-    told = heartbeat.check_period(period, jitter)
-    assert not told.passed and "allowed are" in told.message
 
 
 # -- exercise 3 ------------------------------------------------------------------------
@@ -392,9 +205,3 @@ def test_the_recorded_points_lie_on_the_hump() -> None:
             wide = predicted(plain.replace("hop.1.link.delay", 0.013)).share
             low, high = wilson(point.failed, point.requests, 0.999)
             assert low <= wide and predicted(plain).share <= high
-
-
-def test_the_recorded_clocks_fail_as_often_as_the_table_says() -> None:
-    for series in heartbeat.recorded():
-        shares = [point.share for point in series.points]
-        assert shares == pytest.approx([0.0, 1 / 3, 1 / 2, 0.0], abs=0.05)

@@ -119,6 +119,3 @@ def test_a_deploy_says_what_it_cost() -> None:
     first, *_, last = long_goodbyes.DEPLOYS
     assert "ServerDisconnected)" in long_goodbyes.deployed(first)
     assert long_goodbyes.deployed(last) == "0 of 600 failed, 0.00% to 0.64%"
-
-
-# -- the exercise --------------------------------------------------------------------

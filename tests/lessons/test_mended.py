@@ -77,7 +77,8 @@ def test_an_answer_is_judged_by_what_its_chain_does(
     assert told.passed is passes, told
     texts = (told.message, told.hint)
     for words, text in itertools.zip_longest(said, texts, fillvalue=""):
-        assert (words.removeprefix("!") in text) is not words.startswith("!"), told
+        for each in words.split(" & "):
+            assert (each.removeprefix("!") in text) is not each.startswith("!"), told
 
 
 def test_the_table_has_accepted_and_refused_answers_to_every_exercise() -> None:

@@ -79,9 +79,6 @@ def test_another_fin_gets_a_hint_as_well(percent: float, late: float) -> None:
     assert not told.passed and told.hint
 
 
-# -- exercise 2 -----------------------------------------------------------------------
-
-
 # -- the recording --------------------------------------------------------------------
 def share(series: GapSeries, low: float, high: float) -> float:
     near = [p for p in series.points if low <= p.gap <= high]

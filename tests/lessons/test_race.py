@@ -146,9 +146,6 @@ def test_what_is_no_counterexample_gets_a_sentence(gap: Any, message: str) -> No
     assert not told.passed and told.message.startswith(message)
 
 
-# -- exercise 4 ----------------------------------------------------------------------
-
-
 # -- the recording -------------------------------------------------------------------
 
 

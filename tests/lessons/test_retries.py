@@ -167,9 +167,6 @@ def test_a_word_that_was_mistyped_is_named() -> None:
     assert "5xx has the answer None" in told.message and "5XX" in told.message
 
 
-# -- exercise 2 ------------------------------------------------------------------------
-
-
 # -- the recording ---------------------------------------------------------------------
 
 

@@ -28,22 +28,6 @@ def test_a_number_of_numpy_turns_a_knob_as_well() -> None:
     assert which_timer.check_chain(3, chain).passed
 
 
-def test_a_margin_that_a_longer_wire_eats_up_is_refused_on_that_wire() -> None:
-    chain = which_timer.broken()[4].replace("hop.1.pool.idle_timeout", 4.94)
-    told = which_timer.check_chain(4, chain)
-    assert told.message.startswith("On a wire 1.5 times as long the request")
-    assert "a round trip takes 75 ms, and the margin is 15 ms short" in told.hint
-
-
-def test_what_mends_a_chain_without_its_timers_is_named() -> None:
-    once = which_timer.broken()[1].replace("hop.0.pool.max_requests_per_connection", 1)
-    assert "max_requests_per_connection sees to it" in str(
-        which_timer.check_chain(1, once)
-    )
-    again = which_timer.broken()[3].replace("hop.1.pool.retry.retry_on", ["reset"])
-    assert "notebook 08" in which_timer.check_chain(3, again).message
-
-
 def test_two_knobs_are_one_too_many() -> None:
     changes = {"hop.0.pool.idle_timeout": 4.0, "hop.0.server.idle_timeout": 65.0}
     told = which_timer.check_chain(1, which_timer.broken()[1].replace_all(changes))

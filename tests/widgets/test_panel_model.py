@@ -182,5 +182,5 @@ def test_the_picture_has_its_natural_size_on_a_page() -> None:
     wide, high = model.size
     assert wide == 701
     _, metadata = model.redraw().still.bundle()
-    caption = 28
-    assert metadata["image/png"]["height"] == pytest.approx(high + caption, abs=1)
+    three_lines = 65
+    assert metadata["image/png"]["height"] == pytest.approx(high + three_lines, abs=1)

@@ -165,7 +165,7 @@ def _bands(sheet: Sheet, told: Sequence[Phase], scale: TimeScale) -> None:
         if each.start:
             text = moment(round(each.start, 6))
             # A second row, for an edge that is close to the one before it.
-            sheet.write_first(Word(text, left, bottom + y, ink=ink) for y in (3.0, 6.9))
+            sheet.write_first(Word(text, left, bottom + y, ink=ink) for y in (3.0, 7.3))
 
 
 def _name(sheet: Sheet, outcome: Outcome, left: float, right: float) -> None:
@@ -187,7 +187,7 @@ def _name(sheet: Sheet, outcome: Outcome, left: float, right: float) -> None:
     x = min(max(middle, _LEFT + room), _RIGHT - room)
     sheet.write_first(
         Word(short, x, _BAND_TOP - up, "center", LABEL, "bold", ink)
-        for up in (2.6, 6.8, 9.6, -_BAND_HEIGHT - 6.9)
+        for up in (2.6, 6.8, 9.6, -_BAND_HEIGHT - 7.3)
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labkit.lessons.answers import number
+from labkit.lessons.answers import Refused, number
 from labkit.lessons.how_often.hump import TIMEOUT, chain
 from labkit.lessons.verdict import Verdict, check
 from labkit.theory import duration, errors_per_day, predicted
@@ -22,8 +22,7 @@ def check_claim(quiet: object, busy: object) -> Verdict:
     them would need millions of requests where they are rare.
     """
     if quiet is None or busy is None:
-        return Verdict(
-            False,
+        raise Refused(
             "No counterexample yet: two rates are asked for.",
             "Look at the right of the hump: what became of the errors there?",
         )
@@ -37,8 +36,7 @@ def _rate(name: str, said: object) -> float:
 
 def _claimed(quiet: float, busy: float) -> Verdict:
     if quiet >= busy:
-        return Verdict(
-            False,
+        raise Refused(
             f"{busy:g} a second is not more traffic than {quiet:g}.",
             "The second rate has to be the higher one, with fewer errors.",
         )
@@ -50,9 +48,9 @@ def _claimed(quiet: float, busy: float) -> Verdict:
         )
         if abs(many - few) <= _ALIKE * max(many, few):
             away = "Take the two rates further apart, or further to the right."
-            return Verdict(False, f"{told}: too close to tell.", away)
+            raise Refused(f"{told}: too close to tell.", away)
         if few > many:
-            return Verdict(False, f"{told}.", _claim_hint(quiet, busy))
+            raise Refused(f"{told}.", _claim_hint(quiet, busy))
     many, few = days[1]
     return Verdict(
         True,

@@ -94,8 +94,7 @@ def _judged(answers: list[float]) -> Verdict:
             f"the worst is off by a factor of {worst:.2f}.",
         )
     answer, asked, truth = off[0]
-    return Verdict(
-        False,
+    raise Refused(
         f"For {asked} the model counts {truth:.3g} errors a day; you say {answer:.3g}.",
         _estimate_hint(answers),
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from labkit.lab import Run
-from labkit.lessons.answers import number
+from labkit.lessons.answers import Refused, number
 from labkit.lessons.chains import counted
 from labkit.lessons.hidden_cases import tried
 from labkit.lessons.how_often import hump
@@ -97,12 +97,10 @@ def check_period(period: object, jitter: object = 0.0) -> Verdict:
     every = _seconds("period", period, SHORTEST, LONGEST)
     late = _seconds("jitter", jitter, 0.0, SHORTEST / 2)
     if (close := _too_close(every, late + LATE)) is not None:
-        return Verdict(False, close, "Keep a few milliseconds away from it.")
+        raise Refused(close, "Keep a few milliseconds away from it.")
     scenario = beating(every, late + LATE, 150, timeout=SERVER)
     cases = (_unseen(scenario, random.Random(seed)) for seed in range(3))
-    against, sent = tried(cases, lambda done: _against(every, late, done))
-    if against is not None:
-        return against
+    sent = tried(cases, lambda done: _require(every, late, done))
     return Verdict(
         True,
         f"{sent} health checks on wires that nobody had seen, none failed; nor did "
@@ -163,16 +161,15 @@ def _steady(scenario: Scenario, interval: float) -> Scenario:
     return scenario.replace_all(changes)
 
 
-def _against(period: float, jitter: float, done: Run) -> Verdict | None:
-    """The first health check that failed, and why."""
+def _require(period: float, jitter: float, done: Run) -> None:
+    """Refuse the first health check that failed, and say why."""
     if not done.failed:
-        return None
+        return
     failed = done.failures[0]
     before = done.exchanges[failed.number - 1]
     interval = failed.sent - before.sent
     delay = done.scenario.hops[1].link.delay
-    return Verdict(
-        False,
+    raise Refused(
         f"Request {failed.number + 1} of the health check failed ({failed.status} "
         f"{failed.flags}) over a wire of {duration(delay)} each way: it came "
         f"{interval:.3f} s after the one before it.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from typing import NoReturn
 
 from labkit.lab import Run, run
 from labkit.lessons import answers
@@ -37,20 +38,14 @@ def check_leaving(scenario: object) -> Verdict:
     beside = [p for p in paths if p.startswith("hop.1.") and not p.endswith(".name")]
     if beside:
         raise Refused(f"{beside[0]} was turned: only hop 0 is yours.")
-    return _on_all_wires(chain)
-
-
-def _on_all_wires(scenario: Scenario) -> Verdict:
     chance = random.Random(7)
     for delay in WIRES:
-        tried = scenario.replace("hop.0.link.delay", delay)
-        for verdict in (_stays_too_long(tried), _loses(tried, chance)):
-            if verdict is not None:
-                return verdict
-    loss = first_loss(scenario.replace("hop.0.link.delay", WIRES[1]))
+        tried = chain.replace("hop.0.link.delay", delay)
+        _require_short_lives(tried)
+        _require_no_loss(tried, chance)
+    loss = first_loss(chain.replace("hop.0.link.delay", WIRES[1]))
     if loss is not None:
-        told = _tried(loss.scenario, loss.gaps)
-        return _lost(told, told.exchanges[loss.exchange.number])
+        _served(loss.scenario, loss.gaps)
     return Verdict(
         True,
         "Every connection was over within 30 s, whether it was busy or silent, and "
@@ -62,20 +57,23 @@ def _on_all_wires(scenario: Scenario) -> Verdict:
 # -- over in time ----------------------------------------------------------------------
 
 
-def _stays_too_long(scenario: Scenario) -> Verdict | None:
+def _require_short_lives(scenario: Scenario) -> None:
     """Busy to the end, silent from the start, silent from just before its end."""
     trip = 2.0 * scenario.hops[0].link.delay
+    # A handshake of leeway: the server's clock starts when the SYN is there.
+    most = LIFE + BUDGET + trip + _A_MOMENT
     for what, gaps in _lives(scenario, trip).items():
-        told = _tried(scenario, gaps)
-        lost = first_unserved(told)
-        if lost is not None:
-            return _lost(told, lost)
+        told = _served(scenario, gaps)
         for life in told.lives:
-            end = told.ended if life.closed is None else life.closed
-            # A handshake of leeway: the server's clock starts when the SYN is there.
-            if life.hop == 0 and end - life.opened > LIFE + BUDGET + trip + _A_MOMENT:
-                return _too_long(scenario, what, life, end - life.opened)
-    return None
+            lived = (told.ended if life.closed is None else life.closed) - life.opened
+            if life.hop == 0 and lived > most:
+                still = "was still open after" if life.closed is None else "lived for"
+                raise Refused(
+                    f"A connection that was {what} {still} "
+                    f"{duration(round(lived, 3))}; allowed are "
+                    f"{duration(LIFE + BUDGET)}.",
+                    _too_long_hint(scenario, life),
+                )
 
 
 def _lives(scenario: Scenario, trip: float) -> dict[str, list[float]]:
@@ -94,21 +92,13 @@ def _lives(scenario: Scenario, trip: float) -> dict[str, list[float]]:
     return lives
 
 
-def _tried(scenario: Scenario, gaps: Sequence[float]) -> Run:
-    return run(singly(scenario, gaps), progress=False, trace=True)
-
-
-def _too_long(
-    scenario: Scenario, what: str, life: ConnectionLife, lived: float
-) -> Verdict:
-    still = "was still open after" if life.closed is None else "lived for"
-    limit = duration(LIFE + BUDGET)
-    return Verdict(
-        False,
-        f"A connection that was {what} {still} {duration(round(lived, 3))}; "
-        f"allowed are {limit}.",
-        _too_long_hint(scenario, life),
-    )
+def _served(scenario: Scenario, gaps: Sequence[float]) -> Run:
+    """Requests with these gaps between them; Refused if one is not served."""
+    told = run(singly(scenario, gaps), progress=False, trace=True)
+    lost = first_unserved(told)
+    if lost is not None:
+        _refuse(told, lost)
+    return told
 
 
 def _too_long_hint(scenario: Scenario, life: ConnectionLife) -> str:
@@ -133,15 +123,11 @@ def _too_long_hint(scenario: Scenario, life: ConnectionLife) -> str:
 # -- nothing lost ----------------------------------------------------------------------
 
 
-def _loses(scenario: Scenario, chance: random.Random) -> Verdict | None:
+def _require_no_loss(scenario: Scenario, chance: random.Random) -> None:
     """A last sign of life before the end, then a request at some moment after it."""
     trip = 2.0 * scenario.hops[0].link.delay
     for gaps in (*_at_the_edges(scenario, trip), *_anywhere(trip, chance)):
-        told = _tried(scenario, [round(gap, 6) for gap in gaps])
-        lost = first_unserved(told)
-        if lost is not None:
-            return _lost(told, lost)
-    return None
+        _served(scenario, [round(gap, 6) for gap in gaps])
 
 
 def _beats(until: float, trip: float) -> list[float]:
@@ -181,15 +167,14 @@ def _at_the_edges(scenario: Scenario, trip: float) -> Iterator[list[float]]:
         yield [5.0, LIFE + off - 3.0 * trip - 5.0]
 
 
-def _lost(told: Run, request: Exchange) -> Verdict:
+def _refuse(told: Run, request: Exchange) -> NoReturn:
     delay = told.scenario.hops[0].link.delay
     which = f"Request {request.number + 1}{_pause(told, request)}"
     wire = f"over a wire of {duration(delay)} each way"
     if request.failed:
         message = f"{which} failed {wire} ({request.error})."
-        return Verdict(False, message, _lost_hint(told, request))
-    return Verdict(
-        False,
+        raise Refused(message, _lost_hint(told, request))
+    raise Refused(
         f"{which} was answered {request.status} and {executed(request)}, {wire}.",
         "Asked are answers 200 to requests that were executed, each once.",
     )

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from labkit.lab import Run
 from labkit.lessons import answers
+from labkit.lessons.answers import Refused
 from labkit.lessons.hidden_cases import at_the_timers, tried
 from labkit.lessons.probes import executed, first_unserved
 from labkit.lessons.retries.two_failures import DIES
@@ -29,9 +30,7 @@ def check_safe(scenario: object) -> Verdict:
     every timer of the chain that can close a connection. Every road counts.
     """
     chain = answers.scenario(scenario, hops=2)
-    against, sent = tried(_cases(chain), _against)
-    # A verdict against something is false, so "or" would overlook it.
-    return Verdict(True, _all_paid(chain, sent)) if against is None else against
+    return Verdict(True, _all_paid(chain, tried(_cases(chain), _require)))
 
 
 def _cases(scenario: Scenario) -> Iterator[list[Scenario]]:
@@ -91,22 +90,22 @@ def _payments(scenario: Scenario) -> Scenario:
     )
 
 
-def _against(done: Run) -> Verdict | None:
-    """The first payment that failed or was made twice, and why."""
+def _require(done: Run) -> None:
+    """Refuse the first payment that failed or was made twice, and say why."""
     lost = first_unserved(done)
     if lost is None:
-        return None
+        return
     burst = done.scenario.traffic.burst
     where = f"with {burst} at once" if burst > 1 else "one by one"
     number = f"Payment {lost.number + 1} of {done.requests}, {where},"
     if lost.executed > 1:
         told = f"{number} was {executed(lost)}."
-        return Verdict(False, told, _twice_hint())
+        raise Refused(told, _twice_hint())
     if lost.failed:
         told = f"{number} failed ({lost.status} {lost.flags}: {lost.error})."
-        return Verdict(False, told, _failed_hint(done, lost))
+        raise Refused(told, _failed_hint(done, lost))
     told = f"{number} was answered {lost.status} and {executed(lost)}."
-    return Verdict(False, told, _unpaid_hint(done.scenario, lost))
+    raise Refused(told, _unpaid_hint(done.scenario, lost))
 
 
 def _twice_hint() -> str:

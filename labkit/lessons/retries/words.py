@@ -29,7 +29,7 @@ def check_words(answers: object) -> Verdict:
             raise Refused(_no_answer(asked, given), _ASK)
         if answer != truth:
             hint = _word_hint(asked, answer, truth)
-            return Verdict(False, f'{asked} is not "{answer}".', hint)
+            raise Refused(f'{asked} is not "{answer}".', hint)
     return Verdict(True, f"All {len(ASKED)} words do what you say.")
 
 

@@ -6,9 +6,10 @@ import itertools
 import random
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from typing import Any
+from typing import Any, NoReturn
 
 from labkit.clock import Deadlock, HorizonPassed
+from labkit.lessons.answers import Refused
 from labkit.lessons.teardown.plays import PIECE, TOO_LARGE, upload
 from labkit.lessons.teardown.programs import Watched, require
 from labkit.lessons.teardown.two_programs import span
@@ -38,13 +39,9 @@ def check_upload(client: Code, server: Code) -> Verdict:
     require(server, "server", "me")
     for pieces, delay in _uploads():
         tried = _Upload(client, server, pieces, delay)
-        if not tried.verdict:
-            return tried.verdict
         if tried.is_hurried:
             # What fits into the buffers of two kernels is sent before it is refused.
-            huge = _Upload(client, server, _HUGE, delay)
-            if not huge.verdict:
-                return huge.verdict
+            _Upload(client, server, _HUGE, delay)
     return Verdict(True, _SAVED + (_LATE if tried.reads_late else ""))
 
 
@@ -65,7 +62,7 @@ def _uploads() -> Iterator[tuple[int, float]]:
 
 
 class _Upload:
-    """One play of the exercise, and the verdict on it."""
+    """One play of the exercise; Refused if its client did not read the whole 413."""
 
     def __init__(self, client: Code, server: Code, pieces: int, delay: float) -> None:
         self._programs = (Watched(client, "client"), Watched(server, "server"))
@@ -75,31 +72,31 @@ class _Upload:
         with suppress(Deadlock, HorizonPassed):
             self._told = upload(*self._programs, pieces, delay)
         self._mute = _each(program.unawaited() for program in self._programs)
-        self.verdict = self._judged()
+        self._require()
 
-    def _judged(self) -> Verdict:
+    def _require(self) -> None:
         told = self._told
         if told is None:
-            return self._refused("the play never ends.", _ENDLESS)
+            self._refuse("the play never ends.", _ENDLESS)
         if TOO_LARGE in told.heard[0]:
-            return Verdict(True, "")
+            return
         if not told.heard[1]:
-            return self._refused("the server read nothing that it could refuse.", "")
+            self._refuse("the server read nothing that it could refuse.", "")
         if b" 413 " in told.heard[0]:
-            return self._refused(
+            self._refuse(
                 "the client read another 413 than teardown.TOO_LARGE.",
                 "The check looks for the very bytes of teardown.TOO_LARGE.",
             )
         read = f"read {len(told.heard[0])} of the {len(TOO_LARGE)} bytes of the 413"
         bad = next((n for n in told.failures if n.side == CLIENT), None)
         end = f", then: {bad.words}" if bad else ""
-        return self._refused(f"the client {read}{end}.", _hint(told, bad))
+        self._refuse(f"the client {read}{end}.", _hint(told, bad))
 
-    def _refused(self, what: str, hint: str) -> Verdict:
+    def _refuse(self, what: str, hint: str) -> NoReturn:
         """A mistake in a program itself comes before what follows from it."""
         ended = _each(program.ended() for program in self._programs)
         message = f"{self._where} {what} {ended}".strip()
-        return Verdict(False, message, self._mute or ("" if ended else hint))
+        raise Refused(message, self._mute or ("" if ended else hint))
 
     @property
     def is_hurried(self) -> bool:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from labkit.clock import Deadlock, HorizonPassed
+from labkit.lessons.answers import Refused
 from labkit.lessons.teardown.peer import Peer
 from labkit.lessons.teardown.plays import REQUEST
 from labkit.lessons.teardown.programs import Watched, require
@@ -32,32 +33,27 @@ def check_reset(server: Callable[..., Any]) -> Verdict:
     """
     require(server, "server", "me")
     for delay in (0.002, 0.02, 0.06):
-        verdict = _judged_reset(Watched(server, "server"), delay)
-        if not verdict:
-            return verdict
+        _require_reset(Watched(server, "server"), delay)
     return Verdict(True, "The client's read says connection reset on all three wires.")
 
 
-def _judged_reset(server: Watched, delay: float) -> Verdict:
+def _require_reset(server: Watched, delay: float) -> None:
     where = f"With {span(delay)} each way"
     told = None
     with suppress(Deadlock, HorizonPassed):
         told = perform(asks_and_waits, server, delay=delay)
     mute = server.unawaited()
     if told is None:
-        return Verdict(False, f"{where} the play never ends.", mute or _STAYS)
+        raise Refused(f"{where} the play never ends.", mute or _STAYS)
     if "resets" in told.told(SERVER):
-        return Verdict(
-            False,
+        raise Refused(
             "The server called me.reset(): the exercise is to do without.",
             "A kernel sends RST of its own accord when a socket is closed over bytes "
             "that its program has not read.",
         )
-    if "read: connection reset" in told.told(CLIENT):
-        return Verdict(True, "")
-    said = f"{where} the client was told: {told.last_words(CLIENT)}."
-    message = f"{said} {server.ended()}".strip()
-    return Verdict(False, message, mute or _no_reset(told))
+    if "read: connection reset" not in told.told(CLIENT):
+        said = f"{where} the client was told: {told.last_words(CLIENT)}."
+        raise Refused(f"{said} {server.ended()}".strip(), mute or _no_reset(told))
 
 
 _STAYS = "The server waits for something that never comes, and its socket stays open."

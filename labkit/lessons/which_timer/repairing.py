@@ -48,10 +48,9 @@ def _tried(mended: Scenario, path: str) -> Verdict:
         if lost is not None:
             told = f"{_wire(wire)} {lost.request} {lost.what}"
             told += f"; it failed between {lost.ends}." if lost.gaps else "."
-            return Verdict(False, told, hint(path, lost))
+            raise Refused(told, hint(path, lost))
         if (close := _too_close(tried)) is not None:
-            return Verdict(
-                False,
+            raise Refused(
                 f"{_wire(wire)} it is too close to tell: {close}.",
                 "No real timer is that exact. Leave a few milliseconds more.",
             )

@@ -37,8 +37,7 @@ def check_sentence(sentence: object) -> Verdict:
         chain = obeying(filled, random.Random(seed))
         lost = first_loss(chain)
         if lost is not None:
-            return Verdict(
-                False,
+            raise Refused(
                 f"A chain that obeys it: {orders(chain)}. After a gap of "
                 f"{duration(lost.gap)} a request failed between {lost.ends}.",
                 _hint(filled, lost.hop),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 from labkit.roles.client.connection import Http1Connection
-from labkit.roles.client.states import ASSIGNED, BUSY, CLOSED, COMPLETED, RESTED
+from labkit.roles.client.states import ASSIGNED, CLOSED, COMPLETED, RESTED, RESTING
 from labkit.roles.http.message import HopFailure
 from labkit.settings import Pool
 from labkit.settings.vocabulary import HINT_BUFFER
@@ -86,9 +86,9 @@ class PoolState:
     def rest(self, connection: Http1Connection, now: float) -> str:
         """Its exchange is over, or was never begun; why it ends now, or nothing."""
         connection.idle_since = now
-        if connection.state is CLOSED:
-            return connection.why
-        if connection.state is BUSY:
+        if connection.state is not RESTING:
+            if connection.state is CLOSED:
+                return connection.why
             connection.tell(COMPLETED)
         if connection.served >= self.settings.max_requests_per_connection:
             return "max_requests_per_connection"

@@ -3,8 +3,7 @@
 It decides nothing about reuse: it says what it is (``state``), and its owner, a
 pool, decides. Events go up: what arrives, and the reader's leaving, is told to who
 sent the request, then to the owner. Commands come down (``ask``, ``close``,
-``abort``), and none of them calls back. Plain messages take the short cut of
-``fast_path``; all others are written by h11, and read by it or by what ``codec`` names.
+``abort``), and none of them calls back.
 """
 
 from __future__ import annotations
@@ -30,11 +29,9 @@ from labkit.roles.client.states import (
     after,
 )
 from labkit.roles.client.upload import Upload
-from labkit.roles.http import h11_codec
 from labkit.roles.http.codec import Event, Malformed, Parser, ResponseCodec, Step
-from labkit.roles.http.fast_path import Head, write_request
-from labkit.roles.http.h11_codec import BY_H11
-from labkit.roles.http.headers import wants_close
+from labkit.roles.http.fast_path import Head
+from labkit.roles.http.h11_codec import BY_H11, Writer, write_request
 from labkit.roles.http.message import Cause, HopFailure, Incoming, Outgoing
 
 
@@ -110,7 +107,7 @@ class Http1Connection(asyncio.Protocol):
         self._request: Outgoing | None = None
         self._upload: Upload | None = None
         self._incoming: Incoming | None = None
-        self._writer: h11_codec.Writer | None = None
+        self._writer: Writer | None = None
         self._parser: Parser | None = None
         self._left = 0
         self._heard = False
@@ -154,13 +151,7 @@ class Http1Connection(asyncio.Protocol):
         request that is not HTTP and ImpossibleTransition if the connection is closed
         or has an exchange.
         """
-        writer = None
-        plain = write_request(request) if upload is None else None
-        if plain is not None:
-            data, closes = plain
-        else:
-            writer, data = h11_codec.write_request(request)
-            closes = wants_close(request.headers, request.http_version)
+        data, closes, writer = write_request(request)
         if self.state is not BUSY or self._request is not None:
             self.tell(ASSIGNED)
         self._handler, self._request, self._upload = handler, request, upload

@@ -28,7 +28,7 @@ def covers_failure(policy: Retry, failure: HopFailure, method: str) -> bool:
         return False
     if failure.cause in _NO_CONNECTION:
         return not RETRIES_UNSENT.isdisjoint(policy.retry_on)
-    return allows(policy, method) and not RETRIES_CUT.isdisjoint(policy.retry_on)
+    return policy.allows(method) and not RETRIES_CUT.isdisjoint(policy.retry_on)
 
 
 def covers_status(policy: Retry, status: int, method: str) -> bool:
@@ -39,12 +39,7 @@ def covers_status(policy: Retry, status: int, method: str) -> bool:
         or ("gateway-error" in words and 502 <= status <= 504)
         or ("retriable-4xx" in words and status == 409)
     )
-    return covered and allows(policy, method)
-
-
-def allows(policy: Retry, method: str) -> bool:
-    """May a request of this method be sent twice?"""
-    return policy.methods == "any" or method in policy.methods
+    return covered and policy.allows(method)
 
 
 def habitual_wait(

@@ -26,6 +26,13 @@ _TRAILER = re.compile(TOKEN_CHARACTER.encode() + rb"+:[^\x00-\x08\x0a-\x1f\x7f]*
 # An extension is longer than this only by intent; its beginning is enough to know it.
 _KEPT = 64
 
+END = b"0\r\n\r\n"  # the last chunk
+
+
+def chunk(piece: bytes) -> bytes:
+    """A piece of a body in chunks."""
+    return b"%x\r\n%s\r\n" % (len(piece), piece)
+
 
 class Body(Protocol):
     """The rest of a message."""
@@ -35,7 +42,7 @@ class Body(Protocol):
     def feed(self, data: bytes) -> tuple[bytes, bytes]:
         """What of this is body, and what comes after the message.
 
-        Raises Unacceptable for bytes that cannot be read.
+        Raises CodecError for bytes that cannot be read.
         """
 
 

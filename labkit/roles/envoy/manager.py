@@ -15,35 +15,22 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from aiohttp import web
 
-from labkit.roles.envoy.body import Body, Chunked, Sized
-from labkit.roles.envoy.request_codec import (
-    CHUNKED,
-    CodecError,
-    LocalReply,
-    Request,
-    end_of_head,
-    label_in,
-    read_request,
-)
+from labkit.roles.envoy.body import chunk
+from labkit.roles.envoy.reader import RequestReader
+from labkit.roles.envoy.request_codec import CodecError, LocalReply
 from labkit.roles.envoy.response import Reply, local_reply, written
 from labkit.roles.envoy.states import ENVOY_TRANSITIONS
 from labkit.roles.envoy.transport import GuardedTransport
-from labkit.roles.server.lifecycle import (
-    ConnectionLifecycle,
-    LifecycleOwner,
-    LifecyclePolicy,
-)
+from labkit.roles.server.lifecycle import ConnectionLifecycle, LifecycleOwner
+from labkit.roles.server.policy import LifecyclePolicy
 from labkit.roles.server.states import (
     BYTES,
-    CLOSE,
     DEAF,
-    DRAIN,
-    GONE,
-    IDLE,
     SAYS_CLOSE,
-    UNREAD,
     WAITING,
     Action,
+    Signal,
+    State,
 )
 
 if TYPE_CHECKING:
@@ -59,8 +46,8 @@ ANSWER_IS_LATE = LocalReply(
 )
 LEFT = LocalReply(0, "downstream_remote_disconnect", "DC")
 
-_DEAF = frozenset({DEAF, UNREAD, GONE})
-_NO_STREAM = WAITING | {IDLE} | _DEAF
+_DEAF = frozenset({DEAF, State.UNREAD, State.GONE})
+_NO_STREAM = WAITING | {State.IDLE} | _DEAF
 
 
 class ManagerOwner(LifecycleOwner, Protocol):
@@ -69,9 +56,7 @@ class ManagerOwner(LifecycleOwner, Protocol):
     def stamp(self) -> bytes:
         """The fields ``date`` and ``server`` in Envoy's spelling."""
 
-    def refused(
-        self, manager: ConnectionManager, refusal: LocalReply, label: bytes
-    ) -> None:
+    def refused(self, manager: ConnectionManager, refusal: LocalReply) -> None:
         """A request was answered, or lost, before any handler saw it."""
 
 
@@ -79,59 +64,25 @@ class ConnectionManager(asyncio.Protocol):
     """One downstream connection of a proxy that behaves as Envoy.
 
     ``said`` is an answer given in the place of the handler at work, ``peer_left``:
-    the client ended the connection, ``received``: bytes of the request's body,
-    ``asked``: method and path of a request that no handler will see, ``wants_close``:
-    the client of the present request ends the connection after it.
+    the client ended the connection, ``reader`` knows the present request.
     """
-
-    __slots__ = (
-        "_body",
-        "_handler",
-        "_head",
-        "_held",
-        "_is_full",
-        "_is_handed_over",
-        "_is_head",
-        "_is_old",
-        "_label",
-        "_loop",
-        "_owner",
-        "_reading",
-        "_reply",
-        "_room",
-        "_serving",
-        "_stirred",
-        "_stream_timer",
-        "_task",
-        "asked",
-        "lifecycle",
-        "peer_left",
-        "received",
-        "said",
-        "wants_close",
-    )
 
     def __init__(self, owner: ManagerOwner, handler: RequestHandler) -> None:
         self.said: tuple[LocalReply, web.StreamResponse] | None = None
         self.peer_left = False
-        self.received = 0
-        self.asked: tuple[str | None, str | None] = (None, None)
-        self.wants_close = False
+        self.reader = RequestReader()
         self.lifecycle = ConnectionLifecycle(owner, handler, ENVOY, self)
         self._owner = owner
         self._handler = handler
         self._loop = asyncio.get_running_loop()
-        self._head = b""
-        self._body: Body | None = None
         self._held = bytearray()
         self._serving = False
         self._is_handed_over = False
-        self._label, self._is_old, self._is_head = b"", False, False
         self._stirred = 0.0
         self._stream_timer: asyncio.TimerHandle | None = None
         self._room: asyncio.Future[None] | None = None
         self._is_full = False
-        self._reading = {"manager": True, "handler": True}
+        self._transport: GuardedTransport
         self._reply: Reply | None = None
         self._task: asyncio.Task[Any] | None = None
 
@@ -139,13 +90,14 @@ class ConnectionManager(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
-        self._handler.connection_made(GuardedTransport(self, transport))
+        self._transport = GuardedTransport(transport, self._handler_closes)
+        self._handler.connection_made(self._transport)
 
     def data_received(self, data: bytes) -> None:
         if self.lifecycle.state in _DEAF:
             return
         self._stirred = self._loop.time()
-        if self._serving and self._body is None:
+        if self._serving and self.reader.is_complete:
             self._hold(data)
         else:
             self._take(data)
@@ -155,7 +107,7 @@ class ConnectionManager(asyncio.Protocol):
         self._leave_to_the_client()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if not self.lifecycle.transport.is_closing() or exc is not None:
+        if not self._transport.is_closing() or exc is not None:
             self._leave_to_the_client()
         self._stop_stream_timer()
         self.resume_writing()
@@ -179,14 +131,14 @@ class ConnectionManager(asyncio.Protocol):
         """A request behind the one that is being answered waits."""
         self._held += data
         if len(self._held) > _MOST_HELD:
-            self.set_reading("manager", False)
+            self._transport.set_reading("manager", False)
 
     def _take(self, data: bytes) -> None:
         out: list[bytes] = []
         try:
             while data:
-                if self._body is not None:
-                    data = self._take_body(data, out)
+                if not self.reader.is_complete:
+                    data = self.reader.take_body(data, out)
                 elif self._serving:
                     self._hold(data)
                     break
@@ -194,7 +146,7 @@ class ConnectionManager(asyncio.Protocol):
                     data = self._take_head(data, out)
         except CodecError as problem:
             if problem.before:
-                out.append(b"%x\r\n%s\r\n" % (len(problem.before), problem.before))
+                out.append(chunk(problem.before))
             self._hand_over(out)
             self._refuse(problem.refusal)
         else:
@@ -206,66 +158,26 @@ class ConnectionManager(asyncio.Protocol):
             self._handler.data_received(b"".join(out))
 
     def _take_head(self, data: bytes, out: list[bytes]) -> bytes:
-        if self._head:
-            data = self._head + data
+        self._begin_stream()
+        accepts_10 = self.lifecycle.settings.accept_http_10
+        request, rest = self.reader.take_head(data, accepts_10)
+        if request is None:
+            return b""
+        if request.refusal is not None:
+            self._refuse(request.refusal)
         else:
-            self._begin_stream()
-            data = data.lstrip(b"\r\n")
-        try:
-            end = end_of_head(data)
-            if end < 0:
-                self._head = data
-                return b""
-            self._head = b""
-            accepts = self.lifecycle.settings.accept_http_10
-            request = read_request(data[:end], accepts)
-        except CodecError:
-            # Refused, but known: the lab's own request is in the ledger already.
-            self._label = label_in(data)
-            raise
-        self._admit(request, out)
-        return b"" if self.lifecycle.state is DEAF else data[end:]
+            self._serving = True
+            self.said = None
+            out.append(request.head)
+        return b"" if self.lifecycle.state is DEAF else rest
 
     def _begin_stream(self) -> None:
         if self.lifecycle.state in WAITING:
             self.lifecycle.tell(BYTES)
             self.lifecycle.began = self._loop.time()
-            self._label, self._is_old, self._is_head = b"", False, False
-            self.received = 0
-            self.asked = None, None
+            self.reader.begin()
             if self._stream_timer is None:
                 self._watch_stream()
-
-    def _admit(self, request: Request, out: list[bytes]) -> None:
-        self._label, self._is_old = request.label, request.is_old
-        self._is_head = request.method == "HEAD"
-        self.wants_close = request.closes
-        if request.refusal is not None:
-            path = None if request.method == "CONNECT" else request.target
-            self.asked = request.method, path
-            self._refuse(request.refusal)
-            return
-        self._serving = True
-        self.said = None
-        out.append(request.head)
-        if request.length == CHUNKED:
-            self._body = Chunked()
-        elif request.length:
-            self._body = Sized(request.length)
-
-    def _take_body(self, data: bytes, out: list[bytes]) -> bytes:
-        body = self._body
-        assert body is not None
-        piece, rest = body.feed(data)
-        self.received += len(piece)
-        is_chunked = isinstance(body, Chunked)
-        if piece:
-            out.append(b"%x\r\n%s\r\n" % (len(piece), piece) if is_chunked else piece)
-        if body.done:
-            self._body = None
-            if is_chunked:
-                out.append(b"0\r\n\r\n")
-        return rest
 
     @property
     def under_way(self) -> web.StreamResponse | None:
@@ -274,9 +186,9 @@ class ConnectionManager(asyncio.Protocol):
         return reply if reply is not None and reply.started else None
 
     @property
-    def is_request_complete(self) -> bool:
-        """Has the last byte of the request been read?"""
-        return self._body is None
+    def received(self) -> int:
+        """Bytes of the present request's body."""
+        return self.reader.received
 
     # -- what the lifecycle reports ------------------------------------------------
 
@@ -297,7 +209,7 @@ class ConnectionManager(asyncio.Protocol):
 
     def _next_request(self) -> None:
         held, self._held = bytes(self._held), bytearray()
-        self.set_reading("manager", True)
+        self._transport.set_reading("manager", True)
         self._stirred = self._loop.time()
         self._take(held)
 
@@ -306,7 +218,7 @@ class ConnectionManager(asyncio.Protocol):
         lifecycle = self.lifecycle
         self._reply = reply
         self._stirred = self._loop.time()
-        if self._body is not None:
+        if not self.reader.is_complete:
             # What is left of the request would be taken for the next one (C32).
             reply.force_close()
         elif lifecycle.is_last:
@@ -316,18 +228,18 @@ class ConnectionManager(asyncio.Protocol):
         elif lifecycle.leaves is not None and lifecycle.leaves():
             # B15: as for a connection that is too old, the goodbye begins here.
             reply.announces_close()
-            lifecycle.tell(DRAIN, "drained")
+            lifecycle.tell(Signal.DRAIN, "drained")
 
     # -- the client's side of a reply ----------------------------------------------
 
     def send(self, data: bytes) -> None:
         """Write bytes of a reply."""
         self._stirred = self._loop.time()
-        self.lifecycle.transport.write(data)
+        self._transport.write(data)
 
     async def room(self) -> None:
         """Wait until the client has taken what was written."""
-        if self.lifecycle.transport.is_closing():
+        if self._transport.is_closing():
             raise ConnectionResetError("the client has left")
         if self._is_full:
             if self._room is None:
@@ -356,7 +268,7 @@ class ConnectionManager(asyncio.Protocol):
             return
         self._say(refusal)
         self._log(refusal)
-        self._head = b""
+        self.reader.drop_head()
         self._serving = False
         self.lifecycle.refused(refusal.closes, refusal.details)
 
@@ -378,11 +290,12 @@ class ConnectionManager(asyncio.Protocol):
 
     def _say(self, refusal: LocalReply) -> None:
         if not self.lifecycle.is_over:
-            stamp, old, head = self._owner.stamp(), self._is_old, self._is_head
-            self.lifecycle.transport.write(local_reply(refusal, stamp, old, head))
+            old, head = self.reader.is_old, self.reader.is_head
+            reply = local_reply(refusal, self._owner.stamp(), old, head)
+            self._transport.write(reply)
 
     def _log(self, refusal: LocalReply) -> None:
-        self._owner.refused(self, refusal, self._label)
+        self._owner.refused(self, refusal)
 
     # -- timers --------------------------------------------------------------------
 
@@ -418,14 +331,14 @@ class ConnectionManager(asyncio.Protocol):
             return
         if self._loop.time() < self._stream_deadline() - 1e-9:
             self._watch_stream()
-        elif self._serving and self._body is None:
+        elif self._serving and self.reader.is_complete:
             self._refuse(ANSWER_IS_LATE)
         else:
             self._refuse(BODY_IS_LATE)
 
     # -- the goodbye ---------------------------------------------------------------
 
-    def handler_closes(self) -> None:
+    def _handler_closes(self) -> None:
         """aiohttp is done with the connection: at once, or with a last delay.
 
         An unfinished request has to be lingered over, or the RST that its rest
@@ -433,27 +346,15 @@ class ConnectionManager(asyncio.Protocol):
         """
         if self.lifecycle.state in _DEAF or self.lifecycle.is_over:
             return
-        if self._body is None:
-            self.lifecycle.tell(CLOSE, "closed by the server")
+        if self.reader.is_complete:
+            self.lifecycle.tell(Signal.CLOSE, "closed by the server")
         else:
             self.lifecycle.cut("the request was not complete")
 
     def go_deaf(self) -> None:
         """Read on without listening: a client that leaves now frees the connection."""
-        self.set_reading("manager", True)
-        self.set_reading("handler", True)
-
-    def set_reading(self, who: str, wanted: bool) -> None:
-        """Read while both this manager and aiohttp want to."""
-        reading = self._reading
-        before = all(reading.values())
-        reading[who] = wanted
-        if self.lifecycle.is_over or all(reading.values()) is before:
-            return
-        if before:
-            self.lifecycle.transport.pause_reading()
-        else:
-            self.lifecycle.transport.resume_reading()
+        self._transport.set_reading("manager", True)
+        self._transport.set_reading("handler", True)
 
 
 def _go_deaf(lifecycle: ConnectionLifecycle, why: str) -> None:

@@ -12,9 +12,10 @@ from aiohttp import HttpVersion11, web
 from labkit.records.ledger import REQUEST_HEADER, Ledger
 from labkit.roles.client.router import Router
 from labkit.roles.envoy import headers
+from labkit.roles.envoy.body import END, chunk
 from labkit.roles.envoy.manager import ConnectionManager
 from labkit.roles.envoy.request_codec import reason_of
-from labkit.roles.envoy.response import END, Reply, text_fields
+from labkit.roles.envoy.response import Reply, text_fields
 from labkit.roles.http.message import HopFailure, Incoming, Outgoing
 from labkit.roles.proxy import Proxy, say_continue
 from labkit.roles.server.server import RequestContext
@@ -87,7 +88,7 @@ class EnvoyProxy(Proxy):
     ) -> Reply:
         passed, names = headers.envoy_response(incoming.headers)
         manager = cast(ConnectionManager, context.connection.manager)
-        if manager.is_request_complete:
+        if manager.reader.is_complete:
             # As Envoy counts it: from the end of the request, retries included.
             passed += b"x-envoy-upstream-service-time: %d\r\n" % context.milliseconds()
         passed += _missing(names, context.server.stamp())
@@ -108,7 +109,7 @@ class EnvoyProxy(Proxy):
             _framed(incoming.complete, chunked, bodiless),
             chunked,
             tail,
-            closes=manager.wants_close or ends_by_close,
+            closes=manager.reader.wants_close or ends_by_close,
             is_old=is_old,
         )
 
@@ -129,7 +130,7 @@ class EnvoyProxy(Proxy):
         body = b"" if request.method == "HEAD" else failure.body.encode()
         head += text_fields(len(failure.body)) + context.server.stamp()
         manager = cast(ConnectionManager, context.connection.manager)
-        closes = manager.wants_close
+        closes = manager.reader.wants_close
         return Reply(manager, status, head, body, closes=closes, is_old=is_old)
 
 
@@ -160,4 +161,4 @@ def _framed(body: bytes | None, chunked: bool, bodiless: bool) -> bytes | None:
         return None if body is None and not bodiless else b""
     if not chunked:
         return body
-    return b"%x\r\n%s\r\n%s" % (len(body), body, END) if body else END
+    return chunk(body) + END if body else END

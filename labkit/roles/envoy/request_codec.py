@@ -120,7 +120,7 @@ class CodecError(Exception):
 def end_of_head(data: bytes | bytearray) -> int:
     """Where the head that these bytes begin with ends; -1 if it has not ended yet.
 
-    Raises Unacceptable for what can no longer become a head.
+    Raises CodecError for what can no longer become a head.
     """
     found = END_OF_HEAD.search(data)
     end = found.end() if found else -1
@@ -151,7 +151,7 @@ def _check_characters(text: bytes) -> None:
 
 
 def read_request(head: bytes, accept_10: bool = False) -> Request:
-    """The request of one complete head; Unacceptable if the codec refuses it."""
+    """The request of one complete head; CodecError if the codec refuses it."""
     tidy = _TIDY.fullmatch(head)
     usual = None if tidy is None else _usual(tidy, head)
     return usual or _any_request(head, tidy is not None, accept_10)
@@ -274,7 +274,7 @@ def _target(method: bytes, target: bytes, length: int) -> tuple[bytes | None, by
 
 
 def read_fields(block: bytes) -> Headers:
-    """Names and values of a head behind its first line; Unacceptable for no field.
+    """Names and values of a head behind its first line; CodecError for no field.
 
     A folded line goes on where the one before it ended; a bare CR in a value goes.
     """
@@ -308,7 +308,7 @@ def _special(fields: Headers) -> Headers:
 
 
 def _length(special: Headers) -> int:
-    """Bytes of body, CHUNKED, or 0 for none; Unacceptable if two fields differ."""
+    """Bytes of body, CHUNKED, or 0 for none; CodecError if two fields differ."""
     lengths = [value for name, value in special if name == b"content-length"]
     codings = [value for name, value in special if name == b"transfer-encoding"]
     if len(lengths) > 1 or not all(map(_is_length, lengths)):

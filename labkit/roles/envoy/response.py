@@ -11,9 +11,8 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
+from labkit.roles.envoy.body import END, chunk
 from labkit.roles.envoy.request_codec import LocalReply
-
-END = b"0\r\n\r\n"
 
 
 class Outlet(Protocol):
@@ -110,8 +109,8 @@ class Reply(web.StreamResponse):
         if not data:
             return
         self.size += len(data)
-        piece = b"%x\r\n%s\r\n" % (len(data), data) if self._in_chunks else data
-        self._outlet.send(bytes(piece))
+        piece = bytes(data)
+        self._outlet.send(chunk(piece) if self._in_chunks else piece)
         await self._outlet.room()
 
     async def write_eof(self, data: bytes = b"") -> None:

@@ -1,6 +1,6 @@
 """How Envoy's codec reads responses: what it mends, and what is none to it.
 
-As ``intake`` for requests: it forgives bare line feeds, folded fields and odd
+As ``request_codec`` for requests: it forgives bare line feeds, folded fields and odd
 chunk extensions, and counts as malformed what says twice where it ends. As
 measured on Envoy 1.40, rows C39 to C49 of ``docs/rows-found.md``.
 """

@@ -11,41 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from labkit.roles.server.states import (
-    ANSWERED,
-    AWAIT_HEAD,
-    AWAIT_REQUEST,
-    BUSY,
-    BYTES,
-    CLOSE,
-    CUT,
-    DEAF,
-    DRAINED,
-    DRAINING,
-    DRAINING_BUSY,
-    DRAINING_HEAD,
-    EXPIRED,
-    FIN,
-    FINAL,
-    GO_DEAF,
-    GONE,
-    HALF_CLOSED,
-    HEAD,
-    IDLE,
-    LAST,
-    LEAVE,
-    LOST,
-    NEW,
-    NEW_HEAD,
-    OVERDUE,
-    OWED,
-    REFUSE_HEAD,
-    REQUEST,
-    RESET,
-    RESET_FIRST,
-    RESET_SECOND,
-    TIMED_OUT,
     TRANSITIONS,
-    UNREAD,
+    Action,
     Row,
     Signal,
     State,
@@ -55,60 +22,63 @@ from labkit.roles.server.states import (
 
 Changes = Mapping[Signal, Step | None]
 
-_DEAF: Step = (DEAF, (GO_DEAF,))
-_SERVED: Changes = {HALF_CLOSED: None, CUT: _DEAF}
+_DEAF: Step = (State.DEAF, (Action.GO_DEAF,))
+_SERVED: Changes = {Signal.HALF_CLOSED: None, Signal.CUT: _DEAF}
 
 # By row what is other than in the common table; None: not there.
 CHANGES: Mapping[State, Changes] = {
-    NEW: {BYTES: (NEW_HEAD, (AWAIT_HEAD,)), LEAVE: None},
-    NEW_HEAD: {
-        EXPIRED: None,
-        TIMED_OUT: (NEW_HEAD, (REFUSE_HEAD,)),
-        LEAVE: None,
-        ANSWERED: (IDLE, (AWAIT_REQUEST,)),
-        CUT: _DEAF,
+    State.NEW: {
+        Signal.BYTES: (State.NEW_HEAD, (Action.AWAIT_HEAD,)),
+        Signal.LEAVE: None,
+    },
+    State.NEW_HEAD: {
+        Signal.EXPIRED: None,
+        Signal.TIMED_OUT: (State.NEW_HEAD, (Action.REFUSE_HEAD,)),
+        Signal.LEAVE: None,
+        Signal.ANSWERED: (State.IDLE, (Action.AWAIT_REQUEST,)),
+        Signal.CUT: _DEAF,
     },
     # Answered, perhaps, before its body was through.
-    IDLE: {REQUEST: None, LEAVE: None, CUT: _DEAF},
-    HEAD: {
-        EXPIRED: None,
-        TIMED_OUT: (HEAD, (REFUSE_HEAD,)),
-        LEAVE: None,
-        ANSWERED: (IDLE, (AWAIT_REQUEST,)),
-        CUT: _DEAF,
+    State.IDLE: {Signal.REQUEST: None, Signal.LEAVE: None, Signal.CUT: _DEAF},
+    State.HEAD: {
+        Signal.EXPIRED: None,
+        Signal.TIMED_OUT: (State.HEAD, (Action.REFUSE_HEAD,)),
+        Signal.LEAVE: None,
+        Signal.ANSWERED: (State.IDLE, (Action.AWAIT_REQUEST,)),
+        Signal.CUT: _DEAF,
     },
-    BUSY: _SERVED,
-    LAST: _SERVED,
-    DRAINING: {REQUEST: None, CUT: _DEAF},
-    DRAINING_HEAD: {
-        TIMED_OUT: (DRAINING_HEAD, (REFUSE_HEAD,)),
-        DRAINED: (OVERDUE, ()),
-        ANSWERED: (DRAINING, ()),
-        CUT: _DEAF,
+    State.BUSY: _SERVED,
+    State.LAST: _SERVED,
+    State.DRAINING: {Signal.REQUEST: None, Signal.CUT: _DEAF},
+    State.DRAINING_HEAD: {
+        Signal.TIMED_OUT: (State.DRAINING_HEAD, (Action.REFUSE_HEAD,)),
+        Signal.DRAINED: (State.OVERDUE, ()),
+        Signal.ANSWERED: (State.DRAINING, ()),
+        Signal.CUT: _DEAF,
     },
-    DRAINING_BUSY: _SERVED,
-    OVERDUE: {
+    State.DRAINING_BUSY: _SERVED,
+    State.OVERDUE: {
         **_SERVED,
-        TIMED_OUT: (OVERDUE, (REFUSE_HEAD,)),
-        REQUEST: (OVERDUE, ()),
+        Signal.TIMED_OUT: (State.OVERDUE, (Action.REFUSE_HEAD,)),
+        Signal.REQUEST: (State.OVERDUE, ()),
     },
-    DEAF: {
-        BYTES: (UNREAD, ()),
-        TIMED_OUT: None,
-        FINAL: (DEAF, ()),
-        CUT: (DEAF, ()),
+    State.DEAF: {
+        Signal.BYTES: (State.UNREAD, ()),
+        Signal.TIMED_OUT: None,
+        Signal.FINAL: (State.DEAF, ()),
+        Signal.CUT: (State.DEAF, ()),
     },
 }
 
 _UNREAD: Row = {
-    FIN: (GONE, (RESET_SECOND,)),
-    REQUEST: (UNREAD, ()),
-    FINAL: (UNREAD, ()),
-    ANSWERED: (UNREAD, ()),
-    CUT: (UNREAD, ()),
-    CLOSE: (GONE, (RESET_FIRST,)),
-    RESET: (GONE, (RESET_FIRST,)),
-    LOST: (GONE, ()),
+    Signal.FIN: (State.GONE, (Action.RESET_SECOND,)),
+    Signal.REQUEST: (State.UNREAD, ()),
+    Signal.FINAL: (State.UNREAD, ()),
+    Signal.ANSWERED: (State.UNREAD, ()),
+    Signal.CUT: (State.UNREAD, ()),
+    Signal.CLOSE: (State.GONE, (Action.RESET_FIRST,)),
+    Signal.RESET: (State.GONE, (Action.RESET_FIRST,)),
+    Signal.LOST: (State.GONE, ()),
 }
 
 
@@ -121,8 +91,8 @@ ENVOY_TRANSITIONS: Transitions = {
     **{
         state: _changed(state, row)
         for state, row in TRANSITIONS.items()
-        if state not in (OWED, GONE)
+        if state not in (State.OWED, State.GONE)
     },
-    UNREAD: _UNREAD,
-    GONE: TRANSITIONS[GONE],
+    State.UNREAD: _UNREAD,
+    State.GONE: TRANSITIONS[State.GONE],
 }

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 from labkit.net import abort
 
 
-class Holder(Protocol):
-    """Who decides when the connection ends and who reads."""
-
-    def handler_closes(self) -> None:
-        """aiohttp is done with the connection."""
-
-    def set_reading(self, who: str, wanted: bool) -> None:
-        """One of two who have to agree wants to read, or does not."""
-
-
 class GuardedTransport(asyncio.Transport):
-    """What aiohttp holds for the transport: it may write, its manager closes."""
+    """What aiohttp holds for the transport: it may write, and ``on_close`` closes."""
 
-    def __init__(self, manager: Holder, transport: asyncio.Transport) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, on_close: Callable[[], None]
+    ) -> None:
         super().__init__()
-        self._manager = manager
+        self._on_close = on_close
         self._transport = transport
+        self._paused_by: set[str] = set()
 
     def __repr__(self) -> str:
         return f"<GuardedTransport of {self._transport!r}>"
@@ -46,8 +40,8 @@ class GuardedTransport(asyncio.Transport):
         return self._transport.is_closing()
 
     def close(self) -> None:
-        """Tell the manager that aiohttp is done."""
-        self._manager.handler_closes()
+        """aiohttp is done."""
+        self._on_close()
 
     def abort(self) -> None:
         """End it at once."""
@@ -55,8 +49,19 @@ class GuardedTransport(asyncio.Transport):
 
     def pause_reading(self) -> None:
         """aiohttp has enough for now."""
-        self._manager.set_reading("handler", False)
+        self.set_reading("handler", False)
 
     def resume_reading(self) -> None:
         """aiohttp wants more."""
-        self._manager.set_reading("handler", True)
+        self.set_reading("handler", True)
+
+    def set_reading(self, who: str, wanted: bool) -> None:
+        """Read while both the manager and aiohttp want to."""
+        was_reading = not self._paused_by
+        (self._paused_by.discard if wanted else self._paused_by.add)(who)
+        if self.is_closing() or was_reading is (not self._paused_by):
+            return
+        if was_reading:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()

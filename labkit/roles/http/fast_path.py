@@ -18,7 +18,7 @@ from labkit.roles.http.headers import Headers, keep_alive_hint, wants_close
 from labkit.roles.http.message import Outgoing
 from labkit.settings.vocabulary import TOKEN_CHARACTER, WITH_BODY, WITHOUT_BODY
 
-# No head of a response may be longer; Envoy's default limit too.
+# Bytes. A longer head is no response; Envoy's codec has a limit of its own.
 MAX_HEAD = 60 * 1024
 
 _TOKEN = TOKEN_CHARACTER.encode() + rb"+"
@@ -110,7 +110,7 @@ def _response_length(special: Headers, bodiless: bool) -> int | None:
     return 0 if bodiless else int(length)
 
 
-def write_request(request: Outgoing) -> tuple[bytes, bool] | None:
+def write_plain(request: Outgoing) -> tuple[bytes, bool] | None:
     """Head and body as one piece, or None: not plain, let h11 write it.
 
     With it, whether it says that the connection ends with this exchange. The framing

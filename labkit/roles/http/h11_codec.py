@@ -1,11 +1,17 @@
-"""What h11 is asked for: messages that are not plain enough for the short cut."""
+"""Requests written and responses read: plain ones in one go, all others by h11."""
 
 from __future__ import annotations
 
 import h11
 
 from labkit.roles.http.codec import Event, Malformed, ResponseCodec, Step
-from labkit.roles.http.fast_path import MAX_HEAD, Head, framed, read_response
+from labkit.roles.http.fast_path import (
+    MAX_HEAD,
+    Head,
+    framed,
+    read_response,
+    write_plain,
+)
 from labkit.roles.http.headers import (
     Headers,
     is_ambiguous,
@@ -31,11 +37,21 @@ class Writer:
         return self._connection.send(h11.EndOfMessage())
 
 
-def write_request(request: Outgoing) -> tuple[Writer, bytes]:
-    """The request; of a body in pieces only the head, and who writes the pieces.
+def write_request(request: Outgoing) -> tuple[bytes, bool, Writer | None]:
+    """The request, whether it ends its connection, and who writes a body in pieces.
 
-    ValueError says why this is no request that may be sent.
+    The plain ones in one go; of a body in pieces only the head. ValueError says why
+    this is no request that may be sent.
     """
+    plain = write_plain(request)
+    if plain is not None:
+        data, closes = plain
+        return data, closes, None
+    writer, data = _write(request)
+    return data, wants_close(request.headers, request.http_version), writer
+
+
+def _write(request: Outgoing) -> tuple[Writer, bytes]:
     try:
         connection = _connection()
         data = _start(connection, request)

@@ -11,7 +11,7 @@ Sources: RFC 9110 section 7.6.1 (Connection), RFC 9112 sections 6.3 and 9.3
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -34,31 +34,34 @@ _SAYS_CONNECTION = frozenset({b"connection", b"proxy-connection"})
 _HINT = re.compile(rb"(?:^|[,;\s])timeout\s*=\s*\"?(\d{1,9})(?!\d)", re.IGNORECASE)
 
 
-def request_headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+def request_headers(headers: Sequence[tuple[bytes, bytes]]) -> Headers:
     """The fields of a request that go on to the next hop.
 
     Connection, what it nominates, Keep-Alive, Upgrade and the like stay behind;
     ``TE: trailers`` goes on, any other TE does not. A Content-Length beside a
     Transfer-Encoding is dropped: it was overruled.
     """
-    fields = list(headers)
-    if HOP_BY_HOP.isdisjoint([name.lower() for name, _ in fields]):
-        return fields
-    passed = _strip(fields, keep_nominated=False)
-    if any(name.lower() == b"te" and wants_trailers(value) for name, value in fields):
+    passed = response_headers(headers)
+    if len(passed) < len(headers) and any(
+        name.lower() == b"te" and wants_trailers(value) for name, value in headers
+    ):
         passed.append((b"te", b"trailers"))
     return passed
 
 
-def response_headers(
-    headers: Iterable[tuple[bytes, bytes]], keep_nominated: bool = False
-) -> Headers:
-    """The fields of a response that go on to the client.
-
-    ``keep_nominated`` leaves those that Connection nominates, as Envoy does,
-    against RFC 9110.
-    """
-    return _strip(list(headers), keep_nominated)
+def response_headers(headers: Sequence[tuple[bytes, bytes]]) -> Headers:
+    """The fields of a response that go on to the client; of a request, but for TE."""
+    names = [name.lower() for name, _ in headers]
+    if HOP_BY_HOP.isdisjoint(names):
+        return list(headers)
+    stays_behind = HOP_BY_HOP | nominated(headers)
+    if b"transfer-encoding" in names:
+        stays_behind |= {b"content-length"}
+    return [
+        field
+        for name, field in zip(names, headers, strict=True)
+        if name not in stays_behind
+    ]
 
 
 def nominated(headers: Iterable[tuple[bytes, bytes]]) -> frozenset[bytes]:
@@ -105,22 +108,6 @@ def keep_alive_hint(headers: Iterable[tuple[bytes, bytes]]) -> float | None:
         if name.lower() == b"keep-alive" and (found := _HINT.search(value)):
             return float(found[1])
     return None
-
-
-def _strip(fields: Headers, keep_nominated: bool) -> Headers:
-    names = [name.lower() for name, _ in fields]
-    if HOP_BY_HOP.isdisjoint(names):
-        return fields
-    stays_behind = HOP_BY_HOP
-    if not keep_nominated:
-        stays_behind |= nominated(fields)
-    if b"transfer-encoding" in names:
-        stays_behind |= {b"content-length"}
-    return [
-        field
-        for name, field in zip(names, fields, strict=True)
-        if name not in stays_behind
-    ]
 
 
 def wants_trailers(te: bytes) -> bool:

@@ -15,8 +15,8 @@ class Access:
     """What became of one request at one proxy.
 
     ``start_time`` is a moment as text, ``duration`` in whole milliseconds, the
-    bytes are those of the bodies. None where Envoy prints null: the request was
-    never understood, or no upstream was asked.
+    bytes are those of the bodies. None where Envoy prints null (the request was never
+    understood, or no upstream was asked), and for bytes that nobody counted.
     """
 
     start_time: str
@@ -26,8 +26,8 @@ class Access:
     response_code: int
     response_flags: str
     response_code_details: str
-    bytes_received: int
-    bytes_sent: int
+    bytes_received: int | None
+    bytes_sent: int | None
     duration: int
     upstream_request_attempt_count: int
     upstream_host: str | None

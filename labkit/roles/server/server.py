@@ -25,16 +25,14 @@ from labkit.roles.server.access_log import (
     iso_time,
     whole_milliseconds,
 )
-from labkit.roles.server.lifecycle import PLAIN, ConnectionLifecycle, Manager
+from labkit.roles.server.lifecycle import PLAIN, ConnectionLifecycle
+from labkit.roles.server.policy import Manager
 from labkit.settings import Server
 
 # aiohttp's own idle timer must never be the one that closes: ours is.
 NEVER = 1e9
 
 SIGNATURE = "labkit"
-
-# The Date header counts from here, so that a run gives the same bytes for ever.
-EPOCH = 946_684_800  # 2000-01-01, in seconds since 1970
 
 # aiohttp is behind a manager that has judged already: it need not judge again, nor
 # wait for the rest of a body that nobody wants.
@@ -282,13 +280,12 @@ class HopServer:
                 return number, False
         return self.ledger.send(request.method, self._loop.time()), True
 
-    def refused(
-        self, manager: ConnectionManager, refusal: LocalReply, label: bytes
-    ) -> None:
+    def refused(self, manager: ConnectionManager, refusal: LocalReply) -> None:
         """A request was answered, or lost, before any handler saw it."""
         ledger, connection = self.ledger, manager.lifecycle
+        label = manager.reader.label
         is_own = label.isdigit() and int(label) < len(ledger.exchanges)
-        method, path = manager.asked
+        method, path = manager.reader.asked
         number = int(label) if is_own else ledger.send(method or "-", connection.began)
         ledger.reach(number, self._hop)
         context = RequestContext(self, connection, number)
@@ -313,7 +310,7 @@ class HopServer:
         began, manager = connection.began, connection.manager
         row = self.ledger.exchanges[context.number]
         line = Access(
-            start_time=iso_time(EPOCH + began - self.ledger.epoch),
+            start_time=iso_time(self.ledger.calendar + began - self.ledger.epoch),
             method=was_asked.method,
             path=was_asked.path,
             protocol=was_asked.protocol,
@@ -338,13 +335,13 @@ class HopServer:
         headers = response.headers
         headers.setdefault("Server", SIGNATURE)
         second = int(self._loop.time() - self.ledger.epoch)
-        headers.setdefault("Date", http_date(EPOCH + second))
+        headers.setdefault("Date", http_date(int(self.ledger.calendar) + second))
 
     def stamp(self) -> bytes:
         """The fields ``date`` and ``server`` in Envoy's spelling."""
         second = int(self._loop.time() - self.ledger.epoch)
         if self._stamp[0] != second:
-            date = http_date(EPOCH + second).encode()
+            date = http_date(int(self.ledger.calendar) + second).encode()
             self._stamp = (second, b"date: %s\r\nserver: envoy\r\n" % date)
         return self._stamp[1]
 

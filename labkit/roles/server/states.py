@@ -134,7 +134,6 @@ OUTSIDE = frozenset(
 WAITING = frozenset({NEW, IDLE, DRAINING})
 # Whose responses say that the connection ends.
 SAYS_CLOSE = frozenset({DRAINING, DRAINING_HEAD, DRAINING_BUSY, OVERDUE, DEAF, UNREAD})
-OPEN = frozenset({NEW, NEW_HEAD, IDLE, HEAD, BUSY})
 
 Step = tuple[State, tuple[Action, ...]]
 Row = Mapping[Signal, Step]
