@@ -166,7 +166,7 @@ def test_a_reader_that_is_slow_makes_the_sender_wait() -> None:
         read = 0
         async for piece in incoming.chunks():
             read += len(piece)
-            unread.append(incoming._unread)
+            unread.append(incoming.unread_bytes)
             await asyncio.sleep(0.01)
         return read
 

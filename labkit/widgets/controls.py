@@ -47,7 +47,7 @@ class Control:
     @property
     def help(self) -> str:
         """What it does and which values it takes, in one line."""
-        return f"{self.label}: {self.knob.doc}; allowed: {self.knob.allowed}."
+        return f"{self.knob.doc}; allowed: {self.knob.allowed}"
 
     @property
     def ends(self) -> tuple[float, float]:

@@ -175,10 +175,10 @@ class Panel(anywidget.AnyWidget):
                 if shown is not None:
                     self._show(shown)
                 await asyncio.sleep(_BREATH)
+            await asyncio.sleep(_REST)
+            self._keep()
         except Exception as error:
             self._complain(error)
-        await asyncio.sleep(_REST)
-        self._keep()
 
     def _stop_refining(self) -> None:
         if self._refining is not None:

@@ -104,7 +104,7 @@ class ConnectionPool:
                 self._act()
         else:  # until what came with the response has been seen: a FIN, perhaps
             passes = state.settings.reuse_delay
-            after_delivery(loop, passes, self._rested, connection)
+            after_delivery(loop, passes, self._offer, connection)
 
     def lost(self, connection: Http1Connection) -> None:
         """The peer ended it: heard of now, unless a server of ours has written it."""
@@ -119,13 +119,10 @@ class ConnectionPool:
         if waiter is not None and not self._ends and not waiter.done():
             waiter.set_result(None)
 
-    def _rested(self, connection: Http1Connection) -> None:
+    def _offer(self, connection: Http1Connection) -> None:
+        """It has rested, or is new: it serves whoever waits, or is closed in time."""
         if connection.state is RESTING:
             self.state.wake(connection)
-            self._offer(connection)
-
-    def _offer(self, connection: Http1Connection) -> None:
-        """It is idle: let it serve whoever waits, or be closed in its time."""
         if self.state.queue:
             self._act()
         if connection.state is IDLE:
