@@ -20,7 +20,7 @@ from labkit.figures.paper.matplotlib_pen import (
     sheet_of,
     shown_size,
 )
-from labkit.figures.paper.metrics import shortened
+from labkit.figures.paper.metrics import wrapped
 from labkit.figures.paper.picture import described
 from labkit.figures.paper.sheet import Sheet, Word
 from labkit.figures.paper.style import LABEL, MUTED
@@ -77,10 +77,11 @@ class Still:
 def _captioned(sheet: Sheet, lines: Sequence[str]) -> Sheet:
     """The same on paper with some more lines at its end."""
     step = _LINE * sheet.grain[1]
-    room = sheet.width - 8.0 * sheet.grain[0]
+    room = sheet.width / sheet.grain[0] - 8.0
+    lines = [part for line in lines for part in wrapped(line, room, LABEL)]
     words = [
         Word(
-            shortened(line, room / sheet.grain[0], LABEL),
+            line,
             4.0 * sheet.grain[0],
             sheet.height + (row + 0.5) * step,
             "left",
@@ -226,8 +227,10 @@ class PanelModel:
 
     def settings(self) -> str:
         """Where the knobs are, in the symbols of the text: "C = 1.5 s, T = 2 s"."""
+        symbols = [knob.symbol for knob in self.knobs]
         found = [
-            f"{knob.symbol} = {knob.written(self.scenario.get(knob.path))}"
+            f"{knob.symbol if symbols.count(knob.symbol) == 1 else knob.label} = "
+            f"{knob.written(self.scenario.get(knob.path))}"
             for knob in self.knobs
         ]
         return ", ".join([*found, *self.extras().values()])
