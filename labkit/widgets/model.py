@@ -126,8 +126,10 @@ class PanelModel:
 
     def settings(self) -> str:
         """Where the knobs are, in the symbols of the text: "C = 1.5 s, T = 2 s"."""
+        symbols = [knob.symbol for knob in self.knobs]
         found = [
-            f"{knob.symbol} = {knob.written(self.scenario.get(knob.path))}"
+            f"{knob.symbol if symbols.count(knob.symbol) == 1 else knob.label} = "
+            f"{knob.written(self.scenario.get(knob.path))}"
             for knob in self.knobs
         ]
         return ", ".join([*found, *self.extras().values()])

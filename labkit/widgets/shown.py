@@ -12,7 +12,7 @@ from typing import Any
 from labkit.figures import png
 from labkit.figures.paper import svg_pen
 from labkit.figures.paper.matplotlib_pen import DPI, NATURAL, drawn, figure_of
-from labkit.figures.paper.metrics import shortened
+from labkit.figures.paper.metrics import wrapped
 from labkit.figures.paper.picture import described
 from labkit.figures.paper.sheet import Sheet, Word
 from labkit.figures.paper.style import LABEL, MUTED
@@ -61,10 +61,11 @@ class Still:
 def _captioned(sheet: Sheet, lines: Sequence[str]) -> Sheet:
     """The same on paper with some more lines at its end."""
     step = _LINE * sheet.grain[1]
-    room = sheet.width - 8.0 * sheet.grain[0]
+    room = sheet.width / sheet.grain[0] - 8.0
+    lines = [part for line in lines for part in wrapped(line, room, LABEL)]
     words = [
         Word(
-            shortened(line, room / sheet.grain[0], LABEL),
+            line,
             4.0 * sheet.grain[0],
             sheet.height + (row + 0.5) * step,
             "left",
