@@ -48,7 +48,7 @@ def panel(
     """Sliders for one to three knobs of a scenario, and the picture that follows.
 
     ``picture`` is "sequence", "lifelines", "outcomes" or a function of a run and
-    ``ax``, for one traced run; or "heatmap", "rates", "hump", "margins": what theory
+    a ``size`` (mm) that returns a sheet, or of a run and ``ax``; or "heatmap", "rates", "hump", "margins": what theory
     and model compute, coarse while a slider moves and in full when it rests.
     ``presets`` maps names to settings by path. SettingsError for what is no knob.
     """
