@@ -620,7 +620,7 @@ async def early_response(stage: Stage) -> list[str]:
     stage.on_head = early
     stage.script = lambda peer, message: None
     client = await stage.client()
-    client.send(request("content-length: 1000", method="POST") + b"part")
+    client.say(request("content-length: 1000", method="POST") + b"part")
     answer = await client.answer()
     await client.ending()
     return [
@@ -672,10 +672,10 @@ async def retried_status(stage: Stage) -> list[str]:
 async def slow_request(stage: Stage) -> list[str]:
     stage.script = lambda *_: None
     client = await stage.client()
-    client.send(request("content-length: 9", method="POST") + b"half")
+    client.say(request("content-length: 9", method="POST") + b"half")
     early = await client.answer(0.25)
     sent = stage.clock
-    client.send(b"later")
+    client.say(b"later")
     answer = await client.answer()
     (entry,) = await stage.log()
     when = stage.moment(stage.response() - sent, {"at the timeout": 0.15})

@@ -104,7 +104,7 @@ async def request_in_time(stage: Stage) -> list[str]:
 @both("half a request head", {"hop.0.server.request_headers_timeout": 0.2})
 async def half_a_head(stage: Stage) -> list[str]:
     client = await stage.client()
-    client.send(b"GET / HTTP/1.1\r\nhost:")
+    client.say(b"GET / HTTP/1.1\r\nhost:")
     sent = stage.clock
     answer = await client.answer(0.5)
     await client.ending(QUIET)
@@ -296,7 +296,7 @@ async def no_http(stage: Stage) -> list[str]:
 async def client_is_old(stage: Stage) -> list[str]:
     client = await stage.client()
     lines = ("Connection: keep-alive",) if stage.case == "keep-alive" else ()
-    client.send(request(*lines, version="1.0"))
+    client.say(request(*lines, version="1.0"))
     answer = await client.answer()
     assert answer is not None
     protocol = stage.seen[0].start.split(" ")[2]
@@ -313,7 +313,7 @@ async def client_half_closes(stage: Stage) -> list[str]:
     client = await stage.client()
     client.ask()
     await stage.wait(0.05)
-    client.transport.write_eof()
+    client.half_close()
     answer = await client.answer()
     await stage.wait(0.05)
     gone = stage.events(1, 1, Direction.UPSTREAM, Kind.FIN, Kind.RST)
@@ -332,6 +332,6 @@ async def early_response(stage: Stage) -> list[str]:
     stage.on_head = early
     stage.script = lambda peer, message: None
     client = await stage.client()
-    client.send(request("content-length: 1000", method="POST") + b"part")
+    client.say(request("content-length: 1000", method="POST") + b"part")
     answer = await client.answer(0.5)
     return [says(answer), await client_end(stage), reads(stage)]
