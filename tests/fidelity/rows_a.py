@@ -280,16 +280,7 @@ async def steering(stage: Stage) -> list[str]:
 async def without_a_body(stage: Stage) -> list[str]:
     client = await stage.client()
     cases = []
-    for method in [
-        "GET",
-        "DELETE",
-        "TRACE",
-        "OPTIONS",
-        "PROPFIND",
-        "POST",
-        "PUT",
-        "PATCH",
-    ]:
+    for method in METHODS:
         for line in ((), ("content-length: 0",)):
             await client.get(*line, method=method)
             length = stage.seen[-1].get("content-length")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from labkit.records.trace import Direction, Kind
 from tests.fidelity.actors import (
     OK,
+    Client,
     Message,
     Peer,
     Script,
@@ -233,13 +234,19 @@ async def two_a_connection(stage: Stage) -> list[str]:
     ]
 
 
-@row("B14", "client half-closes after its request")
-async def client_half_closes(stage: Stage) -> list[str]:
+async def half_closed(stage: Stage) -> Client:
+    """A client that has half-closed while its request was under way."""
     stage.script = answers_after(0.2)
     client = await stage.client()
     client.ask()
     await stage.wait(0.05)
     client.half_close()
+    return client
+
+
+@row("B14", "client half-closes after its request")
+async def client_half_closes(stage: Stage) -> list[str]:
+    client = await half_closed(stage)
     said = stage.clock
     answer = await client.answer()
     log = told(await stage.log())
