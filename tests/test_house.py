@@ -244,7 +244,7 @@ TESTS = ROOT / "tests"
 # What Jupyter and tuples call public although it begins with an underscore.
 PUBLIC = re.compile(r"_(repr_\w+_|replace|asdict)|__\w+__")
 # Still to be cleaned; a folder that is clean leaves this list.
-UNCLEAN = {"fidelity", "net", "proxies", "rows", "widgets"}
+UNCLEAN = {"widgets"}
 
 
 def private_names(code: str) -> set[str]:
