@@ -67,6 +67,7 @@ class HopValues:
     lifo: bool
     watch_fin: bool
     honours_hint: bool
+    hint_margin: float
     hints: bool
     announces: bool
     safe_life: bool
@@ -191,6 +192,7 @@ def _hop(scenario: Scenario, index: int) -> HopValues:
         lifo=pool.reuse == "lifo",
         watch_fin=pool.watch_fin,
         honours_hint=pool.honours_hint,
+        hint_margin=pool.hint_margin,
         # What plays Envoy as a proxy writes its answers itself, without a hint.
         hints=server.hint and (is_last or server.personality != "envoy"),
         announces=server.announce,

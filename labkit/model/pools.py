@@ -25,14 +25,11 @@ import numpy as np
 
 from labkit.model.instants import INSTANT
 from labkit.model.parameters import Bools, Floats, HopValues, Ints, Rows, Value, at
-from labkit.settings.vocabulary import HINT_BUFFER
+from labkit.settings.vocabulary import TICK_ROUNDING
 
 # Starts of requests that a pool remembers where its queue cannot overflow.
 _FEW = 32
 _NEVER = -np.inf
-
-# A tick that has just passed has passed, in spite of rounding; as in the lifecycle.
-_ROUNDING = 1e-9
 
 
 @dataclass(slots=True)
@@ -402,7 +399,7 @@ def _given_up(
     patience: Value = at(values.patience, rows)
     if values.honours_hint and values.hints:
         promised = np.floor(np.minimum(at(values.idle, rows), 1e9))
-        hinted = np.minimum(patience, np.maximum(0.0, promised - HINT_BUFFER))
+        hinted = np.minimum(patience, np.maximum(0.0, promised - values.hint_margin))
         patience = np.where(is_last, patience, hinted)
     until = np.minimum(done + patience, opened + at(values.pool_life, rows))
     return np.where(served >= at(values.pool_requests, rows), done, until)
@@ -417,5 +414,5 @@ def _ticked(
         return deadline
     epoch = state.epoch[rows]
     with np.errstate(divide="ignore", invalid="ignore"):
-        ticked = np.ceil((deadline + epoch) / tick - _ROUNDING) * tick - epoch
+        ticked = np.ceil((deadline + epoch) / tick - TICK_ROUNDING) * tick - epoch
     return np.where((np.asarray(tick) > 0.0) & np.isfinite(deadline), ticked, deadline)

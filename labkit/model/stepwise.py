@@ -275,6 +275,8 @@ class Steps:
                 holds[held] = False
             habit = part.lost & by_habit[left]
             wanted = _covers(values.retry, part) & may[left] & ~habit
+            if values.retry.reused_only:
+                wanted &= part.lost
             again = wanted & (tries <= values.retry.num_retries)
             spent = wanted & ~again
             pool = self.pools[hop]

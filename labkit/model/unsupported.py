@@ -65,6 +65,8 @@ def check_corners(scenario: Scenario, axes: Mapping[str, Sequence[float]]) -> No
 
 def _of_the_ends(scenario: Scenario) -> Iterator[str]:
     traffic, origin = scenario.traffic, scenario.origin
+    if traffic.arrivals == "users":
+        yield "traffic.arrivals is 'users'; the model's requests come in one stream"
     if traffic.http_version != "1.1":
         yield f"traffic.http_version is {traffic.http_version!r}; the model knows 1.1"
     if origin.script is not None:
@@ -112,6 +114,10 @@ def _unknown_methods(scenario: Scenario) -> list[str]:
 
 def _of_a_hop(hop: Hop) -> Iterator[str]:
     pool, link, server = hop.pool, hop.link, hop.server
+    if pool.workers > 1:
+        yield f"pool.workers is {pool.workers}; the model has one pool at a hop"
+    if pool.tick:
+        yield f"pool.tick is {pool.tick:g}; the model's pools close to the moment"
     if link.jitter:
         yield f"link.jitter is {link.jitter:g}; the model's wires are all alike"
     if link.forget_after < math.inf:
@@ -220,6 +226,7 @@ def _of_order(
     traffic, hop = scenario.traffic, scenario.hops[index]
     burst = min(traffic.burst, traffic.requests)
     together = under_way(scenario, spans[0].total)
+    yield from _of_rest(hop, together)
     is_late = traffic.arrivals == "periodic" and traffic.jitter > 0.0
     by_chance = is_late or traffic.arrivals == "poisson"
     yield from _of_late_heads(hop, 1 if by_chance else together)
@@ -243,6 +250,17 @@ def _of_order(
         yield (
             "pool.retry repeats requests while others wait or come; the model takes "
             "up one request after the other"
+        )
+
+
+def _of_rest(hop: Hop, together: float) -> Iterator[str]:
+    """Where fewer connections are kept than there may be, others would be idle."""
+    pool = hop.pool
+    most = min(together, pool.max_connections)
+    if pool.max_idle < most:
+        yield (
+            f"pool.max_idle is {pool.max_idle:g} and a pool may have "
+            f"{most:.0f} connections; the model closes no surplus"
         )
 
 

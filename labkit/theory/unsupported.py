@@ -22,6 +22,8 @@ def refuse(scenario: Scenario) -> None:
     """SettingsError for the first knob that no formula here has in it."""
     traffic, origin = scenario.traffic, scenario.origin
     only(not scenario.lab.schedule, "lab.schedule", "set", "none, for a closed form")
+    loops = traffic.arrivals == "users"
+    only(not loops, "traffic.arrivals", "users", '"poisson", "periodic" or "gaps"')
     only(traffic.burst == 1, "traffic.burst", traffic.burst, "1, for a closed form")
     only(traffic.http_version == "1.1", "traffic.http_version", "1.0", '"1.1"')
     said = [name for name in traffic.headers if name.lower() == "connection"]
@@ -48,6 +50,9 @@ def _refuse_hop(scenario: Scenario, index: int) -> None:
     forgets = link.forget_after
     only(math.isinf(forgets), f"{where}.link.forget_after", forgets, "inf")
     only(pool.watch_fin, f"{where}.pool.watch_fin", False, "true")
+    kept = pool.max_idle
+    all_kept = kept >= min(pool.max_connections, scenario.traffic.requests)
+    only(all_kept, f"{where}.pool.max_idle", kept, "pool.max_connections or more")
     pending = pool.max_pending_requests
     enough = "10 or more, or bursts of chance overflow"
     only(pending >= 10, f"{where}.pool.max_pending_requests", pending, enough)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from labkit.settings.vocabulary import next_tick
 from labkit.theory.window import closed_at, deaf_at, patience
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class _Hop:
         if not self.tick or math.isinf(self.idle):
             return 0.0
         due = self.heard - self.trip / 2.0 + self.idle
-        return math.ceil(due / self.tick - 1e-9) * self.tick - due
+        return next_tick(due, self.tick) - due
 
     def is_there(self, now: float) -> bool:
         """Does the pool still hold a connection?"""

@@ -16,7 +16,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from labkit.settings.personalities import HABITS
-from labkit.settings.vocabulary import HINT_BUFFER
 
 if TYPE_CHECKING:
     from labkit.settings import Hop, Scenario, Server
@@ -50,14 +49,14 @@ class Window:
 def patience(hop: Hop) -> float:
     """C: for how long the pool keeps an idle connection, in seconds.
 
-    Its own timeout, or, where the server hints at its own and the pool obeys, one
-    second less than the whole seconds of the hint, if that is shorter.
+    Its own timeout, or, where the server hints at its own and the pool obeys, by
+    ``hint_margin`` less than the whole seconds of the hint, if that is shorter.
     """
     own = hop.pool.idle_timeout
     promised = hop.server.idle_timeout
     if not (hop.server.hint and hop.pool.honours_hint) or math.isinf(promised):
         return own
-    return min(own, max(0.0, math.floor(promised) - HINT_BUFFER))
+    return min(own, max(0.0, math.floor(promised) - hop.pool.hint_margin))
 
 
 def hears_of_others(scenario: Scenario, hop: int) -> bool:
