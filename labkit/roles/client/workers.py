@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Sequence
 
@@ -68,4 +67,5 @@ class Workers:
 
     async def close(self) -> None:
         """Close every connection, fail what is under way, wait until all is gone."""
-        await asyncio.gather(*(pool.close() for pool in self.pools))
+        for pool in self.pools:
+            await pool.close()
