@@ -174,7 +174,8 @@ def _is_plain_hop(hop: HopValues) -> bool:
     limits = (hop.life, hop.pool_life, hop.requests, hop.pool_requests)
     has_limits = any(np.min(limit) < np.inf for limit in limits)
     repeats = hop.retry.retry_on or hop.repeats_by_habit
-    others = has_limits or np.any(hop.tick) or repeats
+    ticks = np.any(hop.tick) or np.any(hop.pool_tick)
+    others = has_limits or ticks or repeats or hop.workers > 1
     return not others and hop.watch_fin and hop.max_pending > 0
 
 

@@ -114,10 +114,6 @@ def _unknown_methods(scenario: Scenario) -> list[str]:
 
 def _of_a_hop(hop: Hop) -> Iterator[str]:
     pool, link, server = hop.pool, hop.link, hop.server
-    if pool.workers > 1:
-        yield f"pool.workers is {pool.workers}; the model has one pool at a hop"
-    if pool.tick:
-        yield f"pool.tick is {pool.tick:g}; the model's pools close to the moment"
     if link.jitter:
         yield f"link.jitter is {link.jitter:g}; the model's wires are all alike"
     if link.forget_after < math.inf:
@@ -229,6 +225,7 @@ def _of_order(
     yield from _of_rest(hop, together)
     is_late = traffic.arrivals == "periodic" and traffic.jitter > 0.0
     by_chance = is_late or traffic.arrivals == "poisson"
+    yield from _of_workers(hop, burst, by_chance)
     yield from _of_late_heads(hop, 1 if by_chance else together)
     if by_chance:
         return
@@ -251,6 +248,18 @@ def _of_order(
             "pool.retry repeats requests while others wait or come; the model takes "
             "up one request after the other"
         )
+
+
+def _of_workers(hop: Hop, burst: float, by_chance: bool) -> Iterator[str]:
+    """A worker's gaps are sums of those of the traffic, of any number of them."""
+    workers = hop.pool.workers
+    if workers == 1:
+        return
+    told = f"pool.workers is {workers} and"
+    if not by_chance:
+        yield f"{told} requests do not come by chance; the model spreads those that do"
+    elif burst > 1:
+        yield f"{told} traffic.burst above 1; the model spreads single requests"
 
 
 def _of_rest(hop: Hop, together: float) -> Iterator[str]:
