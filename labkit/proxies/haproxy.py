@@ -70,6 +70,7 @@ SERVER: Words = {
 }
 
 POOL: Words = {
+    "workers": only(1, "1, with nbthread 1: HAProxy spreads connections"),
     "idle_timeout": span("server: pool-purge-delay", _LONGEST),
     "max_connection_duration": only(math.inf, "inf, HAProxy has no such limit"),
     "max_requests_per_connection": only(
@@ -77,6 +78,7 @@ POOL: Words = {
     ),
     "max_connections": Directive("server: maxconn"),
     "max_pending_requests": only(1024, "1024, unused: HAProxy's queue has no end"),
+    "max_idle": Directive("server: pool-max-conn"),
     "connect_timeout": span("timeout connect", _LONGEST),
     "timeout": span("timeout server, timeout queue", _LONGEST),
     "per_try_timeout": span("timeout server", _LONGEST),
@@ -84,6 +86,9 @@ POOL: Words = {
     "watch_fin": only(True, "true, HAProxy watches idle connections"),
     "reuse_delay": only(1, "1, HAProxy's own reuse delay stands"),
     "honours_hint": only(False, "false, HAProxy ignores Keep-Alive: timeout"),
+    "hint_margin": only(1.0, "1, unused: there is no hint to stay below"),
+    "tick": only(0.0, "0, HAProxy's timers are its own"),
+    "reads_after_write_error": only(True, "true, HAProxy reads as it does"),
     "failure": only(
         "silent", '"silent", which is what HAProxy does on a reused connection'
     ),
@@ -93,6 +98,7 @@ RETRY: Words = {
     "retry_on": Directive(
         "retry-on", _is_known, "all but retriable-4xx, HAProxy cannot retry a 409"
     ),
+    "reused_only": only(False, "false, HAProxy has no such word"),
     "num_retries": Directive("retries"),
     "methods": Directive("http-request disable-l7-retry"),
     "base_interval": only(0.025, "0.025, unused: HAProxy tries again at once"),
@@ -211,6 +217,8 @@ def _backend(place: Place) -> list[str]:
 
 def _server_options(pool: Pool) -> str:
     options = [f"pool-purge-delay {_time(pool.idle_timeout)}"]
+    if pool.max_idle < math.inf:
+        options.append(f"pool-max-conn {int(pool.max_idle)}")
     if pool.max_connections < math.inf:
         options.append(f"maxconn {int(pool.max_connections)}")
     return " ".join(options)

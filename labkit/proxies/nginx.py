@@ -15,11 +15,13 @@ from labkit.proxies.errors import MissingProgram
 from labkit.proxies.nginx_logs import Logs
 from labkit.proxies.program import Directive, Place, Reader, Words, only, search, span
 from labkit.records.ledger import REQUEST_HEADER
-from labkit.settings import Retry, Server
+from labkit.settings import Pool, Retry, Server
 
 # nginx has no word for "no limit": a year and a billion stand for it.
 FOREVER = "365d"
 COUNTLESS = 1_000_000_000
+# Places of the cache of idle connections; nginx makes them all when it starts.
+_KEPT, _MOST_KEPT = 1024, 100_000
 
 # Envoy's words for retry_on as nginx has them, and those that cover nothing here.
 _ON_RESET = ("error", "timeout", "invalid_header")
@@ -73,11 +75,17 @@ SERVER: Words = {
 }
 
 POOL: Words = {
+    "workers": only(1, "1, with worker_processes 1: nginx spreads connections"),
     "idle_timeout": span("upstream: keepalive_timeout"),
     "max_connection_duration": span("upstream: keepalive_time"),
     "max_requests_per_connection": Directive("upstream: keepalive_requests"),
     "max_connections": _NO_QUEUE,
     "max_pending_requests": _NO_QUEUE,
+    "max_idle": Directive(
+        "upstream: keepalive",
+        lambda value, section: 1 <= value <= _MOST_KEPT or value == math.inf,
+        f"1 to {_MOST_KEPT}, or inf: nginx has no cache of none",
+    ),
     "connect_timeout": span("proxy_connect_timeout"),
     "timeout": span("proxy_read_timeout, proxy_next_upstream_timeout"),
     "per_try_timeout": span("proxy_read_timeout"),
@@ -85,6 +93,9 @@ POOL: Words = {
     "watch_fin": only(True, "true, nginx watches idle connections"),
     "reuse_delay": only(1, "1, nginx's own reuse delay stands"),
     "honours_hint": only(False, "false, nginx ignores Keep-Alive: timeout"),
+    "hint_margin": only(1.0, "1, unused: there is no hint to stay below"),
+    "tick": only(0.0, "0, nginx's timers are its own"),
+    "reads_after_write_error": only(True, "true, nginx reads as it does"),
     "failure": only("502", '"502", which is what nginx answers'),
 }
 
@@ -95,6 +106,7 @@ RETRY: Words = {
         "reset, gateway-error or 5xx: nginx does not tell a refused connect from a "
         "cut connection, and has no 409",
     ),
+    "reused_only": only(False, "false, nginx has no such word"),
     "num_retries": Directive("proxy_next_upstream_tries, as many server lines"),
     "methods": Directive(
         "proxy_next_upstream: non_idempotent",
@@ -200,6 +212,10 @@ def _name(place: Place) -> str:
     return f"labkit_{place.number}"
 
 
+def _kept(pool: Pool) -> int:
+    return _KEPT if pool.max_idle == math.inf else int(pool.max_idle)
+
+
 def _upstream(place: Place) -> list[str]:
     pool = place.pool
     # With one server line nginx tries once; it takes a further line per retry, and
@@ -209,7 +225,7 @@ def _upstream(place: Place) -> list[str]:
     return [
         f"upstream {_name(place)} {{",
         *(f"    {line}" for line in lines),
-        "    keepalive 1024;",
+        f"    keepalive {_kept(pool)};",
         f"    keepalive_timeout {_time(pool.idle_timeout)};",
         f"    keepalive_time {_time(pool.max_connection_duration)};",
         f"    keepalive_requests {_count(pool.max_requests_per_connection)};",

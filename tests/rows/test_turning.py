@@ -25,6 +25,23 @@ POSTS = {"traffic.methods": {"POST": 1.0}}
 SLOW = {"origin.service_time": 0.1}
 BURSTS = {"traffic.burst": 4, "traffic.requests": 60} | SLOW
 
+UPLOADS = POSTS | {
+    "traffic.body_bytes": 3_000_000,
+    "origin.script": "early-answer",
+    "hop.N.pool.max_requests_per_connection": 1,
+}
+HINTED = {
+    "hop.N.server.hint": True,
+    "hop.N.server.idle_timeout": 1.0,
+    "hop.N.pool.honours_hint": True,
+    "hop.N.pool.hint_margin": 0.7,
+}
+# Every request has a new connection, on which its first answer is a 503 of the chain.
+FRESH = {
+    "hop.N.pool.max_requests_per_connection": 1,
+    "hop.N.pool.retry.retry_on": ["5xx", "reset"],
+}
+
 # Which chain shows that a knob was turned, and to what. "N" is either hop.
 SHOWN: dict[str, tuple[dict[str, Any], Any]] = {
     "traffic.rate": ({}, 5.0),
@@ -66,7 +83,12 @@ SHOWN: dict[str, tuple[dict[str, Any], Any]] = {
         True,
     ),
     "pool.failure": (RACING, "502"),
+    "pool.max_idle": (BURSTS, 1),
+    "pool.hint_margin": (HINTED, 0.2),
+    "pool.tick": ({"hop.N.pool.idle_timeout": 0.1}, 0.3),
+    "pool.reads_after_write_error": (UPLOADS, False),
     "retry.retry_on": (RACING, ["reset"]),
+    "retry.reused_only": ({"origin.fails_after_execute": 1.0} | FRESH, True),
     "retry.num_retries": (REPEATED, 0),
     "retry.methods": (REPEATED, ["POST"]),
     "retry.base_interval": (REPEATED, 0.2),
@@ -100,6 +122,7 @@ NOWHERE = {"hop.1.server.accept_http_10"}  # the proxy speaks HTTP/1.1
 
 FIXED = {
     *("name", "seed", "traffic.arrivals", "traffic.requests", "lab.horizon"),
+    *("traffic.users", "hop.0.pool.workers", "hop.1.pool.workers"),
     *("hop.0.name", "hop.1.name", "hop.0.server.personality"),
     "hop.1.server.personality",
 }

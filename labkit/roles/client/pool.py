@@ -13,6 +13,7 @@ import math
 from labkit.net import Network, after_delivery
 from labkit.records.ledger import Ledger
 from labkit.roles.client.assignment import PoolRequest, PoolState
+from labkit.roles.client.blocking import WritesFirst
 from labkit.roles.client.connection import Http1Connection
 from labkit.roles.client.states import BUSY, DRAINING, IDLE, RESTING
 from labkit.roles.http.codec import ResponseCodec
@@ -26,9 +27,10 @@ class ConnectionPool:
     """All connections of one hop's client end, and the requests that wait for one.
 
     ``settings`` may be replaced at any time: it holds from then on, for idle
-    connections too; ``watch_fin`` and ``connect_timeout`` for new connections.
+    connections too; ``watch_fin``, ``connect_timeout`` and ``reads_after_write_error``
+    for new connections.
     ``habit`` is its owner's, for how connections end; ``codec`` its owner's way to
-    read responses.
+    read responses; ``worker``: its number among several, from 1.
     """
 
     def __init__(
@@ -39,10 +41,12 @@ class ConnectionPool:
         ledger: Ledger,
         habit: Habit | None = None,
         codec: ResponseCodec = BY_H11,
+        worker: int = 0,
     ) -> None:
         self.hop = hop
         self.habit = habit
         self.state = PoolState(settings)
+        self.worker = worker
         self._codec = codec
         self._network = network
         self._ledger = ledger
@@ -62,8 +66,11 @@ class ConnectionPool:
 
     @settings.setter
     def settings(self, settings: Pool) -> None:
-        self.state.settings = settings
-        for connection in list(self.state.idle):
+        state = self.state
+        state.settings = settings
+        for connection in state.surplus():
+            self._close(connection, "max_idle")
+        for connection in list(state.idle):
             self._review(connection)
         if self._loop is not None:
             self._act()
@@ -123,10 +130,14 @@ class ConnectionPool:
         """It has rested, or is new: it serves whoever waits, or is closed in time."""
         if connection.state is RESTING:
             self.state.wake(connection)
-        if self.state.queue:
+        state = self.state
+        if state.queue:
             self._act()
         if connection.state is IDLE:
-            self._arm(connection)
+            if len(state.idle) > state.settings.max_idle:
+                self._close(connection, "max_idle")
+            else:
+                self._arm(connection)
 
     # -- acting ----------------------------------------------------------------
 
@@ -197,9 +208,11 @@ class ConnectionPool:
     async def _connect(self) -> None:
         began = self._now()
         limit = self.settings.connect_timeout
-        connection = Http1Connection(
+        settings = self.settings
+        kind = Http1Connection if settings.reads_after_write_error else WritesFirst
+        connection = kind(
             self,
-            watch_fin=self.settings.watch_fin,
+            watch_fin=settings.watch_fin,
             resets=self.habit.resets if self.habit else frozenset(),
             codec=self._codec,
         )
@@ -216,7 +229,7 @@ class ConnectionPool:
     def _connected(self, connection: Http1Connection, began: float) -> None:
         number = self._network.number(self.hop, connection.transport)
         connection.number = number
-        self._ledger.opened(self.hop, number, began)
+        self._ledger.opened(self.hop, number, began, self.worker)
         if connection.is_closed:
             self._ledger.closed(self.hop, number, self._now(), "server", "")
             self._not_connected("ServerDisconnected", "closed when it was just open")
