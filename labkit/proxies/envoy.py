@@ -63,6 +63,8 @@ SERVER: Words = {
     "farewell": only("fin", '"fin", Envoy says nothing else'),
     "tick": only(0.0, "0, Envoy's timers are its own"),
     "accept_http_10": Directive("http_protocol_options.accept_http_10"),
+    "tcp_keepalive": Directive("listener: tcp_keepalive"),
+    "lag": only(0.0, "0, Envoy's loop is its own"),
 }
 
 POOL: Words = {
@@ -79,10 +81,14 @@ POOL: Words = {
     "reuse_delay": only(1, "1, Envoy's own reuse delay stands"),
     "honours_hint": only(False, "false, Envoy ignores Keep-Alive: timeout"),
     "failure": only("503", '"503", which is what Envoy answers'),
+    "tcp_keepalive": Directive("upstream_connection_options: tcp_keepalive"),
+    "user_timeout": span("upstream_bind_config: socket_options"),
+    "lag": only(0.0, "0, Envoy's loop is its own"),
 }
 
 RETRY: Words = {
     "retry_on": Directive("retry_policy: retry_on"),
+    "retriable_status_codes": Directive("retry_policy: retriable_status_codes"),
     "num_retries": Directive("retry_policy: num_retries"),
     "methods": Directive("retry_policy: retriable_request_headers"),
     "base_interval": Directive(

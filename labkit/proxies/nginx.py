@@ -13,9 +13,19 @@ from typing import Any
 from labkit.net import LOOPBACK
 from labkit.proxies.errors import MissingProgram
 from labkit.proxies.nginx_logs import Logs
-from labkit.proxies.program import Directive, Place, Reader, Words, only, search, span
+from labkit.proxies.program import (
+    Directive,
+    Place,
+    Reader,
+    Words,
+    only,
+    search,
+    span,
+    statuses,
+)
 from labkit.records.ledger import REQUEST_HEADER
 from labkit.settings import Retry, Server
+from labkit.settings.validators import KEEPALIVE
 
 # nginx has no word for "no limit": a year and a billion stand for it.
 FOREVER = "365d"
@@ -29,6 +39,7 @@ _RETRY_WORDS = {
     "gateway-error": (*_ON_RESET, *_ON_GATEWAY_ERROR),
     "5xx": (*_ON_RESET, "http_500", *_ON_GATEWAY_ERROR),
 }
+_STATUSES = frozenset({403, 404, 429, 500, 502, 503, 504})
 _TOO_FINE = frozenset({"connect-failure", "reset-before-request", "retriable-4xx"})
 _NEVER_TWICE = frozenset({"POST", "LOCK", "PATCH"})
 
@@ -70,6 +81,8 @@ SERVER: Words = {
     "farewell": only("fin", '"fin", nginx says nothing else'),
     "tick": only(0.0, "0, nginx's timers are its own"),
     "accept_http_10": only(True, "true, nginx accepts HTTP/1.0"),
+    "tcp_keepalive": Directive("listen: so_keepalive"),
+    "lag": only(0.0, "0, nginx's loop is its own"),
 }
 
 POOL: Words = {
@@ -86,6 +99,13 @@ POOL: Words = {
     "reuse_delay": only(1, "1, nginx's own reuse delay stands"),
     "honours_hint": only(False, "false, nginx ignores Keep-Alive: timeout"),
     "failure": only("502", '"502", which is what nginx answers'),
+    "tcp_keepalive": Directive(
+        "proxy_socket_keepalive",
+        lambda v, s: v is None or v == KEEPALIVE,
+        "time 7200, interval 75 and probes 9: nginx leaves the numbers to the kernel",
+    ),
+    "user_timeout": only(math.inf, "inf, nginx has no word for it"),
+    "lag": only(0.0, "0, nginx's loop is its own"),
 }
 
 RETRY: Words = {
@@ -95,6 +115,7 @@ RETRY: Words = {
         "reset, gateway-error or 5xx: nginx does not tell a refused connect from a "
         "cut connection, and has no 409",
     ),
+    "retriable_status_codes": statuses("proxy_next_upstream: http_...", _STATUSES),
     "num_retries": Directive("proxy_next_upstream_tries, as many server lines"),
     "methods": Directive(
         "proxy_next_upstream: non_idempotent",
@@ -221,7 +242,7 @@ def _server(place: Place) -> list[str]:
     server = place.server
     return [
         "server {",
-        f"    listen {LOOPBACK}:{place.port} reuseport;",
+        f"    listen {LOOPBACK}:{place.port} reuseport{_probes(server)};",
         f"    access_log /dev/stdout {_name(place)};",
         f"    keepalive_timeout {_keepalive(server)};",
         f"    keepalive_time {_time(server.max_connection_duration)};",
@@ -237,6 +258,13 @@ def _server(place: Place) -> list[str]:
         "    }",
         "}",
     ]
+
+
+def _probes(server: Server) -> str:
+    if server.tcp_keepalive is None:
+        return ""
+    time, interval, probes = server.tcp_keepalive.values()
+    return f" so_keepalive={time:.0f}s:{interval:.0f}s:{probes:.0f}"
 
 
 def _keepalive(server: Server) -> str:
@@ -258,6 +286,8 @@ def _tries(place: Place) -> list[str]:
         f"proxy_send_timeout {_time(one)};",
         f"proxy_next_upstream {' '.join(words) or _without_words(place)};",
     ]
+    if pool.tcp_keepalive is not None:
+        lines.append("proxy_socket_keepalive on;")
     if words:
         lines.append(f"proxy_next_upstream_tries {pool.retry.num_retries + 1};")
         all_tries = "0" if pool.timeout == math.inf else _time(pool.timeout)
@@ -273,6 +303,8 @@ def _without_words(place: Place) -> str:
 
 def _next_upstream(retry: Retry) -> list[str]:
     words = [word for each in retry.retry_on for word in _RETRY_WORDS.get(each, ())]
+    if "retriable-status-codes" in retry.retry_on:
+        words += [f"http_{code}" for code in retry.retriable_status_codes]
     if words and retry.methods == "any":
         words.append("non_idempotent")
     return list(dict.fromkeys(words))

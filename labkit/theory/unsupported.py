@@ -48,6 +48,8 @@ def _refuse_hop(scenario: Scenario, index: int) -> None:
     forgets = link.forget_after
     only(math.isinf(forgets), f"{where}.link.forget_after", forgets, "inf")
     only(pool.watch_fin, f"{where}.pool.watch_fin", False, "true")
+    for end, lag in (("pool", pool.lag), ("server", server.lag)):
+        only(not lag, f"{where}.{end}.lag", lag, "0, for a closed form")
     pending = pool.max_pending_requests
     enough = "10 or more, or bursts of chance overflow"
     only(pending >= 10, f"{where}.pool.max_pending_requests", pending, enough)
