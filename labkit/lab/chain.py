@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from labkit.net import Answer, Listening, Network
 from labkit.net.ends import ends_of
-from labkit.net.link import Ends
+from labkit.net.link import Ends, Obituary
 from labkit.records.ledger import Ledger
 from labkit.roles.client.pool import ConnectionPool
 from labkit.roles.client.router import Router
@@ -45,6 +45,9 @@ class LinkedNetwork(Network, Protocol):
 
     def set_ends(self, hop: int, ends: Ends | None) -> None:
         """Change what the kernels and loops at both ends of a hop do."""
+
+    def report_deaths(self, told: Obituary) -> None:
+        """Whom to tell of connections that neither program has ended."""
 
     def silence(self, hop: int) -> None:
         """Lose every open connection of a hop without a word."""
@@ -113,6 +116,9 @@ class Chain:
         )
         self.traffic.with_keys = scenario.origin.idempotency_keys
         self._happening: set[asyncio.Task[None]] = set()
+        network.report_deaths(
+            lambda hop, number, now, why: ledger.closed(hop, number, now, "link", why)
+        )
         for hop, settings in enumerate(scenario.hops):
             network.set_ends(hop, ends_of(settings.pool, settings.server))
 

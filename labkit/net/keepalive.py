@@ -55,7 +55,7 @@ class Prober:
             due = heard + wait
         elif self._is_dead(now - heard):
             self._out.send(Kind.RST)
-            self._kernel.time_out()
+            self._out.give_up("keep-alive unanswered")
             return
         else:
             self._unanswered += 1

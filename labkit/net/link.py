@@ -23,12 +23,11 @@ from labkit.settings import Link
 
 Deliver = Callable[[Kind, bytes], None]
 Ends = tuple[End, End]
+# Told of a connection that neither program has ended: hop, number, when, and why.
+Obituary = Callable[[int, int, float, str], object]
 
 # CPython 3.11 looks a member of an enum up through its metaclass, every time.
 DATA, RST = Kind.DATA, Kind.RST
-
-# What the trace says of a segment that neither end has sent.
-OF_MIDDLEBOX = "from a middlebox"
 
 _HTTP_START = re.compile(
     rb"(?:HTTP/1\.[01] [^\r\n]{0,200}|[A-Z]{1,20} \S{1,2000} HTTP/1\.[01])"
@@ -52,6 +51,7 @@ class LinkState:
     # The client's end and the server's, None if both are plain; chance of their lag.
     ends: Ends | None = None
     lags: Random = field(default_factory=Random)
+    on_death: Obituary = field(default=lambda hop, connection, now, why: None)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def wire(self) -> Wire:
@@ -83,6 +83,7 @@ class Links:
         self._trace = trace
         self._states: dict[int, LinkState] = {}
         self._ends: dict[int, Ends | None] = {}
+        self._on_death: Obituary = lambda hop, connection, now, why: None
 
     def __len__(self) -> int:
         return len(self.settings)
@@ -97,6 +98,7 @@ class Links:
             settings = self.settings[hop]
             state = LinkState(hop, settings, loop, chance, self._trace, epoch)
             state.ends = self._ends.get(hop)
+            state.on_death = self._on_death
             state.lags.seed(f"{self._seed} lag {hop}")
             self._states[hop] = state
         return state
@@ -112,6 +114,12 @@ class Links:
         self._ends[hop] = ends
         if hop in self._states:
             self._states[hop].ends = ends
+
+    def report_deaths(self, told: Obituary) -> None:
+        """Whom to tell of connections that the link has ended."""
+        self._on_death = told
+        for state in self._states.values():
+            state.on_death = told
 
     def ends(self, hop: int) -> Ends | None:
         """The two ends of a hop, None if both are plain."""
@@ -271,7 +279,13 @@ class HalfConnection:
             link.loop.call_at(now + wait, self._not_acknowledged)
 
     def _not_acknowledged(self) -> None:
+        self.give_up("write unanswered")
+
+    def give_up(self, why: str) -> None:
+        """The sender's kernel waits no longer for an answer."""
         if self.sender is not None and not self.sender.is_gone:
+            link = self._wire.link
+            link.on_death(link.hop, self._wire.connection, link.loop.time(), why)
             self.sender.time_out()
 
     def reject(self, now: float) -> None:
@@ -280,9 +294,10 @@ class HalfConnection:
         half = link.settings.delay / 2.0
         row = -1
         if link.trace is not None:
-            row = self._record(link, link.trace, RST, b"", now + half, OF_MIDDLEBOX)
+            row = self._record(link, link.trace, RST, b"", now + half)
         self._in_flight.append((RST, b"", row))
-        self.last_arrival = max(self.last_arrival, now + 2.0 * half)
+        self.last_arrival = due = max(self.last_arrival, now + 2.0 * half)
+        link.on_death(link.hop, self._wire.connection, due, "forgotten on the way")
         link.loop.call_at(self.last_arrival, self._arrive)
 
     def probe(self, arrives: Callable[[], object]) -> None:
@@ -307,7 +322,6 @@ class HalfConnection:
         kind: Kind,
         payload: bytes,
         now: float,
-        line: str = "",
     ) -> int:
         return trace.record(
             now - link.epoch,
@@ -316,7 +330,7 @@ class HalfConnection:
             self.direction,
             kind,
             len(payload),
-            line or first_line(payload),
+            first_line(payload),
         )
 
     def _oldest_arrives(self) -> None:

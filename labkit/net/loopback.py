@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from labkit.net import LOOPBACK, Address, Answer, ProtocolFactory, abort, after_delivery
 from labkit.net.frontend import Frontend, LoopbackListening
-from labkit.net.link import Ends, Links, Wire
+from labkit.net.link import Ends, Links, Obituary, Wire
 from labkit.net.relay import Flow
 from labkit.net.sockets import (
     Acceptor,
@@ -107,6 +107,10 @@ class LoopbackNetwork:
         says RST where a kernel would say ETIMEDOUT. The options are set none the less.
         """
         self._links.set_ends(hop, ends)
+
+    def report_deaths(self, told: Obituary) -> None:
+        """Whom to tell of connections that neither program has ended."""
+        self._links.report_deaths(told)
 
     def silence(self, hop: int) -> None:
         """Lose every open connection of a hop without a word, as a dead host does."""

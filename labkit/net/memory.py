@@ -20,7 +20,7 @@ from labkit.net.endpoint import Endpoint
 from labkit.net.ends import SYN_RETRIES
 from labkit.net.hosts import Hosts, MemoryServer, here, port_number
 from labkit.net.keepalive import watch_silence
-from labkit.net.link import Ends, Links, Wire
+from labkit.net.link import Ends, Links, Obituary, Wire
 from labkit.records.trace import Kind, Trace
 from labkit.settings import Link
 
@@ -79,6 +79,10 @@ class MemoryNetwork:
     def set_ends(self, hop: int, ends: Ends | None) -> None:
         """What the kernels and loops of a hop's ends do, on connections from now on."""
         self._links.set_ends(hop, ends)
+
+    def report_deaths(self, told: Obituary) -> None:
+        """Whom to tell of connections that neither program has ended."""
+        self._links.report_deaths(told)
 
     def silence(self, hop: int) -> None:
         """Lose every open connection of a hop without a word, as a dead host does."""
