@@ -17,10 +17,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from labkit.lab.fleet import Fleet
 from labkit.net import Listening, Network
+from labkit.net.ends import ends_of
+from labkit.net.link import Ends, Obituary
 from labkit.records.ledger import Ledger
 from labkit.roles.client.balancer import Balancer
 from labkit.roles.client.pool import ConnectionPool
-from labkit.roles.client.router import Router
+from labkit.roles.client.router import Router, Sender
+from labkit.roles.client.workers import Workers
 from labkit.roles.envoy.proxy import EnvoyProxy
 from labkit.roles.envoy.response_codec import BY_ENVOY
 from labkit.roles.http.h11_codec import BY_H11
@@ -28,7 +31,7 @@ from labkit.roles.origin import Origin
 from labkit.roles.proxy import Proxy
 from labkit.roles.server.server import Handler, HopServer
 from labkit.roles.traffic import Traffic
-from labkit.settings import Event, Hop, Link, Scenario, SettingsError, schedule
+from labkit.settings import Event, Hop, Link, Pool, Scenario, SettingsError, schedule
 from labkit.settings.personalities import HABITS, Habit
 
 if TYPE_CHECKING:
@@ -41,6 +44,12 @@ class LinkedNetwork(Network, Protocol):
 
     def set_link(self, hop: int, link: Link) -> None:
         """Change a link; segments sent from now on obey it."""
+
+    def set_ends(self, hop: int, ends: Ends | None) -> None:
+        """Change what the kernels and loops at both ends of a hop do."""
+
+    def report_deaths(self, told: Obituary) -> None:
+        """Whom to tell of connections that neither program has ended."""
 
     def silence(self, hop: int, replica: int = 0) -> None:
         """Lose every open connection of a server without a word."""
@@ -80,11 +89,11 @@ class Chain:
             int(event.path.split(".")[1]) for event in self._schedule if event.moves
         }
         self.pools = {
-            hop: self._client_end(hop)
-            for hop in range(len(scenario.hops))
+            hop: self._workers(hop, settings.pool)
+            for hop, settings in enumerate(scenario.hops)
             if not self._is_real(hop - 1)
         }
-        routers = {hop: self._router(pool) for hop, pool in self.pools.items()}
+        routers = {hop: workers.sender for hop, workers in self.pools.items()}
         self.origin = Origin(scenario.origin, ledger, self._chance("origin"))
         # By the hop of their pools.
         self.proxies = {
@@ -110,6 +119,11 @@ class Chain:
         )
         self.traffic.with_keys = scenario.origin.idempotency_keys
         self._happening: set[asyncio.Task[None]] = set()
+        network.report_deaths(
+            lambda hop, number, now, why: ledger.closed(hop, number, now, "link", why)
+        )
+        for hop, settings in enumerate(scenario.hops):
+            network.set_ends(hop, ends_of(settings.pool, settings.server))
 
     def __repr__(self) -> str:
         return f"<Chain {' - '.join(self._settings.parties)}>"
@@ -131,20 +145,34 @@ class Chain:
         """A stream of its own for everyone who needs chance, from the one seed."""
         return random.Random(f"{self._settings.seed} {who}")
 
-    def _client_end(self, hop: int) -> ConnectionPool | Balancer:
+    def _workers(self, hop: int, settings: Pool) -> Workers:
+        several = settings.workers > 1
+        numbers = range(1, settings.workers + 1) if several else (0,)
+        routers = [self._router(hop, number) for number in numbers]
+        return Workers(routers, self._chance(f"workers of hop {hop}"))
+
+    def _router(self, hop: int, worker: int) -> Router:
+        chance = self._chance(f"retry of worker {worker}" if worker else "retry")
+        pool = self._client_end(hop, worker)
+        return Router(pool, self._ledger, chance, pool.habit)
+
+    def _client_end(self, hop: int, worker: int) -> ConnectionPool | Balancer:
         """The pool of a hop, or one for each of several servers."""
         server = self._settings.hops[hop].server
         if server.replicas == 1 and hop not in self._moving:
-            return self._pool(hop)
+            return self._pool(hop, worker)
+        chance = self._chance(f"balance of hop {hop}, worker {worker}")
         return Balancer(
-            partial(self._pool, hop),
+            partial(self._pool, hop, worker),
             server.replicas,
             server.balance,
             self._ledger,
-            self._chance(f"balance of hop {hop}"),
+            chance,
+            # Workers do not all begin with the same server.
+            turn=chance.randrange(server.replicas) if worker else 0,
         )
 
-    def _pool(self, hop: int, replica: int = 0) -> ConnectionPool:
+    def _pool(self, hop: int, worker: int, replica: int = 0) -> ConnectionPool:
         return ConnectionPool(
             self._network,
             hop,
@@ -152,42 +180,34 @@ class Chain:
             self._ledger,
             self._habit(hop),
             BY_ENVOY if self._owner(hop) == "envoy" else BY_H11,
+            worker,
             replica,
         )
 
     def _fleet(self, hop: int, handler: Handler) -> Fleet:
-        def make(replica: int) -> HopServer:
-            settings = self._settings.hops[hop].server
-            server = HopServer(
-                self._network, hop, settings, handler, self._ledger, replica
-            )
-            if hop == 0:
-                server.on_exchange, server.on_access = (
-                    self._on_exchange,
-                    self._on_access,
-                )
-            return server
-
-        loop = asyncio.get_running_loop()
+        loop, ledger = asyncio.get_running_loop(), self._ledger
         fleet = Fleet(
             self._settings.hops[hop].server.replicas,
-            make,
+            partial(self._server, hop, handler),
             lambda replica: self._network.silence(hop, replica),
-            lambda replica, stage: self._ledger.happened(
-                hop, replica, stage, loop.time()
-            ),
+            lambda replica, stage: ledger.happened(hop, replica, stage, loop.time()),
         )
-        pool = self.pools.get(hop)
-        fleet.balancer = pool if isinstance(pool, Balancer) else None
+        if hop in self.pools:
+            pools = self.pools[hop].pools
+            fleet.balancers = [pool for pool in pools if isinstance(pool, Balancer)]
         return fleet
+
+    def _server(self, hop: int, handler: Handler, replica: int) -> HopServer:
+        settings = self._settings.hops[hop].server
+        server = HopServer(self._network, hop, settings, handler, self._ledger, replica)
+        if hop == 0:
+            server.on_exchange, server.on_access = self._on_exchange, self._on_access
+        return server
 
     @property
     def servers(self) -> dict[int, HopServer]:
         """The first server of each hop, where they are ours."""
         return {hop: fleet.members[0] for hop, fleet in self.fleets.items()}
-
-    def _router(self, pool: ConnectionPool | Balancer) -> Router:
-        return Router(pool, self._ledger, self._chance("retry"), pool.habit)
 
     def _habit(self, hop: int) -> Habit | None:
         """That of the program that owns the pool of a hop, if it is a proxy."""
@@ -197,7 +217,7 @@ class Chain:
         """The personality of who owns the pool of a hop; the traffic has none."""
         return self._settings.hops[hop - 1].server.personality if hop else ""
 
-    def _proxy(self, hop: int, router: Router) -> Proxy:
+    def _proxy(self, hop: int, router: Sender) -> Proxy:
         hops = self._settings.hops
         personality = self._owner(hop)
         failure = hops[hop].pool.failure
@@ -292,6 +312,7 @@ class Chain:
         if hop in self.proxies:
             self.proxies[hop].failure = settings.pool.failure
         self._network.set_link(hop, settings.link)
+        self._network.set_ends(hop, ends_of(settings.pool, settings.server))
 
     async def close(self) -> None:
         """End every connection from the client's side on, then the network."""

@@ -25,8 +25,8 @@ class Fleet:
     """All servers of a hop: ``members`` serve, one in each place of the fleet.
 
     ``make`` makes a server by its number; ``silence`` loses a server's connections
-    without a word; ``tell`` writes down what happens to one. ``balancer`` sends
-    requests to them, where there are several or will be.
+    without a word; ``tell`` writes down what happens to one. ``balancers``, one a
+    worker, send requests to them, where there are several or will be.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Fleet:
         self._silence = silence
         self._tell = tell
         self.members = [self._another() for _ in range(replicas)]
-        self.balancer: Balancer | None = None
+        self.balancers: list[Balancer] = []
         self._answer: Answer = "accept"
         self._away: set[HopServer] = set()  # gone, or out of reach
         self._coming: list[HopServer] = []  # no members yet
@@ -65,8 +65,8 @@ class Fleet:
         for server in self.everybody:
             if server.settings != settings:
                 server.settings = settings
-        if self.balancer is not None:
-            self.balancer.balance = settings.balance
+        for balancer in self.balancers:
+            balancer.balance = settings.balance
 
     async def start(self, answer: Answer = "accept") -> list[Listening]:
         """All listen."""
@@ -226,11 +226,13 @@ class Fleet:
         self._tell(new.replica, Stage.LISTENING)
 
     def _add(self, new: HopServer) -> None:
-        if self.balancer is not None and self.balancer.add(new.replica):
+        added = [balancer.add(new.replica) for balancer in self.balancers]
+        if any(added):
             self._tell(new.replica, Stage.ADDED)
 
     def _remove(self, old: HopServer) -> None:
-        if self.balancer is not None and self.balancer.remove(old.replica):
+        removed = [balancer.remove(old.replica) for balancer in self.balancers]
+        if any(removed):
             self._tell(old.replica, Stage.REMOVED)
 
     async def _end(self, old: HopServer, event: Event) -> None:

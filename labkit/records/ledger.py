@@ -237,18 +237,24 @@ class Ledger:
 
     # -- connections ---------------------------------------------------------------
 
-    def opened(self, hop: int, connection: int, now: float, replica: int = 0) -> None:
-        """A connection was made, its SYN sent at ``now``.
+    def opened(
+        self,
+        hop: int,
+        connection: int,
+        now: float,
+        worker: int = 0,
+        replica: int = 0,
+    ) -> None:
+        """A connection was made, its SYN sent at ``now``, by one of several workers.
 
         Its client writes this down when it hears the answer; a server may have
         closed by then.
         """
         self.hops[hop].opened += 1
         if self._keep_lives:
-            nobody = (None, "", "")
-            closed, by, why = self._early_ends.pop((hop, connection), nobody)
+            end, who, why = self._early_ends.pop((hop, connection), (None, "", ""))
             self._lives[hop, connection] = ConnectionLife(
-                hop, connection, now - self.epoch, closed, by, why, 0, replica
+                hop, connection, now - self.epoch, end, who, why, 0, worker, replica
             )
 
     def closed(
@@ -279,6 +285,7 @@ class Ledger:
             return
         if life.closed_by == seen.closed_by and life.why:
             seen = replace(seen, closed=life.closed, why=life.why)
+        seen = replace(seen, worker=life.worker)
         self._lives[seen.hop, seen.connection] = seen
 
     def _used(self, hop: int, connection: int) -> None:

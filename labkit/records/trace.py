@@ -87,8 +87,9 @@ class ConnectionLife:
     """One connection from its SYN to its end.
 
     ``closed`` is None while it lives; ``closed_by`` is "pool", "server" or
-    "link", whoever moved first; ``why`` says which knob made it; ``replica`` is the
-    server of the hop that it led to.
+    "link", whoever moved first; ``why`` says which knob made it. ``worker`` is whose
+    pool it is in, from 1, and 0 where the hop has one pool; ``replica`` is the server
+    of the hop that it leads to, from 0.
     """
 
     hop: int
@@ -98,6 +99,7 @@ class ConnectionLife:
     closed_by: str = ""
     why: str = ""
     requests: int = 0
+    worker: int = field(default=0, repr=False)
     replica: int = field(default=0, repr=False)
 
 

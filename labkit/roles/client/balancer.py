@@ -27,7 +27,7 @@ class Balancer:
 
     ``max_connections`` and ``max_pending_requests`` hold for all servers together, as
     for a cluster of Envoy's; a server to which there is no connection gets one in any
-    case.
+    case. ``turn``: the server that is asked first.
     """
 
     def __init__(
@@ -37,12 +37,13 @@ class Balancer:
         balance: str,
         ledger: Ledger,
         chance: random.Random,
+        turn: int = 0,
     ) -> None:
         self.balance = balance
         self._make = make
         self._ledger = ledger
         self._chance = chance
-        self._turn = 0
+        self._turn = turn
         # By the number of their server; those of servers that are gone, too.
         self._pools: dict[int, ConnectionPool] = {}
         self._in_turn: list[ConnectionPool] = []

@@ -196,9 +196,12 @@ class HopServer:
     def left(self, connection: ConnectionLifecycle) -> None:
         """A connection is over."""
         self._connections.pop(connection.handler, None)
-        empty = self._empty
-        if empty is not None and not self._connections and not empty.done():
-            empty.set_result(None)
+        if self._empty is not None:
+            self._look_whether_empty(self._empty)
+
+    def _look_whether_empty(self, told: asyncio.Future[None]) -> None:
+        if not (self._connections or told.done()):
+            told.set_result(None)
 
     def closed_first(self, connection: ConnectionLifecycle, why: str) -> None:
         """Write down that this side closed first, and why."""
