@@ -225,7 +225,7 @@ def test_only_the_window_adds_up_the_timers_of_a_goodbye() -> None:
 @pytest.mark.parametrize(
     ("what", "home"),
     [
-        (r"HINT_BUFFER = ", "settings/vocabulary.py"),
+        (r"TICK_ROUNDING = ", "settings/vocabulary.py"),
         (r"\^_`\|", "settings/vocabulary.py"),
         (r'"gateway-error", "reset"|"reset", "5xx"', "settings/groups.py"),
         (r'\{"(POST|PUT|PATCH)", "(POST|PUT|PATCH)"', "settings/vocabulary.py"),

@@ -15,9 +15,12 @@ from math import inf
 from typing import TYPE_CHECKING, Protocol
 
 from labkit.net import Answer, Listening, Network
+from labkit.net.ends import ends_of
+from labkit.net.link import Ends, Obituary
 from labkit.records.ledger import Ledger
 from labkit.roles.client.pool import ConnectionPool
-from labkit.roles.client.router import Router
+from labkit.roles.client.router import Router, Sender
+from labkit.roles.client.workers import Workers
 from labkit.roles.envoy.proxy import EnvoyProxy
 from labkit.roles.envoy.response_codec import BY_ENVOY
 from labkit.roles.http.h11_codec import BY_H11
@@ -25,7 +28,7 @@ from labkit.roles.origin import Origin
 from labkit.roles.proxy import Proxy
 from labkit.roles.server.server import Handler, HopServer
 from labkit.roles.traffic import Traffic
-from labkit.settings import Event, Hop, Link, Scenario, SettingsError, schedule
+from labkit.settings import Event, Hop, Link, Pool, Scenario, SettingsError, schedule
 from labkit.settings.personalities import HABITS, Habit
 
 # Seconds from the end of the old program's listening to the beginning of the new one's.
@@ -40,6 +43,12 @@ class LinkedNetwork(Network, Protocol):
 
     def set_link(self, hop: int, link: Link) -> None:
         """Change a link; segments sent from now on obey it."""
+
+    def set_ends(self, hop: int, ends: Ends | None) -> None:
+        """Change what the kernels and loops at both ends of a hop do."""
+
+    def report_deaths(self, told: Obituary) -> None:
+        """Whom to tell of connections that neither program has ended."""
 
     def silence(self, hop: int) -> None:
         """Lose every open connection of a hop without a word."""
@@ -71,18 +80,11 @@ class Chain:
         self._ledger = ledger
         self._seats = seats
         self.pools = {
-            hop: ConnectionPool(
-                network,
-                hop,
-                settings.pool,
-                ledger,
-                self._habit(hop),
-                BY_ENVOY if self._owner(hop) == "envoy" else BY_H11,
-            )
+            hop: self._workers(hop, settings.pool)
             for hop, settings in enumerate(scenario.hops)
             if not self._is_real(hop - 1)
         }
-        routers = {hop: self._router(pool) for hop, pool in self.pools.items()}
+        routers = {hop: workers.sender for hop, workers in self.pools.items()}
         self.origin = Origin(scenario.origin, ledger, self._chance("origin"))
         # By the hop of their pools.
         self.proxies = {
@@ -108,6 +110,11 @@ class Chain:
         )
         self.traffic.with_keys = scenario.origin.idempotency_keys
         self._happening: set[asyncio.Task[None]] = set()
+        network.report_deaths(
+            lambda hop, number, now, why: ledger.closed(hop, number, now, "link", why)
+        )
+        for hop, settings in enumerate(scenario.hops):
+            network.set_ends(hop, ends_of(settings.pool, settings.server))
 
     def __repr__(self) -> str:
         return f"<Chain {' - '.join(self._settings.parties)}>"
@@ -129,8 +136,20 @@ class Chain:
         """A stream of its own for everyone who needs chance, from the one seed."""
         return random.Random(f"{self._settings.seed} {who}")
 
-    def _router(self, pool: ConnectionPool) -> Router:
-        return Router(pool, self._ledger, self._chance("retry"), pool.habit)
+    def _workers(self, hop: int, settings: Pool) -> Workers:
+        several = settings.workers > 1
+        numbers = range(1, settings.workers + 1) if several else (0,)
+        routers = [self._router(hop, settings, number) for number in numbers]
+        return Workers(routers, self._chance(f"workers of hop {hop}"))
+
+    def _router(self, hop: int, settings: Pool, worker: int) -> Router:
+        codec = BY_ENVOY if self._owner(hop) == "envoy" else BY_H11
+        ledger, habit = self._ledger, self._habit(hop)
+        pool = ConnectionPool(
+            self._network, hop, settings, ledger, habit, codec, worker
+        )
+        chance = self._chance(f"retry of worker {worker}" if worker else "retry")
+        return Router(pool, ledger, chance, habit)
 
     def _habit(self, hop: int) -> Habit | None:
         """That of the program that owns the pool of a hop, if it is a proxy."""
@@ -140,7 +159,7 @@ class Chain:
         """The personality of who owns the pool of a hop; the traffic has none."""
         return self._settings.hops[hop - 1].server.personality if hop else ""
 
-    def _proxy(self, hop: int, router: Router) -> Proxy:
+    def _proxy(self, hop: int, router: Sender) -> Proxy:
         hops = self._settings.hops
         personality = self._owner(hop)
         failure = hops[hop].pool.failure
@@ -238,6 +257,7 @@ class Chain:
         if hop in self.proxies:
             self.proxies[hop].failure = settings.pool.failure
         self._network.set_link(hop, settings.link)
+        self._network.set_ends(hop, ends_of(settings.pool, settings.server))
 
     async def _reach(self, answer: Answer) -> None:
         """Let the last host answer SYNs in another way, if it is to.

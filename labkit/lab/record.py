@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import math
 from collections import Counter
 from collections.abc import Mapping
@@ -11,7 +10,8 @@ from typing import Any, Protocol
 from labkit.net.jitter import Jitter
 from labkit.records.ledger import Exchanges, HopCount
 from labkit.records.trace import ConnectionLife, Exchange, Trace
-from labkit.settings import Scenario
+from labkit.settings import Pool, Scenario
+from labkit.tables import Tabular
 from labkit.theory import race_window, wilson
 from labkit.theory.text import percent
 
@@ -207,19 +207,18 @@ class Run:
 
     def _opened(self) -> str:
         """How many connections each hop took, as a phrase."""
-        far_ends = zip(self.hops, self.scenario.parties[1:], strict=True)
-        return ", ".join(f"{count.opened} to {name}" for count, name in far_ends)
+        scenario = self.scenario
+        ends = zip(self.hops, scenario.parties[1:], scenario.hops, strict=True)
+        return ", ".join(
+            f"{count.opened} to {name}{_pools(hop.pool)}" for count, name, hop in ends
+        )
 
     def __repr__(self) -> str:
         return f"<Run: {self.summary()}>"
 
     def _repr_html_(self) -> str:
-        cells = "".join(
-            f"<tr><th style='text-align:left'>{html.escape(label)}</th>"
-            f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
-            for label, value in self.told().items()
-        )
-        return f"<p>{html.escape(self.summary())}</p><table>{cells}</table>"
+        told = tuple(self.told().items())
+        return Tabular(("", ""), told, self.summary())._repr_html_()
 
     def told(self) -> dict[str, str]:
         """What a reader asks first, label by label."""
@@ -228,9 +227,12 @@ class Run:
             "causes of failure": counted(self.errors) or "none",
         }
         names = zip(self.scenario.parties, self.scenario.parties[1:], strict=False)
-        for (near, far), count in zip(names, self.hops, strict=True):
+        for (near, far), count, hop in zip(
+            names, self.hops, self.scenario.hops, strict=True
+        ):
             told[f"{near} → {far}"] = (
-                f"{count.opened} connections opened, {count.reused} times reused, "
+                f"{count.opened} connections opened{_pools(hop.pool)}, "
+                f"{count.reused} times reused, "
                 f"{count.races} races, {count.retries} retries"
             )
         if self.jitter is not None:
@@ -257,12 +259,15 @@ class Run:
             "hops": [
                 {
                     "name": name,
+                    **({"workers": w} if (w := hop.pool.workers) > 1 else {}),
                     "opened": count.opened,
                     "reused": count.reused,
                     "races": count.races,
                     "retries": count.retries,
                 }
-                for name, count in zip(names, self.hops, strict=False)
+                for name, count, hop in zip(
+                    names, self.hops, self.scenario.hops, strict=False
+                )
             ],
             "duplicates": self.duplicates,
             "lab_seconds": self.lab_seconds,
@@ -271,6 +276,11 @@ class Run:
         if self.jitter is not None:
             report["jitter"] = self.jitter.p99
         return report
+
+
+def _pools(pool: Pool) -> str:
+    """How many there are, where that is worth a word."""
+    return f" from {pool.workers} pools" if pool.workers > 1 else ""
 
 
 def _percent(share: float) -> str:

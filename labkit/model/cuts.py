@@ -57,7 +57,8 @@ def _whole(requests: int, parts: int) -> int:
 
 def _by_chance(values: Values) -> bool:
     """May two runs of this scenario differ?"""
-    if values.arrivals == "poisson" or np.any(values.service_jitter):
+    several = any(hop.workers > 1 for hop in values.hops)
+    if values.arrivals == "poisson" or several or np.any(values.service_jitter):
         return True
     is_shaken = values.arrivals == "periodic" and np.any(values.jitter)
     dies = np.any(values.fails) and np.min(values.fails) < 1.0

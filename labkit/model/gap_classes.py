@@ -26,7 +26,6 @@ from labkit.model.parameters import (
     Values,
     at,
 )
-from labkit.settings.vocabulary import HINT_BUFFER
 
 # Seconds by which a sum may be off for the order in which it was made.
 _ROUNDING = 1e-9
@@ -47,7 +46,7 @@ def patience(hop: HopValues) -> Value:
     if not (hop.honours_hint and hop.hints):
         return hop.patience
     promised = np.floor(np.minimum(hop.idle, 1e9))
-    return np.minimum(hop.patience, np.maximum(0.0, promised - HINT_BUFFER))
+    return np.minimum(hop.patience, np.maximum(0.0, promised - hop.hint_margin))
 
 
 def lifetime(hop: HopValues) -> Value:
@@ -175,7 +174,8 @@ def _is_plain_hop(hop: HopValues) -> bool:
     limits = (hop.life, hop.pool_life, hop.requests, hop.pool_requests)
     has_limits = any(np.min(limit) < np.inf for limit in limits)
     repeats = hop.retry.retry_on or hop.repeats_by_habit
-    others = has_limits or np.any(hop.tick) or repeats
+    ticks = np.any(hop.tick) or np.any(hop.pool_tick)
+    others = has_limits or ticks or repeats or hop.workers > 1
     return not others and hop.watch_fin and hop.max_pending > 0
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from labkit.model.longest import longest
 from labkit.settings import Hop, Scenario
 from labkit.theory import busy_time
-from labkit.theory.window import closed_at, deaf_at, patience, race_window
+from labkit.theory.window import closed_at, deaf_at, leaves_by, patience, race_window
 
 # Seconds by which sums of one value may differ for the order in which they were made.
 # In the model a request that leaves in the moment in which the FIN comes has left: the
@@ -87,8 +87,12 @@ def _met(hop: Hop, step: int, lasts: float) -> Iterator[tuple[str, float]]:
     tick, idle = hop.server.tick, hop.server.idle_timeout
     # A tick comes again and again, and meets every grid that has a step in common.
     is_met = math.gcd(step, _whole(tick)) >= _COARSE
-    if tick and is_met and idle <= min(lasts, patience(hop)):
+    if tick and is_met and idle <= min(lasts, leaves_by(hop)):
         yield "server.tick", tick
+    tick = hop.pool.tick
+    ends = min(patience(hop), hop.pool.max_connection_duration) < math.inf
+    if tick and ends and math.gcd(step, _whole(tick)) >= _COARSE:
+        yield "pool.tick", tick
 
 
 def _spans(scenario: Scenario, gaps: list[float]) -> Iterator[float]:
@@ -132,7 +136,7 @@ def _edges(scenario: Scenario, index: int) -> Iterator[float]:
     idle = hop.server.idle_timeout
     for edge in (idle - trip, deaf_at(hop) - trip, closed_at(hop)):
         # From its own timeout on the pool opens a new connection, whatever comes.
-        if 0.0 <= edge < min(math.inf, patience(hop)):
+        if 0.0 <= edge < min(math.inf, leaves_by(hop)):
             yield edge
 
 

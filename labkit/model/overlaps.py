@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from labkit.model.gap_classes import lifetime
 from labkit.model.outcomes import CODES
 from labkit.model.parameters import Bools, Floats, Ints, Rows, at
-from labkit.model.pools import PoolState, select, widened
+from labkit.model.pools import ARRAYS, PoolState, select, widened
 from labkit.model.single_connection import Left
 from labkit.model.sparse import Travel, state_of
 from labkit.model.stepwise import Counts, Steps
@@ -177,9 +178,9 @@ def _joined(one: PoolState, other: PoolState) -> PoolState:
     """The rows of both."""
     columns = max(len(one.until), len(other.until))
     one, other = widened(one, columns), widened(other, columns)
-    told = {
+    told: dict[str, Any] = {
         name: np.concatenate([getattr(one, name), getattr(other, name)], axis=-1)
-        for name in PoolState.__slots__
+        for name in ARRAYS
     }
     return PoolState(**told)
 

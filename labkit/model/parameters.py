@@ -7,7 +7,7 @@ a grid is an array with one value per row of the computation.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,7 @@ _HOP = {
     "server.max_connection_duration": "life",
     "server.max_requests_per_connection": "requests",
     "server.tick": "tick",
+    "pool.tick": "pool_tick",
 }
 # What has another meaning than one value per point.
 _WHOLE = frozenset({"gaps", "weights"})
@@ -48,7 +49,7 @@ _WHOLE = frozenset({"gaps", "weights"})
 
 @dataclass(slots=True)
 class HopValues:
-    """One hop. The first ten may vary over the points of a grid."""
+    """One hop. The first eleven may vary over the points of a grid."""
 
     patience: Value
     pool_life: Value
@@ -60,6 +61,8 @@ class HopValues:
     life: Value
     requests: Value
     tick: Value
+    pool_tick: Value
+    workers: int
     max_connections: float
     max_pending: float
     timeout: float
@@ -67,6 +70,7 @@ class HopValues:
     lifo: bool
     watch_fin: bool
     honours_hint: bool
+    hint_margin: float
     hints: bool
     announces: bool
     safe_life: bool
@@ -184,6 +188,7 @@ def _hop(scenario: Scenario, index: int) -> HopValues:
     owner = scenario.hops[index - 1].server.personality if index else None
     return HopValues(
         **varying,
+        workers=pool.workers,
         max_connections=pool.max_connections,
         max_pending=pool.max_pending_requests,
         timeout=pool.timeout,
@@ -191,6 +196,7 @@ def _hop(scenario: Scenario, index: int) -> HopValues:
         lifo=pool.reuse == "lifo",
         watch_fin=pool.watch_fin,
         honours_hint=pool.honours_hint,
+        hint_margin=pool.hint_margin,
         # What plays Envoy as a proxy writes its answers itself, without a hint.
         hints=server.hint and (is_last or server.personality != "envoy"),
         announces=server.announce,
@@ -204,6 +210,18 @@ def _hop(scenario: Scenario, index: int) -> HopValues:
         usual_failure=FAILURES[owner] if owner else "none",
         habit=HABITS.get(owner) if owner else None,
     )
+
+
+def spread(hop: HopValues) -> HopValues:
+    """The same with one value for each worker of a row, where there are several."""
+    if hop.workers == 1:
+        return hop
+    varied: dict[str, Any] = {
+        name: np.repeat(value, hop.workers)
+        for name in HopValues.__slots__
+        if isinstance(value := getattr(hop, name), np.ndarray)
+    }
+    return replace(hop, **varied)
 
 
 def _taken(group: Any, index: Any) -> Any:

@@ -25,14 +25,11 @@ import numpy as np
 
 from labkit.model.instants import INSTANT
 from labkit.model.parameters import Bools, Floats, HopValues, Ints, Rows, Value, at
-from labkit.settings.vocabulary import HINT_BUFFER
+from labkit.settings.vocabulary import TICK_ROUNDING
 
 # Starts of requests that a pool remembers where its queue cannot overflow.
 _FEW = 32
 _NEVER = -np.inf
-
-# A tick that has just passed has passed, in spite of rounding; as in the lifecycle.
-_ROUNDING = 1e-9
 
 
 @dataclass(slots=True)
@@ -42,6 +39,9 @@ class PoolState:
     ``starts`` is a ring with the latest ``queued`` starts of requests by row: whoever
     has a start later than now is waiting. ``retrying`` says until when each slot of
     the retry budget is taken. ``epoch`` is what the lab's clock shows at 0.
+
+    A hop of several workers has so many rows side by side for each replication, and
+    what is said of rows here is said of theirs (``widths``).
     """
 
     free: Floats
@@ -56,14 +56,23 @@ class PoolState:
     queued: Ints
     retrying: Floats
     epoch: Floats
+    workers: int = 1
+
+    def widths(self, rows: Rows) -> Rows:
+        """The rows of all workers of these replications."""
+        if self.workers == 1:
+            return rows
+        return np.add.outer(rows * self.workers, np.arange(self.workers)).ravel()
 
 
+ARRAYS = tuple(name for name in PoolState.__slots__ if name != "workers")
 MOMENTS = ("free", "until", "drain", "deaf", "end", "opened")
 NUMBERS = ("served", "turn")
 
 
 def empty(values: HopValues, rows: int, burst: int) -> PoolState:
     """Pools without a connection."""
+    rows *= values.workers
     moments = {name: np.full((1, rows), _NEVER) for name in MOMENTS}
     budget = min(values.retry.max_retries, 256) if values.retry.retry_on else 0
     return PoolState(
@@ -74,6 +83,7 @@ def empty(values: HopValues, rows: int, burst: int) -> PoolState:
         queued=np.zeros(rows, dtype=np.int64),
         retrying=np.full((budget, rows), _NEVER),
         epoch=np.zeros(rows),
+        workers=values.workers,
     )
 
 
@@ -87,8 +97,9 @@ def queue_kept(values: HopValues, burst: int, few: int = _FEW) -> int:
 def select(state: PoolState, rows: Rows) -> PoolState:
     """A copy of some rows."""
     # By take, which is several times quicker than an index and copies in one go.
-    told = {name: getattr(state, name).take(rows, -1) for name in PoolState.__slots__}
-    return PoolState(**told)
+    rows = state.widths(rows)
+    told = {name: getattr(state, name).take(rows, -1) for name in ARRAYS}
+    return PoolState(**told, workers=state.workers)
 
 
 # -- a request wants a connection ------------------------------------------------------
@@ -269,13 +280,14 @@ def _open(
     met = opened - delay
     end = met + at(values.life, rows)
     if values.closes_unused:
-        idle = _ticked(state, values, rows, met + at(values.idle, rows))
+        idle = _ticked(state, values.tick, rows, met + at(values.idle, rows))
         end = np.minimum(idle, end)
     else:
         end = np.minimum(met + values.first_within, end)
     gone = np.minimum(
         opened + at(values.patience, rows), opened + at(values.pool_life, rows)
     )
+    gone = _ticked(state, values.pool_tick, rows, gone)
     if values.watch_fin:
         gone = np.minimum(gone, end + delay + INSTANT)
     state.opened[column, rows] = state.free[column, rows] = opened
@@ -327,7 +339,7 @@ def release(
     told, closes = _last(state, values, rows, column, arrived, answered, served)
     drain, deaf, end = _goodbye(state, values, rows, opened, answered)
     end = np.where(closes, answered, end)
-    until = _given_up(values, rows, opened, served, done, told | closes)
+    until = _given_up(state, values, rows, opened, served, done, told | closes)
     if values.watch_fin:
         # What comes with the response is seen before the connection is used again.
         heard = np.where(closes, done, end + delay + INSTANT)
@@ -377,7 +389,7 @@ def _goodbye(
     state: PoolState, values: HopValues, rows: Rows, opened: Floats, answered: Floats
 ) -> tuple[Floats, Floats, Floats]:
     """When an idle server begins to drain, goes deaf and closes."""
-    idle = _ticked(state, values, rows, answered + at(values.idle, rows))
+    idle = _ticked(state, values.tick, rows, answered + at(values.idle, rows))
     if values.safe_life or np.min(values.life) == np.inf:
         drain = idle
     else:
@@ -391,6 +403,7 @@ def _goodbye(
 
 
 def _given_up(
+    state: PoolState,
     values: HopValues,
     rows: Rows,
     opened: Floats,
@@ -402,20 +415,19 @@ def _given_up(
     patience: Value = at(values.patience, rows)
     if values.honours_hint and values.hints:
         promised = np.floor(np.minimum(at(values.idle, rows), 1e9))
-        hinted = np.minimum(patience, np.maximum(0.0, promised - HINT_BUFFER))
+        hinted = np.minimum(patience, np.maximum(0.0, promised - values.hint_margin))
         patience = np.where(is_last, patience, hinted)
     until = np.minimum(done + patience, opened + at(values.pool_life, rows))
+    until = _ticked(state, values.pool_tick, rows, until)
     return np.where(served >= at(values.pool_requests, rows), done, until)
 
 
-def _ticked(
-    state: PoolState, values: HopValues, rows: Rows, deadline: Floats
-) -> Floats:
-    """The next tick of the server's timer, where it has ticks."""
-    tick = at(values.tick, rows)
+def _ticked(state: PoolState, ticks: Value, rows: Rows, deadline: Floats) -> Floats:
+    """The next tick of an end's timer, where it has ticks."""
+    tick = at(ticks, rows)
     if not np.any(tick):
         return deadline
     epoch = state.epoch[rows]
     with np.errstate(divide="ignore", invalid="ignore"):
-        ticked = np.ceil((deadline + epoch) / tick - _ROUNDING) * tick - epoch
+        ticked = np.ceil((deadline + epoch) / tick - TICK_ROUNDING) * tick - epoch
     return np.where((np.asarray(tick) > 0.0) & np.isfinite(deadline), ticked, deadline)

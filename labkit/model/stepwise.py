@@ -23,7 +23,16 @@ from labkit.model.outcomes import (
     STATUSES,
     coded,
 )
-from labkit.model.parameters import Bools, Floats, HopValues, Ints, Rows, Values, at
+from labkit.model.parameters import (
+    Bools,
+    Floats,
+    HopValues,
+    Ints,
+    Rows,
+    Values,
+    at,
+    spread,
+)
 from labkit.model.pools import PoolState, acquire, empty, lose, release
 from labkit.model.streams import Chance
 from labkit.settings import Retry, SettingsError
@@ -61,6 +70,7 @@ class Result:
     lost: Bools
     flag: Ints
     column: Rows
+    place: Rows
 
 
 class Steps:
@@ -85,6 +95,7 @@ class Steps:
         if pools is None:
             pools = [empty(hop, rows, values.burst) for hop in values.hops]
         self.pools = pools
+        self._hops = [spread(hop) for hop in values.hops]
         self.counts = Counts.zeros(len(values.hops), rows)
         self._rows = rows
         self._repeating = 0  # hops that are at a further try
@@ -120,8 +131,13 @@ class Steps:
 
     def _send(self, hop: int, rows: Rows, now: Floats) -> Result:
         """With as many tries as the pool's owner makes."""
-        result = self._attempt(hop, rows, now)
-        values = self.values.hops[hop]
+        values = self._hops[hop]
+        place = rows
+        if values.workers > 1:
+            # Whoever has got a request keeps it, whatever becomes of it.
+            chosen = (self.chance.uniform()[rows] * values.workers).astype(np.intp)
+            place = rows * values.workers + chosen
+        result = self._attempt(hop, rows, place, now)
         if values.retry.retry_on or values.repeats_by_habit:
             self._repeat(hop, rows, result)
         self._check_time(hop, now, result.when)
@@ -133,11 +149,11 @@ class Steps:
             self._cause[rows[first]] = result.why[first]
         return result
 
-    def _attempt(self, hop: int, rows: Rows, now: Floats) -> Result:
-        values = self.values.hops[hop]
+    def _attempt(self, hop: int, rows: Rows, place: Rows, now: Floats) -> Result:
+        values = self._hops[hop]
         spoken_for = self.behind if self._repeating else 0
         self.pools[hop], grant = acquire(
-            self.pools[hop], values, rows, now, self._sent[rows], spoken_for
+            self.pools[hop], values, place, now, self._sent[rows], spoken_for
         )
         pool = self.pools[hop]
         self.counts.opened[hop, rows] += grant.is_new
@@ -149,16 +165,17 @@ class Steps:
             np.zeros(len(rows), dtype=bool),
             np.zeros(len(rows), dtype=np.int64),
             grant.column,
+            place,
         )
-        arrived = grant.start + at(values.delay, rows)
+        arrived = grant.start + at(values.delay, place)
         column = grant.column
         gone = column < 0
-        cut = (arrived >= pool.deaf[column, rows]) & ~gone
+        cut = (arrived >= pool.deaf[column, place]) & ~gone
         if gone.any():
             _fail(result, gone, now, OVERFLOW)
         if cut.any():
             some = np.flatnonzero(cut)
-            self._cut(hop, rows[some], column[some], arrived[some], result, some)
+            self._cut(hop, place[some], column[some], arrived[some], result, some)
             result.lost[some] = grant.is_reused[some]
             self.counts.races[hop, rows[some]] += 1
         through = ~(cut | gone)
@@ -184,7 +201,7 @@ class Steps:
         some: Rows,
     ) -> None:
         """Nobody reads the request: it ends with the connection."""
-        values, pool = self.values.hops[hop], self.pools[hop]
+        values, pool = self._hops[hop], self.pools[hop]
         delay = at(values.delay, rows)
         end = pool.end[column, rows]
         # A pool that never looks at idle sockets may send long after the FIN came.
@@ -207,21 +224,22 @@ class Steps:
         is_reused: Bools,
     ) -> None:
         """The server has read the request: ask further on, then answer."""
-        values = self.values.hops[hop]
-        if hop + 1 == len(self.values.hops):
+        values = self._hops[hop]
+        if hop + 1 == len(self._hops):
             answered, silent = self._execute(rows, arrived)
             status = result.status
         else:
             answered, status, silent = self._forward(hop + 1, rows, arrived)
         result.status = status
         result.when = release(
-            self.pools[hop], values, rows, column, arrived, answered
+            self.pools[hop], values, result.place, column, arrived, answered
         )  # fmt: skip
         if silent is not None and silent.any():
             _fail(result, silent, result.when, DISCONNECTED)
             result.lost[silent] = is_reused[silent]
             gone = np.flatnonzero(silent)
-            lose(self.pools[hop], rows[gone], column[gone], result.when[gone])
+            place = result.place[gone]
+            lose(self.pools[hop], place, column[gone], result.when[gone])
 
     def _execute(self, rows: Rows, arrived: Floats) -> tuple[Floats, Bools | None]:
         """The application; which of them it leaves without an answer."""
@@ -258,7 +276,8 @@ class Steps:
 
     def _repeat(self, hop: int, rows: Rows, result: Result) -> None:
         """Try again whatever the policy or the owner's habit covers, in place."""
-        values, pool = self.values.hops[hop], self.pools[hop]
+        values, pool = self._hops[hop], self.pools[hop]
+        place = result.place
         allowed, habitual = self._may_repeat[hop]
         may = allowed[self._method[rows]]
         by_habit = habitual[self._method[rows]]
@@ -271,15 +290,17 @@ class Steps:
             if holds[left].any():
                 held = left[holds[left]]
                 pool = self.pools[hop]
-                pool.retrying[slot[held], rows[held]] = result.when[held]
+                pool.retrying[slot[held], place[held]] = result.when[held]
                 holds[held] = False
             habit = part.lost & by_habit[left]
             wanted = _covers(values.retry, part) & may[left] & ~habit
+            if values.retry.reused_only:
+                wanted &= part.lost
             again = wanted & (tries <= values.retry.num_retries)
             spent = wanted & ~again
             pool = self.pools[hop]
             if again.any():
-                taken = pool.retrying[:, rows[left]]
+                taken = pool.retrying[:, place[left]]
                 # Whoever tries again without a budget of its own takes none.
                 if len(taken):
                     is_free = taken <= part.when
@@ -300,11 +321,12 @@ class Steps:
             wait = np.where(again, self._backoff(values.retry, tries, rows[left]), 0.0)
             left, wait = left[go_on], wait[go_on]
             held = left[holds[left]]
-            pool.retrying[slot[held], rows[held]] = np.inf
+            pool.retrying[slot[held], place[held]] = np.inf
             self.counts.retries[hop, rows[left]] += 1
             tries += 1
             self._repeating += 1
-            fresh = self._attempt(hop, rows[left], result.when[left] + wait)
+            again_at = result.when[left] + wait
+            fresh = self._attempt(hop, rows[left], place[left], again_at)
             self._repeating -= 1
             _put(result, left, fresh)
 
@@ -318,7 +340,8 @@ class Steps:
         is_read = self._is_bodiless[self._method[rows[which]]]
         some = which[(result.why[which] == NOBODY) & ~is_read]
         if len(some):
-            lose(self.pools[hop], rows[some], result.column[some], result.when[some])
+            place, column = result.place[some], result.column[some]
+            lose(self.pools[hop], place, column, result.when[some])
 
     def _backoff(self, policy: Retry, retry: int, rows: Rows) -> Floats:
         longest = min(policy.base_interval * (2**retry - 1), policy.max_interval)
@@ -359,6 +382,10 @@ def _covers(policy: Retry, result: Result) -> Bools:
     # In the model a status from 400 on is a proxy's 502 or 503.
     if not RETRIES_STATUS.isdisjoint(words):
         covered = covered | (result.status > STATUSES.index(200))
+    elif "retriable-status-codes" in words:
+        codes = set(policy.retriable_status_codes) & set(STATUSES)
+        listed = [STATUSES.index(code) for code in codes]
+        covered = covered | np.isin(result.status, listed)
     return np.asarray(covered)
 
 

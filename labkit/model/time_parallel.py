@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from labkit.model.arrivals import is_closed_loop
 from labkit.model.cuts import Cut
 from labkit.model.parameters import Bools, Floats, HopValues, Rows, Values
-from labkit.model.pools import MOMENTS, NUMBERS, PoolState, select, widened
+from labkit.model.pools import ARRAYS, MOMENTS, NUMBERS, PoolState, select, widened
 from labkit.model.stepwise import Counts, Steps
 from labkit.model.streams import SHAPE, Chance
 
@@ -100,7 +100,7 @@ def _guesses(block: Block) -> list[PoolState]:
         # By the clock of the arrivals it is known when a chunk begins.
         clock = _clock(block.gaps.sum(axis=0), block)
         for state in cold:
-            state.epoch = clock.copy()
+            state.epoch = np.repeat(clock, state.workers)
     return cold
 
 
@@ -128,7 +128,7 @@ def _run(block: Block, rows: Rows, starts: list[PoolState] | None) -> SegmentOut
         latest = np.maximum(latest, when)
     end = latest if closed else now
     for pool in steps.pools:
-        tidy(pool, end)
+        tidy(pool, np.repeat(end, pool.workers))
     return SegmentOutcome(codes, steps.counts, steps.pools, end, latest - end)
 
 
@@ -164,7 +164,7 @@ def _before(done: SegmentOutcome, block: Block) -> list[PoolState]:
     states = [select(state, rows) for state in done.ends]
     clock = _clock(done.lasted, block)
     for state in states:
-        state.epoch = clock
+        state.epoch = np.repeat(clock, state.workers)
     return states
 
 
@@ -173,27 +173,38 @@ def _clock(lasted: Floats, block: Block) -> Floats:
     begins = np.cumsum(lasted) - lasted
     first = np.flatnonzero(~block.follows)
     run = np.cumsum(~block.follows) - 1
-    at_first = np.zeros(len(first)) if block.starts is None else block.starts[0].epoch
+    at_first = np.zeros(len(first))
+    if block.starts is not None:
+        at_first = block.starts[0].epoch[:: block.starts[0].workers]
     clock: Floats = begins + (at_first - begins[first])[run]
     return clock
 
 
 def _differ(block: Block, one: list[PoolState], other: list[PoolState]) -> Bools:
     """In which rows do these states lead to different futures?"""
-    differ = np.zeros(len(one[0].epoch), dtype=bool)
+    differ = np.zeros(len(block.follows), dtype=bool)
     for hop, a, b in zip(block.values.hops, one, other, strict=True):
-        columns = max(len(a.until), len(b.until))
-        a, b = widened(a, columns), widened(b, columns)
-        for name in _telling(hop):
-            left, right = getattr(a, name), getattr(b, name)
-            differ |= ~_close(left, right).all(axis=0)
-        waiting = ((s.starts > 0.0).sum(axis=0) for s in (a, b))
-        differ |= np.not_equal(*waiting)
-        differ |= ((a.served > 0) != (b.served > 0)).any(axis=0)
-        if _counts(hop):
-            differ |= (a.served != b.served).any(axis=0)
-        if block.cut.is_exact and np.any(hop.tick):
-            differ |= ~_close(a.epoch, b.epoch)
+        apart = _apart(block, hop, a, b)
+        differ |= apart.reshape(-1, a.workers).any(axis=1)
+    return differ
+
+
+def _apart(block: Block, hop: HopValues, a: PoolState, b: PoolState) -> Bools:
+    """The same for the pools of one hop, worker by worker."""
+    differ = np.zeros(len(a.epoch), dtype=bool)
+    columns = max(len(a.until), len(b.until))
+    a, b = widened(a, columns), widened(b, columns)
+    for name in _telling(hop):
+        left, right = getattr(a, name), getattr(b, name)
+        differ |= ~_close(left, right).all(axis=0)
+    waiting = ((s.starts > 0.0).sum(axis=0) for s in (a, b))
+    differ |= np.not_equal(*waiting)
+    differ |= ((a.served > 0) != (b.served > 0)).any(axis=0)
+    if _counts(hop):
+        differ |= (a.served != b.served).any(axis=0)
+    ticks = np.any(hop.tick) or np.any(hop.pool_tick)
+    if block.cut.is_exact and ticks:
+        differ |= ~_close(a.epoch, b.epoch)
     return differ
 
 
@@ -215,11 +226,13 @@ def _close(one: Floats, other: Floats) -> Bools:
 
 def _assign(into: list[PoolState], rows: Rows, states: list[PoolState]) -> None:
     """Put the states of some rows into those of all."""
+    given = rows
     for hop, state in enumerate(states):
+        rows = state.widths(given)
         columns = max(len(state.until), len(into[hop].until))
         into[hop] = whole = widened(into[hop], columns)
         state = widened(state, columns)
-        for name in PoolState.__slots__:
+        for name in ARRAYS:
             getattr(whole, name)[..., rows] = getattr(state, name)
 
 

@@ -65,6 +65,8 @@ def check_corners(scenario: Scenario, axes: Mapping[str, Sequence[float]]) -> No
 
 def _of_the_ends(scenario: Scenario) -> Iterator[str]:
     traffic, origin = scenario.traffic, scenario.origin
+    if traffic.arrivals == "users":
+        yield "traffic.arrivals is 'users'; the model's requests come in one stream"
     if traffic.http_version != "1.1":
         yield f"traffic.http_version is {traffic.http_version!r}; the model knows 1.1"
     if origin.script is not None:
@@ -116,6 +118,14 @@ def _of_a_hop(hop: Hop) -> Iterator[str]:
         yield f"link.jitter is {link.jitter:g}; the model's wires are all alike"
     if link.forget_after < math.inf:
         yield f"link.forget_after is {link.forget_after:g}; no middlebox in the model"
+    for end, lag in (("pool", pool.lag), ("server", server.lag)):
+        if lag:
+            yield f"{end}.lag is {lag:g}; the model's programs see at once what comes"
+    if pool.tcp_keepalive is not None and not pool.watch_fin:
+        yield (
+            "pool.tcp_keepalive is set and pool.watch_fin false; the model knows no "
+            "probe of a connection that its server has closed"
+        )
     if server.farewell == "408":
         yield "server.farewell is '408'; the model says goodbye with FIN or RST"
     if server.farewell == "rst" and not pool.watch_fin:
@@ -220,8 +230,10 @@ def _of_order(
     traffic, hop = scenario.traffic, scenario.hops[index]
     burst = min(traffic.burst, traffic.requests)
     together = under_way(scenario, spans[0].total)
+    yield from _of_rest(hop, together)
     is_late = traffic.arrivals == "periodic" and traffic.jitter > 0.0
     by_chance = is_late or traffic.arrivals == "poisson"
+    yield from _of_workers(hop, burst, by_chance)
     yield from _of_late_heads(hop, 1 if by_chance else together)
     if by_chance:
         return
@@ -243,6 +255,29 @@ def _of_order(
         yield (
             "pool.retry repeats requests while others wait or come; the model takes "
             "up one request after the other"
+        )
+
+
+def _of_workers(hop: Hop, burst: float, by_chance: bool) -> Iterator[str]:
+    """A worker's gaps are sums of those of the traffic, of any number of them."""
+    workers = hop.pool.workers
+    if workers == 1:
+        return
+    told = f"pool.workers is {workers} and"
+    if not by_chance:
+        yield f"{told} requests do not come by chance; the model spreads those that do"
+    elif burst > 1:
+        yield f"{told} traffic.burst above 1; the model spreads single requests"
+
+
+def _of_rest(hop: Hop, together: float) -> Iterator[str]:
+    """Where fewer connections are kept than there may be, others would be idle."""
+    pool = hop.pool
+    most = min(together, pool.max_connections)
+    if pool.max_idle < most:
+        yield (
+            f"pool.max_idle is {pool.max_idle:g} and a pool may have "
+            f"{most:.0f} connections; the model closes no surplus"
         )
 
 

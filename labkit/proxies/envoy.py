@@ -6,6 +6,7 @@ Written for Envoy 1.40; every knob of the table has been tried on that binary.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -63,14 +64,18 @@ SERVER: Words = {
     "farewell": only("fin", '"fin", Envoy says nothing else'),
     "tick": only(0.0, "0, Envoy's timers are its own"),
     "accept_http_10": Directive("http_protocol_options.accept_http_10"),
+    "tcp_keepalive": Directive("listener: tcp_keepalive"),
+    "lag": only(0.0, "0, Envoy's loop is its own"),
 }
 
 POOL: Words = {
+    "workers": only(1, "1, with --concurrency 1: Envoy spreads connections"),
     "idle_timeout": span(_OPTIONS + "idle_timeout"),
     "max_connection_duration": span(_OPTIONS + "max_connection_duration"),
     "max_requests_per_connection": Directive(_OPTIONS + "max_requests_per_connection"),
     "max_connections": Directive("circuit_breakers: max_connections"),
     "max_pending_requests": Directive("circuit_breakers: max_pending_requests"),
+    "max_idle": only(math.inf, "inf, Envoy has no such limit"),
     "connect_timeout": span("connect_timeout"),
     "timeout": span("route: timeout"),
     "per_try_timeout": span("retry_policy: per_try_timeout"),
@@ -78,11 +83,19 @@ POOL: Words = {
     "watch_fin": only(True, "true, Envoy watches idle connections"),
     "reuse_delay": only(1, "1, Envoy's own reuse delay stands"),
     "honours_hint": only(False, "false, Envoy ignores Keep-Alive: timeout"),
+    "hint_margin": only(1.0, "1, unused: there is no hint to stay below"),
+    "tick": only(0.0, "0, Envoy's timers are its own"),
+    "reads_after_write_error": only(True, "true, Envoy reads as it does"),
     "failure": only("503", '"503", which is what Envoy answers'),
+    "tcp_keepalive": Directive("upstream_connection_options: tcp_keepalive"),
+    "user_timeout": span("upstream_bind_config: socket_options"),
+    "lag": only(0.0, "0, Envoy's loop is its own"),
 }
 
 RETRY: Words = {
     "retry_on": Directive("retry_policy: retry_on"),
+    "reused_only": only(False, "false, Envoy has no such word"),
+    "retriable_status_codes": Directive("retry_policy: retriable_status_codes"),
     "num_retries": Directive("retry_policy: num_retries"),
     "methods": Directive("retry_policy: retriable_request_headers"),
     "base_interval": Directive(

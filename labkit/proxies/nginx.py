@@ -13,13 +13,25 @@ from typing import Any
 from labkit.net import LOOPBACK
 from labkit.proxies.errors import MissingProgram
 from labkit.proxies.nginx_logs import Logs
-from labkit.proxies.program import Directive, Place, Reader, Words, only, search, span
+from labkit.proxies.program import (
+    Directive,
+    Place,
+    Reader,
+    Words,
+    only,
+    search,
+    span,
+    statuses,
+)
 from labkit.records.ledger import REQUEST_HEADER
-from labkit.settings import Retry, Server
+from labkit.settings import Pool, Retry, Server
+from labkit.settings.validators import KEEPALIVE
 
 # nginx has no word for "no limit": a year and a billion stand for it.
 FOREVER = "365d"
 COUNTLESS = 1_000_000_000
+# Places of the cache of idle connections; nginx makes them all when it starts.
+_KEPT, _MOST_KEPT = 1024, 100_000
 
 # Envoy's words for retry_on as nginx has them, and those that cover nothing here.
 _ON_RESET = ("error", "timeout", "invalid_header")
@@ -29,6 +41,7 @@ _RETRY_WORDS = {
     "gateway-error": (*_ON_RESET, *_ON_GATEWAY_ERROR),
     "5xx": (*_ON_RESET, "http_500", *_ON_GATEWAY_ERROR),
 }
+_STATUSES = frozenset({403, 404, 429, 500, 502, 503, 504})
 _TOO_FINE = frozenset({"connect-failure", "reset-before-request", "retriable-4xx"})
 _NEVER_TWICE = frozenset({"POST", "LOCK", "PATCH"})
 
@@ -70,14 +83,22 @@ SERVER: Words = {
     "farewell": only("fin", '"fin", nginx says nothing else'),
     "tick": only(0.0, "0, nginx's timers are its own"),
     "accept_http_10": only(True, "true, nginx accepts HTTP/1.0"),
+    "tcp_keepalive": Directive("listen: so_keepalive"),
+    "lag": only(0.0, "0, nginx's loop is its own"),
 }
 
 POOL: Words = {
+    "workers": only(1, "1, with worker_processes 1: nginx spreads connections"),
     "idle_timeout": span("upstream: keepalive_timeout"),
     "max_connection_duration": span("upstream: keepalive_time"),
     "max_requests_per_connection": Directive("upstream: keepalive_requests"),
     "max_connections": _NO_QUEUE,
     "max_pending_requests": _NO_QUEUE,
+    "max_idle": Directive(
+        "upstream: keepalive",
+        lambda value, section: 1 <= value <= _MOST_KEPT or value == math.inf,
+        f"1 to {_MOST_KEPT}, or inf: nginx has no cache of none",
+    ),
     "connect_timeout": span("proxy_connect_timeout"),
     "timeout": span("proxy_read_timeout, proxy_next_upstream_timeout"),
     "per_try_timeout": span("proxy_read_timeout"),
@@ -85,7 +106,17 @@ POOL: Words = {
     "watch_fin": only(True, "true, nginx watches idle connections"),
     "reuse_delay": only(1, "1, nginx's own reuse delay stands"),
     "honours_hint": only(False, "false, nginx ignores Keep-Alive: timeout"),
+    "hint_margin": only(1.0, "1, unused: there is no hint to stay below"),
+    "tick": only(0.0, "0, nginx's timers are its own"),
+    "reads_after_write_error": only(True, "true, nginx reads as it does"),
     "failure": only("502", '"502", which is what nginx answers'),
+    "tcp_keepalive": Directive(
+        "proxy_socket_keepalive",
+        lambda v, s: v is None or v == KEEPALIVE,
+        "time 7200, interval 75 and probes 9: nginx leaves the numbers to the kernel",
+    ),
+    "user_timeout": only(math.inf, "inf, nginx has no word for it"),
+    "lag": only(0.0, "0, nginx's loop is its own"),
 }
 
 RETRY: Words = {
@@ -95,6 +126,8 @@ RETRY: Words = {
         "reset, gateway-error or 5xx: nginx does not tell a refused connect from a "
         "cut connection, and has no 409",
     ),
+    "reused_only": only(False, "false, nginx has no such word"),
+    "retriable_status_codes": statuses("proxy_next_upstream: http_...", _STATUSES),
     "num_retries": Directive("proxy_next_upstream_tries, as many server lines"),
     "methods": Directive(
         "proxy_next_upstream: non_idempotent",
@@ -200,6 +233,10 @@ def _name(place: Place) -> str:
     return f"labkit_{place.number}"
 
 
+def _kept(pool: Pool) -> int:
+    return _KEPT if pool.max_idle == math.inf else int(pool.max_idle)
+
+
 def _upstream(place: Place) -> list[str]:
     pool = place.pool
     # With one server line nginx tries once; it takes a further line per retry, and
@@ -209,7 +246,7 @@ def _upstream(place: Place) -> list[str]:
     return [
         f"upstream {_name(place)} {{",
         *(f"    {line}" for line in lines),
-        "    keepalive 1024;",
+        f"    keepalive {_kept(pool)};",
         f"    keepalive_timeout {_time(pool.idle_timeout)};",
         f"    keepalive_time {_time(pool.max_connection_duration)};",
         f"    keepalive_requests {_count(pool.max_requests_per_connection)};",
@@ -221,7 +258,7 @@ def _server(place: Place) -> list[str]:
     server = place.server
     return [
         "server {",
-        f"    listen {LOOPBACK}:{place.port} reuseport;",
+        f"    listen {LOOPBACK}:{place.port} reuseport{_probes(server)};",
         f"    access_log /dev/stdout {_name(place)};",
         f"    keepalive_timeout {_keepalive(server)};",
         f"    keepalive_time {_time(server.max_connection_duration)};",
@@ -237,6 +274,13 @@ def _server(place: Place) -> list[str]:
         "    }",
         "}",
     ]
+
+
+def _probes(server: Server) -> str:
+    if server.tcp_keepalive is None:
+        return ""
+    time, interval, probes = server.tcp_keepalive.values()
+    return f" so_keepalive={time:.0f}s:{interval:.0f}s:{probes:.0f}"
 
 
 def _keepalive(server: Server) -> str:
@@ -258,6 +302,8 @@ def _tries(place: Place) -> list[str]:
         f"proxy_send_timeout {_time(one)};",
         f"proxy_next_upstream {' '.join(words) or _without_words(place)};",
     ]
+    if pool.tcp_keepalive is not None:
+        lines.append("proxy_socket_keepalive on;")
     if words:
         lines.append(f"proxy_next_upstream_tries {pool.retry.num_retries + 1};")
         all_tries = "0" if pool.timeout == math.inf else _time(pool.timeout)
@@ -273,6 +319,8 @@ def _without_words(place: Place) -> str:
 
 def _next_upstream(retry: Retry) -> list[str]:
     words = [word for each in retry.retry_on for word in _RETRY_WORDS.get(each, ())]
+    if "retriable-status-codes" in retry.retry_on:
+        words += [f"http_{code}" for code in retry.retriable_status_codes]
     if words and retry.methods == "any":
         words.append("non_idempotent")
     return list(dict.fromkeys(words))

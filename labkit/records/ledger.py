@@ -232,17 +232,17 @@ class Ledger:
 
     # -- connections ---------------------------------------------------------------
 
-    def opened(self, hop: int, connection: int, now: float) -> None:
-        """A connection was made, its SYN sent at ``now``.
+    def opened(self, hop: int, connection: int, now: float, worker: int = 0) -> None:
+        """A connection was made, its SYN sent at ``now``, by one of several workers.
 
         Its client writes this down when it hears the answer; a server may have
         closed by then.
         """
         self.hops[hop].opened += 1
         if self._keep_lives:
-            end = self._early_ends.pop((hop, connection), (None, "", ""))
+            end, who, why = self._early_ends.pop((hop, connection), (None, "", ""))
             self._lives[hop, connection] = ConnectionLife(
-                hop, connection, now - self.epoch, *end
+                hop, connection, now - self.epoch, end, who, why, worker=worker
             )
 
     def closed(
@@ -273,6 +273,7 @@ class Ledger:
             return
         if life.closed_by == seen.closed_by and life.why:
             seen = replace(seen, closed=life.closed, why=life.why)
+        seen = replace(seen, worker=life.worker)
         self._lives[seen.hop, seen.connection] = seen
 
     def _used(self, hop: int, connection: int) -> None:

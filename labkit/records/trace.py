@@ -11,7 +11,7 @@ import json
 import math
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, overload
@@ -87,7 +87,8 @@ class ConnectionLife:
     """One connection from its SYN to its end.
 
     ``closed`` is None while it lives; ``closed_by`` is "pool", "server" or
-    "link", whoever moved first; ``why`` says which knob made it.
+    "link", whoever moved first; ``why`` says which knob made it. ``worker`` is whose
+    pool it is in, from 1, and 0 where the hop has one pool.
     """
 
     hop: int
@@ -97,6 +98,7 @@ class ConnectionLife:
     closed_by: str = ""
     why: str = ""
     requests: int = 0
+    worker: int = field(default=0, repr=False)
 
 
 _KINDS = tuple(Kind)

@@ -137,6 +137,9 @@ class Origin:
     ) -> web.StreamResponse:
         answer = web.Response(status=413, text="too large\n")
         answer.force_close()
+        if self.settings.fin_after is not None:
+            # Else what is still coming is read first, and nothing is answered by RST.
+            context.connection.close_after(self.settings.fin_after)
         return answer
 
     async def _half_close(

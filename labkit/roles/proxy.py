@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterable
 from aiohttp import HttpVersion11, web
 
 from labkit.records.ledger import REQUEST_HEADER, Ledger
-from labkit.roles.client.router import Router
+from labkit.roles.client.router import Sender
 from labkit.roles.http import headers
 from labkit.roles.http.message import HopFailure, Incoming, Outgoing
 from labkit.roles.server.server import RequestContext
@@ -34,7 +34,7 @@ class Proxy:
     _says_continue_at_once = False
 
     def __init__(
-        self, router: Router, ledger: Ledger, failure: str, personality: str = "plain"
+        self, router: Sender, ledger: Ledger, failure: str, personality: str = "plain"
     ) -> None:
         self._router = router
         self._ledger = ledger

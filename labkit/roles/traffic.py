@@ -1,4 +1,4 @@
-"""The source of requests: open-loop arrivals, or gaps counted from the response."""
+"""The source of requests: by the clock, by gaps from the response, or by users."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import random
 from collections.abc import Callable, Iterator
 
 from labkit.records.ledger import REQUEST_HEADER, Ledger
-from labkit.roles.client.router import Router, UpstreamRequest
+from labkit.roles.client.router import Sender, UpstreamRequest
 from labkit.roles.http.message import HopFailure, Incoming, Outgoing
 from labkit.roles.origin import IDEMPOTENCY_KEY
+from labkit.roles.users import ThinkTimes, User
 from labkit.settings import Traffic as TrafficSettings
 from labkit.settings.vocabulary import WITH_BODY
 
@@ -30,7 +31,7 @@ class Traffic:
     def __init__(
         self,
         settings: TrafficSettings,
-        router: Router,
+        router: Sender,
         ledger: Ledger,
         chance: random.Random,
         failure: str = "none",
@@ -43,7 +44,9 @@ class Traffic:
         self._ledger = ledger
         self._chance = chance
         self._on_done = on_done
-        self._under_way: dict[Sent, None] = {}
+        # With whose requests they are, where there are users.
+        self._under_way: dict[Sent, User | None] = {}
+        self._users: list[User] = []
         self._outstanding = 0
         self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop
@@ -74,7 +77,7 @@ class Traffic:
             return
         if self._waits and settings.gaps != before.gaps:
             self._gaps = itertools.cycle(settings.gaps)
-        elif not self._waits and settings.rate != before.rate:
+        elif not (self._waits or self._users) and settings.rate != before.rate:
             self._change_pace(before.rate)
 
     async def run(self) -> None:
@@ -91,12 +94,24 @@ class Traffic:
         self._left = self.settings.requests
         self._start = self._loop.time()
         self._next_due = self._phase = 0.0
-        self._ticks = 0
-        self._send_at(self._start + round(self._late(), 9))
+        self._ticks, self._users = 0, []
+        if self.settings.arrivals == "users":
+            self._let_in(self.settings.users)
+        else:
+            self._send_at(self._start + round(self._late(), 9))
         try:
             await over
         finally:
             self._call_off()
+
+    def _let_in(self, number: int) -> None:
+        """All users come at once, and go on independently."""
+        self._users = [
+            User(self._send_for, ThinkTimes(lambda: self.settings, self._chance))
+            for _ in range(number)
+        ]
+        for user in self._users:
+            user.timer = self._loop.call_soon(user.act)
 
     def _send_at(self, when: float) -> None:
         self._timer = self._loop.call_at(when, self._send)
@@ -125,17 +140,38 @@ class Traffic:
         except Exception as error:
             self.fail(error)
 
+    def _send_for(self, user: User) -> None:
+        """A user's next requests, if there are any left."""
+        user.outstanding = burst = min(self._left, self.settings.burst)
+        self._left -= burst
+        self._outstanding += burst
+        try:
+            for _ in range(burst):
+                self._send_one(user)
+        except Exception as error:
+            self.fail(error)
+
     def book(self, sent: Sent, status: int | None) -> None:
         """Write down how a request went; after the last one the run is over."""
         try:
-            del self._under_way[sent]
+            user = self._under_way.pop(sent)
             self._ledger.finish(sent.number, self._loop.time(), status)
             self._on_done()
             self._outstanding -= 1
-            if not self._outstanding:
+            if user is not None:
+                self._answered(user)
+            elif not self._outstanding:
                 self._go_on()
         except Exception as error:
             self.fail(error)
+
+    def _answered(self, user: User) -> None:
+        """One of its requests is over: it goes on after the last of a burst."""
+        user.outstanding -= 1
+        if not user.outstanding and self._left:
+            user.go_on()
+        elif not self._outstanding and not self._left:
+            self._go_on()
 
     def _go_on(self) -> None:
         """Nothing is under way: what is next?"""
@@ -158,6 +194,8 @@ class Traffic:
         """Nobody waits for an outcome any more."""
         if self._timer is not None:
             self._timer.cancel()
+        for user in self._users:
+            user.stop()
         for sent in list(self._under_way):
             sent.cancel()
 
@@ -201,12 +239,12 @@ class Traffic:
 
     # -- one request ---------------------------------------------------------------
 
-    def _send_one(self) -> None:
+    def _send_one(self, user: User | None = None) -> None:
         """Send one request; its outcome will be booked."""
         method = self._method()
         number = self._ledger.send(method, self._loop.time())
         sent = Sent(self, number)
-        self._under_way[sent] = None
+        self._under_way[sent] = user
         sent.upstream = self._router.dispatch(self._request(number, method), sent)
 
     def _method(self) -> str:

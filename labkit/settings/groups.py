@@ -27,6 +27,7 @@ from labkit.settings.validators import (
     count,
     flag,
     header_fields,
+    keepalive,
     maybe,
     number,
     plain_value,
@@ -40,9 +41,10 @@ from labkit.settings.validators import (
 
 inf = math.inf
 
-# Envoy's words for retry_on. Those of gRPC and HTTP/3, and lists that are not
-# configured, are accepted because configurations hold them: they cover nothing
-# here, and nothing of the race in Envoy (measured on 1.40).
+# Envoy's words for retry_on. Those of gRPC and HTTP/3, and "retriable-headers", are
+# accepted because configurations hold them: they cover nothing here, and nothing of
+# the race in Envoy (measured on 1.40). "retriable-status-codes" covers the codes of
+# ``retriable_status_codes``.
 RETRY_WORDS = (
     *("5xx", "gateway-error", "reset", "reset-before-request", "connect-failure"),
     *("refused-stream", "retriable-4xx", "retriable-status-codes"),
@@ -65,7 +67,7 @@ class Traffic(SettingsGroup):
     where = "traffic"
     arrivals: str = knob(
         "poisson",
-        choice("poisson", "periodic", "gaps"),
+        choice("poisson", "periodic", "gaps", "users"),
         "when requests are sent",
         fixed=True,
     )
@@ -80,6 +82,12 @@ class Traffic(SettingsGroup):
     )
     gaps: tuple[float, ...] = knob(
         (), several(seconds(endless=False), "gaps"), "from an outcome to the next"
+    )
+    users: int = knob(
+        1,
+        count(1, 100_000),
+        'where arrivals are "users": each thinks for gaps, or for 1/rate on average',
+        fixed=True,
     )
     jitter: float = knob(0.0, seconds(endless=False), "lateness of periodic arrivals")
     methods: dict[str, float] = knob(
@@ -109,6 +117,12 @@ class Retry(SettingsGroup):
     retry_on: tuple[str, ...] = derived(
         (), several(choice(*RETRY_WORDS), "Envoy's words"), "which failures"
     )
+    reused_only: bool = knob(False, flag(), "only what died with a reused connection")
+    retriable_status_codes: tuple[int, ...] = knob(
+        (),
+        several(count(400, 599), "status codes"),
+        'which responses "retriable-status-codes" covers',
+    )
     num_retries: int = knob(1, count(0, 1000), "further tries per request")
     methods: str | tuple[str, ...] = knob(
         "any", any_or_several(token(), "HTTP methods"), "which may be sent twice"
@@ -135,9 +149,17 @@ class Retry(SettingsGroup):
 
 @settings_group
 class Pool(SettingsGroup):
-    """The client end of a hop. ``failure`` follows the pool's owner if not written."""
+    """The client end of a hop. ``failure`` follows the pool's owner if not written.
+
+    ``workers`` are programs side by side, with a pool each: every limit holds for one
+    of them, and a request goes to any of them by chance. ``max_idle``: whoever comes
+    to rest beside so many is closed (Go's ``MaxIdleConnsPerHost``; nginx's
+    ``keepalive`` closes the one unused for longest). ``tick``: idle connections are
+    looked at in such steps, so they live up to one tick longer.
+    """
 
     where = "pool"
+    workers: int = knob(1, count(1, 1000), "pools side by side", fixed=True)
     idle_timeout: float = knob(inf, seconds(), "counted from a response received")
     max_connection_duration: float = knob(inf, seconds(), "never cuts a request")
     max_requests_per_connection: float = knob(
@@ -145,6 +167,7 @@ class Pool(SettingsGroup):
     )
     max_connections: float = knob(1024, count(1, endless=True), "at the same time")
     max_pending_requests: float = knob(1024, count(0, endless=True), "in the queue")
+    max_idle: float = knob(inf, count(0, endless=True), "the surplus is closed")
     connect_timeout: float = knob(5.0, seconds(above_zero=True), "for the handshake")
     timeout: float = knob(15.0, seconds(above_zero=True), "for all tries of a request")
     per_try_timeout: float = knob(inf, seconds(above_zero=True), "for one try")
@@ -152,8 +175,24 @@ class Pool(SettingsGroup):
     watch_fin: bool = knob(True, flag(), "false: never looks at an idle socket")
     reuse_delay: int = knob(1, count(0, 1000), "delivery passes it rests before reuse")
     honours_hint: bool = knob(False, flag(), "obeys Keep-Alive: timeout=N")
+    hint_margin: float = knob(1.0, seconds(endless=False), "stays so far below a hint")
+    tick: float = knob(0.0, seconds(endless=False), "granularity of its timers")
+    reads_after_write_error: bool = knob(
+        True, flag(), "false: an answer that came with a RST of its request is lost"
+    )
     failure: str = derived(
         "503", choice("503", "502", "silent", "none"), "told when the hop fails"
+    )
+    tcp_keepalive: dict[str, float] | None = knob(
+        None, maybe(keepalive()), "the kernel's probes, on new connections"
+    )
+    user_timeout: float = knob(
+        inf,
+        seconds(above_zero=True),
+        "TCP_USER_TIMEOUT: unanswered for so long, it is dead",
+    )
+    lag: float = knob(
+        0.0, seconds(endless=False), "its loop is busy: sees what arrives so much later"
     )
     retry: Retry = group(Retry)
     written: frozenset[str] = written_names()
@@ -166,7 +205,10 @@ class Link(SettingsGroup):
     where = "link"
     delay: float = knob(0.0, seconds(endless=False), "one way")
     jitter: float = knob(0.0, seconds(endless=False), "up to so much more, by chance")
-    forget_after: float = knob(inf, seconds(), "a middlebox drops idle flows silently")
+    forget_after: float = knob(inf, seconds(), "a middlebox forgets idle flows")
+    forgets: str = knob(
+        "drop", choice("drop", "rst"), "its answer to a forgotten flow: none, or RST"
+    )
 
 
 @settings_group
@@ -200,6 +242,12 @@ class Server(SettingsGroup):
     farewell: str = derived("fin", choice("fin", "rst", "408"), "how idleness ends")
     tick: float = derived(0.0, seconds(endless=False), "granularity of the idle timer")
     accept_http_10: bool = derived(True, flag(), "false: HTTP/1.0 gets a 426")
+    tcp_keepalive: dict[str, float] | None = knob(
+        None, maybe(keepalive()), "the kernel's probes, on new connections"
+    )
+    lag: float = knob(
+        0.0, seconds(endless=False), "its loop is busy: sees what arrives so much later"
+    )
     written: frozenset[str] = written_names()
 
     def unwritten_default(self, name: str, plain: Any) -> Any:

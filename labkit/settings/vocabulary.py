@@ -6,6 +6,8 @@ stands here, once.
 
 from __future__ import annotations
 
+import math
+
 # A word as HTTP writes methods and header names (RFC 9110, 5.6.2), as a pattern for one
 # of its characters: the same in text and, encoded, in bytes.
 TOKEN_CHARACTER = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
@@ -22,6 +24,12 @@ RETRIES_STATUS = frozenset({"5xx", "gateway-error"})
 RETRIES_CUT = RETRIES_STATUS | {"reset"}
 RETRIES_UNSENT = RETRIES_CUT | {"connect-failure", "reset-before-request"}
 
-# A pool that honours ``Keep-Alive: timeout=N`` stays so far below N, as Node's agent
-# does (agentKeepAliveTimeoutBuffer, nodejs/node pull 59315); N is in whole seconds.
-HINT_BUFFER = 1.0
+# Rounding: a tick that has just passed has passed.
+TICK_ROUNDING = 1e-9
+
+
+def next_tick(deadline: float, tick: float) -> float:
+    """When a timer of such steps, counted from the loop's 0, looks at a deadline."""
+    if deadline == math.inf:
+        return math.inf
+    return math.ceil(deadline / tick - TICK_ROUNDING) * tick

@@ -33,13 +33,16 @@ def _together(scenario: Scenario, parts: list[Prediction]) -> Prediction:
     rate = scenario.traffic.rate
     high = low = share = 0.0
     for hop, part in zip(scenario.hops, parts, strict=True):
-        meets = -math.expm1(-rate * race_window(hop).width)
+        meets = -math.expm1(-rate / hop.pool.workers * race_window(hop).width)
         others = sum(p.high for p in parts) - part.high
         low = max(low, part.low * (1.0 - 2.0 * others))
         high += part.high + others * meets
     seen: list[Window] = []
     for index, part in enumerate(parts):
         window = between_arrivals(scenario, index)
+        if scenario.hops[index].pool.workers > 1:
+            share += part.share  # gaps of one worker's tell little of those elsewhere
+            continue
         share += part.share * _not_covered(rate, window, seen)
         seen.append(window)
     return between(share, low, high, "several hops race, and share the lost requests")

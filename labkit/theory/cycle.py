@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from labkit.theory.window import closed_at, deaf_at, patience
+from labkit.theory.window import closed_at, deaf_at, leaves_by, patience
 
 if TYPE_CHECKING:
     from labkit.settings import Hop
@@ -47,7 +47,8 @@ def fates(
 
     A server whose timer ticks every t seconds rounds its deadline up. Requests come
     at any phase of the tick alike, so every edge of the server is late by a u between
-    0 and t, evenly, and P is the mean of exp(-L min(C, edge + u)) over u.
+    0 and t, evenly, and P is the mean of exp(-L min(C, edge + u)) over u. A pool's
+    tick makes C late in the same way.
 
     ``nearer``: all edges come so many seconds sooner, for gaps that are measured
     before the hop (``labkit.theory.window_at_source``). ``early`` and ``late`` move
@@ -59,10 +60,17 @@ def fates(
     goodbye = min(server.idle_timeout - trip, deaf)
     limit = max(0.0, patience(hop) - nearer)
     told, lost, knows = (
-        _outlives(rate, max(0.0, edge), limit, server.tick)
+        _outlives_both(rate, max(0.0, edge), limit, hop)
         for edge in (goodbye, deaf, gone)
     )
     return Fates(1.0 - told, told - lost, lost - knows, knows)
+
+
+def _outlives_both(rate: float, edge: float, limit: float, hop: Hop) -> float:
+    """P(gap > min(limit, edge)), one of the two late by its end's tick."""
+    if hop.pool.tick:
+        return _outlives(rate, limit, edge, hop.pool.tick)
+    return _outlives(rate, edge, limit, hop.server.tick)
 
 
 def _outlives(rate: float, edge: float, limit: float, tick: float) -> float:
@@ -158,7 +166,7 @@ def deaf_spell(rate: float, hop: Hop) -> tuple[float, float]:
     A tick shifts all three alike and changes neither, unless C lies between the edges.
     """
     end = closed_at(hop)
-    a, b = max(0.0, deaf_at(hop) - 2.0 * hop.link.delay), min(patience(hop), end)
+    a, b = max(0.0, deaf_at(hop) - 2.0 * hop.link.delay), min(leaves_by(hop), end)
     width = b - a
     raced = -math.expm1(-rate * width)
     if width <= 0.0 or raced == 0.0:

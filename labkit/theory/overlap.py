@@ -15,7 +15,7 @@ from labkit.theory.pools import deeper_share, turns_share
 from labkit.theory.prediction import Prediction, between, exactly
 from labkit.theory.rates import busy_time, failure_share
 from labkit.theory.retries import asks_again, may_time_out, rescued
-from labkit.theory.window import Window, closed_at, patience, race_window
+from labkit.theory.window import Window, closed_at, leaves_by, patience, race_window
 
 if TYPE_CHECKING:
     from labkit.settings import Hop, Scenario
@@ -48,7 +48,8 @@ class _Case:
 
     @property
     def rate(self) -> float:
-        return self.scenario.traffic.rate
+        """Of each worker's pool: requests that are spread by chance are Poisson's."""
+        return self.scenario.traffic.rate / self.hop.pool.workers
 
     def service(self, slow: float) -> Service:
         """``slow`` 0: nothing takes longer than it must, 1: all that can does."""
@@ -188,7 +189,7 @@ def _unused_until(hop: Hop) -> float:
 def _unused_window(hop: Hop) -> Window:
     idle = _unused_until(hop)
     start = max(0.0, idle - 2.0 * (hop.link.delay + hop.link.jitter))
-    return Window(start, min(patience(hop), idle + hop.link.jitter))
+    return Window(start, min(leaves_by(hop), idle + hop.link.jitter))
 
 
 def _bounded(case: _Case, chances: Fates, unused: float) -> Prediction:
@@ -225,6 +226,8 @@ def _surely_saved(case: _Case, saved: float) -> float:
     hop = case.hop
     if hop.pool.reuse == "fifo" or hop.server.personality in ENDS_UNUSED:
         return 0.0
+    if hop.pool.retry.reused_only:
+        return 0.0  # one that was closed unused has carried nothing
     overlaps = -math.expm1(-case.rate * case.service(1.0).overlap)
     return saved * (1.0 - overlaps**hop.pool.retry.max_retries)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from labkit.settings import Hop
-from labkit.theory.window import closed_at, deaf_at, patience
+from labkit.theory.window import closed_at, deaf_at, leaves_by
 
 
 class Outcome(StrEnum):
@@ -82,7 +82,7 @@ def phases(hop: Hop) -> tuple[Phase, ...]:
         (Outcome.LOST, closed_at(hop)),
         (Outcome.GONE, math.inf),
     )
-    return tuple(_laid_out(ends, patience(hop)))
+    return tuple(_laid_out(ends, leaves_by(hop)))
 
 
 def _laid_out(ends: Iterable[tuple[Outcome, float]], left: float) -> Iterable[Phase]:

@@ -10,7 +10,13 @@ from labkit.theory.periodic import periodic_share
 from labkit.theory.prediction import Prediction, between, exactly
 from labkit.theory.rates import busy_time
 from labkit.theory.retries import asks_again, may_time_out, rescued
-from labkit.theory.unsupported import only, refuse, refuse_ageing, refuse_overlap
+from labkit.theory.unsupported import (
+    only,
+    refuse,
+    refuse_ageing,
+    refuse_overlap,
+    refuse_workers,
+)
 from labkit.theory.walk import walk_share
 from labkit.theory.window import closed_at, patience, race_window
 
@@ -34,6 +40,7 @@ def predicted(scenario: Scenario) -> Prediction:
     if traffic.arrivals == "poisson":
         return chain_share(scenario)
     refuse_ageing(scenario)
+    refuse_workers(scenario)
     if traffic.arrivals == "periodic":
         refuse_overlap(scenario)
         if traffic.jitter:
@@ -78,7 +85,7 @@ def _by_clock(scenario: Scenario) -> Prediction:
     only(alone, "traffic.jitter", jitter, "0 where several hops end connections")
     ends = scenario.hops[hop]
     swings = ends.link.jitter or scenario.origin.service_jitter
-    simple = not (ends.server.tick or swings)
+    simple = not (ends.server.tick or ends.pool.tick or swings)
     only(simple, "traffic.jitter", jitter, "0 beside other jitter and ticks")
     return _clocked(scenario, hop)
 

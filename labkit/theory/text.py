@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from labkit.theory.window import deaf_at, margin, patience, safe
+from labkit.theory.window import deaf_at, leaves_by, margin, safe
 
 if TYPE_CHECKING:
     from labkit.settings import Hop, Scenario
@@ -44,8 +44,8 @@ def _closes_unasked(hop: Hop, lateness: float) -> str:
         verdict = "safe, for the pool looks before it reuses" if looks else "unsafe"
         return f"the server closes with its response, unannounced: {verdict}"
     told = f"the server closes {duration(lateness)} after a response, unannounced"
-    if patience(hop) < lateness - round_trip:
-        left = duration(lateness - round_trip - patience(hop))
+    if leaves_by(hop) < lateness - round_trip:
+        left = duration(lateness - round_trip - leaves_by(hop))
         return (
             f"{told}, more than a round trip after the pool gives up: safe, unless "
             f"timers are {left} late"
@@ -57,7 +57,7 @@ def _closes_unasked(hop: Hop, lateness: float) -> str:
 
 
 def _who_first(hop: Hop) -> str:
-    pool, server = patience(hop), deaf_at(hop)
+    pool, server = leaves_by(hop), deaf_at(hop)
     if math.isinf(server):
         return "the server never gives up an idle connection"
     if math.isinf(pool):

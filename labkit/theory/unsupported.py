@@ -22,6 +22,8 @@ def refuse(scenario: Scenario) -> None:
     """SettingsError for the first knob that no formula here has in it."""
     traffic, origin = scenario.traffic, scenario.origin
     only(not scenario.lab.schedule, "lab.schedule", "set", "none, for a closed form")
+    loops = traffic.arrivals == "users"
+    only(not loops, "traffic.arrivals", "users", '"poisson", "periodic" or "gaps"')
     only(traffic.burst == 1, "traffic.burst", traffic.burst, "1, for a closed form")
     only(traffic.http_version == "1.1", "traffic.http_version", "1.0", '"1.1"')
     said = [name for name in traffic.headers if name.lower() == "connection"]
@@ -48,6 +50,19 @@ def _refuse_hop(scenario: Scenario, index: int) -> None:
     forgets = link.forget_after
     only(math.isinf(forgets), f"{where}.link.forget_after", forgets, "inf")
     only(pool.watch_fin, f"{where}.pool.watch_fin", False, "true")
+    ages = (pool.max_connection_duration, server.max_connection_duration)
+    both = pool.tick and (server.tick or min(ages) < math.inf)
+    alone = "0 beside a server's tick and ends by age"
+    only(not both, f"{where}.pool.tick", pool.tick, alone)
+    ahead = [each.pool for each in scenario.hops[:index]]
+    queues = any(each.max_connections == 1 for each in ahead)
+    alone = "1 behind a pool of one connection"
+    only(pool.workers == 1 or not queues, f"{where}.pool.workers", pool.workers, alone)
+    kept = pool.max_idle
+    all_kept = kept >= min(pool.max_connections, scenario.traffic.requests)
+    only(all_kept, f"{where}.pool.max_idle", kept, "pool.max_connections or more")
+    for end, lag in (("pool", pool.lag), ("server", server.lag)):
+        only(not lag, f"{where}.{end}.lag", lag, "0, for a closed form")
     pending = pool.max_pending_requests
     enough = "10 or more, or bursts of chance overflow"
     only(pending >= 10, f"{where}.pool.max_pending_requests", pending, enough)
@@ -99,6 +114,14 @@ def refuse_overlap(scenario: Scenario) -> None:
     wanted = f"below {most:g} a second, so that no two overlap"
     only(room > 0.0, "traffic.rate", traffic.rate, wanted)
     only(traffic.jitter <= room, "traffic.jitter", traffic.jitter, f"0 to {room:g}")
+
+
+def refuse_workers(scenario: Scenario) -> None:
+    """Only Poisson's requests remain what they are when they are spread by chance."""
+    for index, hop in enumerate(scenario.hops):
+        workers = hop.pool.workers
+        where = f"hop.{index}.pool.workers"
+        only(workers == 1, where, workers, "1, where arrivals are not Poisson's")
 
 
 def refuse_ageing(scenario: Scenario) -> None:

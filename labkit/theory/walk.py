@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from labkit.settings.vocabulary import next_tick
 from labkit.theory.window import closed_at, deaf_at, patience
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class _Hop:
     drained: float
     gone: float
     tick: float
+    pool_tick: float
     lifetime: float
     most: float
     stays_silent: bool
@@ -40,12 +42,17 @@ class _Hop:
     opened: float = 0.0
     served: int = 0
 
+    @property
+    def ticks(self) -> list[float]:
+        """Of the timers at both ends."""
+        return [tick for tick in (self.tick, self.pool_tick) if tick]
+
     def late(self) -> float:
         """By how much the server's ticking timer is late this time."""
         if not self.tick or math.isinf(self.idle):
             return 0.0
         due = self.heard - self.trip / 2.0 + self.idle
-        return math.ceil(due / self.tick - 1e-9) * self.tick - due
+        return next_tick(due, self.tick) - due
 
     def is_there(self, now: float) -> bool:
         """Does the pool still hold a connection?"""
@@ -54,6 +61,8 @@ class _Hop:
         # Who sends in the moment in which the FIN comes has sent.
         heard_of = self.heard + self.gone + self.late() + _ALIKE
         given_up = min(self.heard + self.limit, self.opened + self.lifetime)
+        if self.pool_tick:
+            given_up = next_tick(given_up, self.pool_tick)
         return now < given_up and now <= heard_of
 
 
@@ -106,15 +115,15 @@ def _state(hops: list[_Hop], now: float) -> tuple[object, ...]:
     told: list[object] = []
     for hop in hops:
         # The clock of a server's timer goes on where there is no connection.
-        phase = now % hop.tick if hop.tick else 0.0
+        phase = tuple(round(now % each / _ALIKE) for each in hop.ticks)
         if not hop.served:
-            told.append((0, round(phase / _ALIKE)))
+            told.append((0, phase))
             continue
-        ages = [now - hop.heard, phase]
+        ages = [now - hop.heard]
         if hop.lifetime < math.inf:
             ages.append(now - hop.opened)
         count = hop.served if hop.most < math.inf else 1
-        told.append((count, *(round(age / _ALIKE) for age in ages)))
+        told.append((count, phase, *(round(age / _ALIKE) for age in ages)))
     return tuple(told)
 
 
@@ -150,7 +159,8 @@ def _answered(hop: _Hop, at: float) -> None:
     """A response has reached the pool of this hop."""
     hop.heard = at
     hop.served += 1
-    if hop.served >= hop.most or at >= hop.opened + hop.lifetime:
+    is_old = at >= hop.opened + hop.lifetime and not hop.pool_tick
+    if hop.served >= hop.most or is_old:
         hop.served = 0
 
 
@@ -177,6 +187,7 @@ def _hop(scenario: Scenario, index: int) -> _Hop:
         drained=deaf_at(hop),
         gone=closed_at(hop),
         tick=server.tick,
+        pool_tick=pool.tick,
         lifetime=pool.max_connection_duration,
         most=min(pool.max_requests_per_connection, server.max_requests_per_connection),
         stays_silent=stays_silent(scenario, index),

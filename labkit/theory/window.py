@@ -16,7 +16,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from labkit.settings.personalities import HABITS
-from labkit.settings.vocabulary import HINT_BUFFER
 
 if TYPE_CHECKING:
     from labkit.settings import Hop, Scenario, Server
@@ -50,14 +49,23 @@ class Window:
 def patience(hop: Hop) -> float:
     """C: for how long the pool keeps an idle connection, in seconds.
 
-    Its own timeout, or, where the server hints at its own and the pool obeys, one
-    second less than the whole seconds of the hint, if that is shorter.
+    Its own timeout, or, where the server hints at its own and the pool obeys, by
+    ``hint_margin`` less than the whole seconds of the hint, if that is shorter.
     """
     own = hop.pool.idle_timeout
     promised = hop.server.idle_timeout
     if not (hop.server.hint and hop.pool.honours_hint) or math.isinf(promised):
         return own
-    return min(own, max(0.0, math.floor(promised) - HINT_BUFFER))
+    return min(own, max(0.0, math.floor(promised) - hop.pool.hint_margin))
+
+
+def leaves_by(hop: Hop) -> float:
+    """When the pool has given up an idle connection at the latest, in seconds.
+
+    A pool that looks at its connections every ``tick`` closes them between C and
+    C + tick, as the ticks happen to fall.
+    """
+    return patience(hop) + hop.pool.tick
 
 
 def hears_of_others(scenario: Scenario, hop: int) -> bool:
@@ -136,7 +144,8 @@ def race_window(hop: Hop) -> Window:
     for a server that just closes (D = K = 0) T - 2d < x < min(C, T). It holds
     for a client that honours the ``Connection: close`` of a draining server.
     A ``tick`` of the server makes its timer, and with it both of its edges, late by
-    up to one tick; a ``jitter`` J of the link makes the start early by up to 2J (the
+    up to one tick; one of the pool makes C late by up to that, and the window is that
+    of the latest. A ``jitter`` J of the link makes the start early by up to 2J (the
     response and the request both travel longer) and the end early or late by up to J.
 
     Where a server says farewell with a 408, a request in the window is read by nobody
@@ -144,7 +153,7 @@ def race_window(hop: Hop) -> Window:
     count (row C7 of ``docs/fidelity.md``).
     """
     start = deaf_at(hop) - 2.0 * hop.link.delay
-    end = min(patience(hop), closed_at(hop))
+    end = min(leaves_by(hop), closed_at(hop))
     return Window(max(0.0, start), max(0.0, end))
 
 
@@ -184,9 +193,9 @@ def largest_safe_timeout(hop: Hop, slack: float = 0.0) -> float:
     the server at most C + 2d + 2J after the response left (J the link's jitter, each
     way), and the server listens until I + D. ``slack`` is by how much the timers of
     both sides together may be out, in seconds: the pool's late, the server's early. A
-    server's ``tick`` only makes it later and costs nothing. So
+    server's ``tick`` only makes it later and costs nothing; the pool's, t, does. So
 
-        C <= I + D - 2d - 2J - slack.
+        C <= I + D - 2d - 2J - t - slack.
 
     inf if the server never gives up, 0 if not even a pool that keeps its connections
     for a moment is safe. ValueError for a slack below 0.
@@ -194,19 +203,20 @@ def largest_safe_timeout(hop: Hop, slack: float = 0.0) -> float:
     if not slack >= 0.0:
         raise ValueError(f"slack is {slack}, allowed is 0 s or more")
     trip = 2.0 * (hop.link.delay + hop.link.jitter)
-    return max(0.0, deaf_at(hop) - trip - slack)
+    return max(0.0, deaf_at(hop) - trip - hop.pool.tick - slack)
 
 
 def margin(hop: Hop) -> float:
     """By how many seconds the pool is on the safe side; negative when it races.
 
-    Safe iff C < I + D - 2d - 2J: the pool's last request must still be at the server
-    before it stops reading, also if the link's jitter J hits it both ways.
+    Safe iff C + t < I + D - 2d - 2J, t the pool's tick: the pool's last request must
+    still be at the server before it stops reading, also if the link's jitter J hits it
+    both ways.
     """
     deaf = deaf_at(hop)
     if math.isinf(deaf):
         return math.inf
-    return deaf - 2.0 * (hop.link.delay + hop.link.jitter) - patience(hop)
+    return deaf - 2.0 * (hop.link.delay + hop.link.jitter) - leaves_by(hop)
 
 
 def safe(hop: Hop) -> bool:

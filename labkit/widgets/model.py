@@ -19,7 +19,7 @@ from labkit.widgets.controls import Control, control, label_of
 from labkit.widgets.curves import Hump, Rates
 from labkit.widgets.entry import written
 from labkit.widgets.model_views import HeatMap, Margins
-from labkit.widgets.pictures import TRACED, Laid, Picture, Traced, View
+from labkit.widgets.pictures import TRACED, Laid, Picture, View, drawn_by
 from labkit.widgets.shown import Shown, Verdict, verdict_of
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class PanelModel:
 
     def _view(self) -> View:
         if not isinstance(self.picture, str):
-            return Traced(self.picture) if callable(self.picture) else self.picture
+            return drawn_by(self.picture) if callable(self.picture) else self.picture
         if self.picture in TRACED:
             return TRACED[self.picture]
         if self.picture in MODEL_VIEWS:

@@ -47,9 +47,10 @@ def panel(
 ) -> Panel:
     """Sliders for one to three knobs of a scenario, and the picture that follows.
 
-    ``picture`` is "sequence", "lifelines", "outcomes" or a function of a run and
-    ``ax``, for one traced run; or "heatmap", "rates", "hump", "margins": what theory
-    and model compute, coarse while a slider moves and in full when it rests.
+    ``picture`` is "sequence", "lifelines", "outcomes", or a function of a run and
+    a ``size`` in mm that returns a sheet, or one of a run and ``ax``; or "heatmap",
+    "rates", "hump", "margins": what theory and model compute, coarse while a slider
+    moves and in full when it rests.
     ``presets`` maps names to settings by path. SettingsError for what is no knob.
     """
     return Panel(PanelModel(scenario, knobs, picture, presets or {}, labels or {}))

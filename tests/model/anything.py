@@ -46,10 +46,16 @@ POOL: Values = {
     "watch_fin": (True,) * 6 + (False,),
     "reuse_delay": (1, 1, 1, 0, 2),
     "honours_hint": (False, False, True),
+    "hint_margin": (1.0, 0.0, 2.0, 0.3),
+    "max_idle": (INF, INF, 0, 1, 2),
+    "tick": (0.0, 0.0, 0.3119),
+    "workers": (1, 1, 2, 3),
+    "reads_after_write_error": (True, False),
     "failure": ("503", "502", "silent", "none"),
 }
 RETRY: Values = {
     "retry_on": ((), ("reset",), ("5xx",), ("gateway-error",), ("connect-failure",)),
+    "reused_only": (False, True),
     "num_retries": (0, 1, 2),
     "methods": ("any", "any", ("GET",), ("POST",)),
     "max_retries": (3, 0, 1),

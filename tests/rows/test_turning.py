@@ -25,6 +25,30 @@ POSTS = {"traffic.methods": {"POST": 1.0}}
 SLOW = {"origin.service_time": 0.1}
 BURSTS = {"traffic.burst": 4, "traffic.requests": 60} | SLOW
 
+UPLOADS = POSTS | {
+    "traffic.body_bytes": 3_000_000,
+    "origin.script": "early-answer",
+    "hop.N.pool.max_requests_per_connection": 1,
+}
+HINTED = {
+    "hop.N.server.hint": True,
+    "hop.N.server.idle_timeout": 1.0,
+    "hop.N.pool.honours_hint": True,
+    "hop.N.pool.hint_margin": 0.7,
+}
+# Every request has a new connection, on which its first answer is a 503 of the chain.
+FRESH = {
+    "hop.N.pool.max_requests_per_connection": 1,
+    "hop.N.pool.retry.retry_on": ["5xx", "reset"],
+}
+OFTEN_NEW = {"hop.N.pool.max_requests_per_connection": 3}
+# After the fourth second a middlebox forgets what a probe would keep alive.
+FORGOTTEN = OFTEN_NEW | {
+    "traffic.rate": 0.4,
+    "hop.N.link.forget_after": 2.0,
+}
+PROBES = {"time": 1}
+
 # Which chain shows that a knob was turned, and to what. "N" is either hop.
 SHOWN: dict[str, tuple[dict[str, Any], Any]] = {
     "traffic.rate": ({}, 5.0),
@@ -66,8 +90,19 @@ SHOWN: dict[str, tuple[dict[str, Any], Any]] = {
         True,
     ),
     "pool.failure": (RACING, "502"),
+    "pool.max_idle": (BURSTS, 1),
+    "pool.hint_margin": (HINTED, 0.2),
+    "pool.tick": ({"hop.N.pool.idle_timeout": 0.1}, 0.3),
+    "pool.reads_after_write_error": (UPLOADS, False),
     "retry.retry_on": (RACING, ["reset"]),
+    "retry.reused_only": ({"origin.fails_after_execute": 1.0} | FRESH, True),
     "retry.num_retries": (REPEATED, 0),
+    "retry.retriable_status_codes": (
+        POSTS
+        | {"hop.N.pool.retry.retry_on": ["retriable-status-codes"]}
+        | {"origin.script": "early-answer", "traffic.body_bytes": 5000},
+        [413],
+    ),
     "retry.methods": (REPEATED, ["POST"]),
     "retry.base_interval": (REPEATED, 0.2),
     "retry.max_interval": (REPEATED, 0.001),
@@ -76,6 +111,12 @@ SHOWN: dict[str, tuple[dict[str, Any], Any]] = {
     "link.delay": ({}, 0.05),
     "link.jitter": ({}, 0.02),
     "link.forget_after": ({}, 0.3),
+    "link.forgets": ({"hop.N.link.forget_after": 0.3}, "rst"),
+    "pool.tcp_keepalive": (FORGOTTEN, PROBES),
+    "server.tcp_keepalive": (FORGOTTEN, PROBES),
+    "pool.user_timeout": (FORGOTTEN, 1.0),
+    "pool.lag": (OFTEN_NEW, 0.1),
+    "server.lag": (OFTEN_NEW, 0.1),
     "server.idle_timeout": ({}, 0.3),
     "server.drain_timeout": ({"hop.N.server.idle_timeout": 0.4}, 0.3),
     "server.delayed_close_timeout": ({"hop.N.server.idle_timeout": 0.4}, 0.3),
@@ -100,6 +141,7 @@ NOWHERE = {"hop.1.server.accept_http_10"}  # the proxy speaks HTTP/1.1
 
 FIXED = {
     *("name", "seed", "traffic.arrivals", "traffic.requests", "lab.horizon"),
+    *("traffic.users", "hop.0.pool.workers", "hop.1.pool.workers"),
     *("hop.0.name", "hop.1.name", "hop.0.server.personality"),
     "hop.1.server.personality",
 }

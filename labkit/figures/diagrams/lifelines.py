@@ -35,7 +35,7 @@ from labkit.figures.paper.style import (
     NAME,
     STROKES,
 )
-from labkit.records.trace import Exchange, Kind
+from labkit.records.trace import ConnectionLife, Exchange, Kind
 from labkit.theory import duration, moment
 
 WIDTH = 178.0
@@ -204,12 +204,18 @@ def _goodbye(sheet: Sheet, at: Point, half: float, kind: Kind) -> None:
     sheet.box(box, stroke.colour, layer=TOP)
 
 
+def _number(life: ConnectionLife) -> str:
+    """The connection, and whose pool it is in, where there are several."""
+    worker = f" (worker {life.worker})" if life.worker else ""
+    return f"{life.connection}{worker}"
+
+
 def _bar_words(
     sheet: Sheet, frame: _Frame, bar: Bar, y: float, shares_rows: bool
 ) -> None:
     left, right = _ends(frame, bar)
     if not shares_rows:
-        number = Word(str(bar.life.connection), left - 1.2, y, "right", ink=MUTED)
+        number = Word(_number(bar.life), left - 1.2, y, "right", ink=MUTED)
         sheet.write(number)
         left = number.box(sheet.grain).left
     if bar.end is None:

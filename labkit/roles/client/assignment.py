@@ -13,7 +13,7 @@ from labkit.roles.client.connection import Http1Connection
 from labkit.roles.client.states import ASSIGNED, CLOSED, COMPLETED, RESTED, RESTING
 from labkit.roles.http.message import HopFailure
 from labkit.settings import Pool
-from labkit.settings.vocabulary import HINT_BUFFER
+from labkit.settings.vocabulary import next_tick
 
 
 class PoolRequest(Protocol):
@@ -71,9 +71,10 @@ class PoolState:
 
     def take(self, now: float) -> Http1Connection | None:
         """Who serves the next request, busy from now on; None if nobody can."""
-        idle, lifo = self.idle, self.settings.reuse == "lifo"
+        idle = self.idle
         while idle:
-            connection = next(reversed(idle) if lifo else iter(idle))
+            newest = self.settings.reuse == "lifo"
+            connection = next(reversed(idle) if newest else iter(idle))
             del idle[connection]
             why = self.why_expired(connection, now)
             # One that was made just now serves, or limits of 0 s would dial for ever.
@@ -153,25 +154,34 @@ class PoolState:
             del self.queue[request]
         return requests
 
+    def surplus(self) -> list[Http1Connection]:
+        """Idle connections beyond ``max_idle``, those unused for longest first."""
+        excess = len(self.idle) - self.settings.max_idle
+        return list(self.idle)[: int(excess)] if excess > 0 else []
+
     # -- one connection ------------------------------------------------------------
 
     def deadline(self, connection: Http1Connection) -> float:
         """When this connection, if it stays idle, is to be closed."""
         settings = self.settings
-        patience = settings.idle_timeout
+        end = connection.idle_since + settings.idle_timeout
         if settings.honours_hint and connection.hint is not None:
-            patience = min(patience, max(0.0, connection.hint - HINT_BUFFER))
+            patience = max(0.0, connection.hint - settings.hint_margin)
+            end = min(end, connection.idle_since + patience)
         end_of_life = connection.opened + settings.max_connection_duration
-        end_of_patience = connection.idle_since + patience
-        return end_of_patience if end_of_patience < end_of_life else end_of_life
+        if end_of_life < end:
+            end = end_of_life
+        return next_tick(end, settings.tick) if settings.tick else end
 
     def why_expired(self, connection: Http1Connection, now: float) -> str:
         """The knob that ends this idle connection now, or nothing."""
         settings = self.settings
         if now >= connection.opened + settings.max_connection_duration:
-            return "max_connection_duration"
-        if now >= connection.idle_since + settings.idle_timeout:
-            return "idle_timeout"
-        if not settings.honours_hint or now < self.deadline(connection):
+            why = "max_connection_duration"
+        elif now >= connection.idle_since + settings.idle_timeout:
+            why = "idle_timeout"
+        elif not settings.honours_hint or now < self.deadline(connection):
             return ""
-        return "hint"
+        else:
+            why = "hint"
+        return "" if settings.tick and now < self.deadline(connection) else why

@@ -345,11 +345,12 @@ class Http1Connection(asyncio.Protocol):
             incoming.end(failure or broken)
         return handler
 
-    def eof_received(self) -> None:
+    def eof_received(self) -> bool | None:
         """A FIN: the end of a body without a length, or of everything."""
         if self._parser is not None and self._has_begun:
             self._read_the_end(self._parser)
         self._lose(self._cut_off(None) if self._request is not None else None)
+        return None
 
     def _read_the_end(self, parser: Parser) -> None:
         parser.receive(b"")

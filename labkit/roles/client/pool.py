@@ -13,6 +13,7 @@ import math
 from labkit.net import Network, after_delivery
 from labkit.records.ledger import Ledger
 from labkit.roles.client.assignment import PoolRequest, PoolState
+from labkit.roles.client.blocking import WritesFirst
 from labkit.roles.client.connection import Http1Connection
 from labkit.roles.client.states import BUSY, DRAINING, IDLE, RESTING
 from labkit.roles.http.codec import ResponseCodec
@@ -26,9 +27,10 @@ class ConnectionPool:
     """All connections of one hop's client end, and the requests that wait for one.
 
     ``settings`` may be replaced at any time: it holds from then on, for idle
-    connections too; ``watch_fin`` and ``connect_timeout`` for new connections.
+    connections too; ``watch_fin``, ``connect_timeout`` and ``reads_after_write_error``
+    for new connections.
     ``habit`` is its owner's, for how connections end; ``codec`` its owner's way to
-    read responses.
+    read responses; ``worker``: its number among several, from 1.
     """
 
     def __init__(
@@ -39,10 +41,13 @@ class ConnectionPool:
         ledger: Ledger,
         habit: Habit | None = None,
         codec: ResponseCodec = BY_H11,
+        worker: int = 0,
     ) -> None:
         self.hop = hop
         self.habit = habit
         self.state = PoolState(settings)
+        self._keeps_all = settings.max_idle == math.inf
+        self.worker = worker
         self._codec = codec
         self._network = network
         self._ledger = ledger
@@ -62,8 +67,12 @@ class ConnectionPool:
 
     @settings.setter
     def settings(self, settings: Pool) -> None:
-        self.state.settings = settings
-        for connection in list(self.state.idle):
+        state = self.state
+        state.settings = settings
+        self._keeps_all = settings.max_idle == math.inf
+        for connection in state.surplus():
+            self._close(connection, "max_idle")
+        for connection in list(state.idle):
             self._review(connection)
         if self._loop is not None:
             self._act()
@@ -103,8 +112,7 @@ class ConnectionPool:
             if state.queue:
                 self._act()
         else:  # until what came with the response has been seen: a FIN, perhaps
-            passes = state.settings.reuse_delay
-            after_delivery(loop, passes, self._offer, connection)
+            after_delivery(loop, state.settings.reuse_delay, self._offer, connection)
 
     def lost(self, connection: Http1Connection) -> None:
         """The peer ended it: heard of now, unless a server of ours has written it."""
@@ -121,12 +129,16 @@ class ConnectionPool:
 
     def _offer(self, connection: Http1Connection) -> None:
         """It has rested, or is new: it serves whoever waits, or is closed in time."""
+        state = self.state
         if connection.state is RESTING:
-            self.state.wake(connection)
-        if self.state.queue:
+            state.wake(connection)
+        if state.queue:
             self._act()
         if connection.state is IDLE:
-            self._arm(connection)
+            if self._keeps_all or len(state.idle) <= state.settings.max_idle:
+                self._arm(connection)
+            else:
+                self._close(connection, "max_idle")
 
     # -- acting ----------------------------------------------------------------
 
@@ -197,9 +209,11 @@ class ConnectionPool:
     async def _connect(self) -> None:
         began = self._now()
         limit = self.settings.connect_timeout
-        connection = Http1Connection(
+        settings = self.settings
+        kind = Http1Connection if settings.reads_after_write_error else WritesFirst
+        connection = kind(
             self,
-            watch_fin=self.settings.watch_fin,
+            watch_fin=settings.watch_fin,
             resets=self.habit.resets if self.habit else frozenset(),
             codec=self._codec,
         )
@@ -216,7 +230,7 @@ class ConnectionPool:
     def _connected(self, connection: Http1Connection, began: float) -> None:
         number = self._network.number(self.hop, connection.transport)
         connection.number = number
-        self._ledger.opened(self.hop, number, began)
+        self._ledger.opened(self.hop, number, began, self.worker)
         if connection.is_closed:
             self._ledger.closed(self.hop, number, self._now(), "server", "")
             self._not_connected("ServerDisconnected", "closed when it was just open")

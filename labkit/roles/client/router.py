@@ -78,6 +78,22 @@ class Router:
         return sent
 
 
+class Sender(Protocol):
+    """Whoever sends requests over a hop: a Router, or several side by side."""
+
+    hop: int
+
+    @property
+    def settings(self) -> Pool:
+        """The knobs of the pool."""
+
+    async def send(self, request: Outgoing) -> Incoming:
+        """Send a request and wait for the head of its response."""
+
+    def dispatch(self, request: Outgoing, outcome: RequestOutcome) -> UpstreamRequest:
+        """Send a request for who does not wait."""
+
+
 class RequestOutcome(Protocol):
     """Who is told what became of a request: a future, or what behaves like one."""
 
@@ -227,6 +243,8 @@ class UpstreamRequest:
             wait = habitual_wait(router.habit, pool, failure, method)
             if wait is not None:
                 return wait
+        if pool.retry.reused_only and not failure.lost:
+            return None
         if covers_failure(pool.retry, failure, method):
             failure.also = self._why_no_retry()
             if not failure.also:
@@ -241,7 +259,7 @@ class UpstreamRequest:
         """Does the status of this response ask for a retry, and is there one?"""
         policy = self._router.settings.retry
         covered = covers_status(policy, incoming.status, self.request.method)
-        if not (covered and self._is_replayable()):
+        if policy.reused_only or not (covered and self._is_replayable()):
             return False
         incoming.flags = self._why_no_retry()
         return not incoming.flags

@@ -10,7 +10,7 @@ from typing import cast
 from aiohttp import HttpVersion11, web
 
 from labkit.records.ledger import REQUEST_HEADER, Ledger
-from labkit.roles.client.router import Router
+from labkit.roles.client.router import Sender
 from labkit.roles.envoy import headers
 from labkit.roles.envoy.body import END, chunk
 from labkit.roles.envoy.manager import ConnectionManager
@@ -34,7 +34,7 @@ class EnvoyProxy(Proxy):
 
     def __init__(
         self,
-        router: Router,
+        router: Sender,
         ledger: Ledger,
         failure: str = "503",
         chance: random.Random | None = None,

@@ -19,6 +19,7 @@ from labkit.roles.server.states import (
 )
 from labkit.settings import Server
 from labkit.settings.personalities import SILENT_TO_LATE_HEADS
+from labkit.settings.vocabulary import next_tick
 
 Timer = asyncio.TimerHandle | None
 
@@ -72,9 +73,7 @@ class LifecycleTimers(asyncio.Protocol):
     def _idle_deadline(self) -> float:
         deadline = self._idle_since + self.settings.idle_timeout
         tick = self.settings.tick
-        if tick and deadline < math.inf:
-            deadline = math.ceil(deadline / tick - 1e-9) * tick
-        return deadline
+        return next_tick(deadline, tick) if tick else deadline
 
     def _idle_is_up(self) -> None:
         """The lazy timer fired: act, or wait for what is left of the idle time."""
