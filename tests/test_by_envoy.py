@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from labkit.roles.envoy.request_codec import CodecError, end_of_head, read_request
@@ -128,6 +128,7 @@ def reading(head: bytes) -> object:
 
 @settings(max_examples=300)
 @given(methods, targets, lines)
+@example(b"GET", b"/", [(b"X-Labkit-Request", b"x"), (b"X-Labkit-Request", b"7")])
 def test_the_short_cut_for_usual_requests_agrees_with_the_long_way(
     method: bytes, target: bytes, fields: list[tuple[bytes, bytes]]
 ) -> None:
