@@ -78,9 +78,10 @@ class PoolState:
         """Who serves the next request, busy from now on; None if nobody can."""
         idle = self.idle
         while idle:
-            newest = self.settings.reuse == "lifo"
-            connection = next(reversed(idle) if newest else iter(idle))
-            del idle[connection]
+            if self.settings.reuse == "lifo":
+                connection, _ = idle.popitem()
+            else:
+                del idle[connection := next(iter(idle))]
             why = self.why_expired(connection, now)
             # One that was made just now serves, or limits of 0 s would dial for ever.
             if not why or (not connection.served and connection.opened == now):
