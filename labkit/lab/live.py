@@ -147,6 +147,7 @@ class Lab:
     def urls(self) -> dict[str, str]:
         """The address of each server by its name, reached through its hop's link.
 
+        Of several servers of one name the second is called such as "upstream 2".
         None when stopped: to ask for one is a RuntimeError then, and a SettingsError
         for a name that no server has.
         """
@@ -243,9 +244,13 @@ class Lab:
             await chain.close()
             raise
         names = self._scenario.parties[1:]
-        places = [server.address for server in listening]
-        pairs = zip(names, places, strict=True)
-        return chain, {name: f"http://{host}:{port}" for name, (host, port) in pairs}
+        places = dict(zip(names, (server.address for server in listening), strict=True))
+        for hop, fleet in chain.fleets.items():
+            for number, server in enumerate(fleet.members[1:], start=2):
+                place = server.listening.address
+                places.setdefault(f"{names[hop]} {number}", place)
+        urls = {name: f"http://{host}:{port}" for name, (host, port) in places.items()}
+        return chain, urls
 
     def _give_seats(self, crew: ProxyGroup, network: LoopbackNetwork) -> Seats:
         from labkit.proxies import Seats

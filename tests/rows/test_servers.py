@@ -201,6 +201,7 @@ def test_a_knob_that_is_turned_meanwhile_ends_no_outage() -> None:
 @pytest.mark.live
 def test_servers_are_killed_and_lost_by_hand() -> None:
     with Lab(chain()) as lab:
+        assert list(lab.urls) == ["proxy", "upstream", "upstream 2", "upstream 3"]
         lab.kill(1, 0.01, replica=2)
         lab.outage(1, 0.01, "silence", replica=0)
         with pytest.raises(SettingsError, match=re.escape("kill.replica is 3")):
