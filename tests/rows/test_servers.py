@@ -131,6 +131,17 @@ def test_without_overlap_a_single_server_leaves_nobody_to_ask() -> None:
     assert {lost.details for lost in done.failures} == {"no_healthy_upstream"}
 
 
+@pytest.mark.parametrize(
+    ("personality", "status"), [("nginx", 502), ("haproxy", 503), ("alb", 503)]
+)
+def test_each_proxy_says_in_its_own_way_that_nobody_is_there(
+    personality: str, status: int
+) -> None:
+    more = {"hop__0__server__personality": personality}
+    done = run(moving(overlap=False), hop__1__server__replicas=1, **more)
+    assert done.errors.keys() == {"NoUpstream"} and done.statuses[status] == done.failed
+
+
 def test_the_stages_of_a_deploy_come_in_their_order() -> None:
     event = moving(overlap=True, readiness_delay=0.5, pre_stop=0.2, endpoint_lag=0.1)
     done = run(event, hop__1__server__replicas=1)
