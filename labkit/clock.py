@@ -39,6 +39,9 @@ _COROUTINE = "run_coroutine_threadsafe.<locals>.callback"
 # Seconds of virtual time in which cancelled tasks must have come to their end.
 GOODBYE = 1e6
 
+# Seconds after which what is to come is as good as never: four months.
+FAR = 1e7
+
 # Seconds after a Ctrl-C in which the loop must have come round.
 PATIENCE = 0.3
 
@@ -278,6 +281,18 @@ class VirtualLoop(asyncio.BaseEventLoop):
             if self._stopping:  # type: ignore[attr-defined]
                 return
         self._take_stock(began)
+
+    def has_only(self, kind: type) -> bool:
+        """Is nothing left but timers that belong to objects of this kind?
+
+        Such a world goes round, and nobody in it will be woken. What is due in more
+        than FAR seconds counts as never, which aiohttp knows no word for.
+        """
+        far = self._now + FAR
+        left = (t for when, _, t in self._timers if when < far and not t._cancelled)
+        owners = (getattr(timer._callback, "__self__", None) for timer in left)
+        waits = bool(self._ready)  # type: ignore[attr-defined]
+        return not waits and all(isinstance(owner, kind) for owner in owners)
 
     def _take_stock(self, began: float) -> None:
         """So many turns are over: does the clock still move, and does anybody wait?"""

@@ -249,6 +249,8 @@ class Handshake:
             return
         wire = self._wire
         wire.downstream.send(Kind.SYN)
+        if wire.forgotten:
+            wire.link.loop.call_later(SYN_RETRIES, self._nobody_answers)
         hosts = self._hosts
         far = Endpoint(
             wire.link.loop, wire.downstream, wire, address, client, hosts.release
