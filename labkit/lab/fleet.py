@@ -17,7 +17,7 @@ from labkit.settings import Event, Server
 # or from a new program's start until it listens; and how long a crash or an outage
 # lasts; where an event does not say.
 DOWN = 1.0
-# terminationGracePeriodSeconds, where a Pod does not say (Kubernetes documentation).
+# terminationGracePeriodSeconds, where a Pod does not say (Kubernetes API, core/v1).
 GRACE = 30.0
 
 
