@@ -110,7 +110,7 @@ class Habit:
 # Besides the table: nginx 1.22.1 and HAProxy 2.6.12 as measured with one server, in
 # their default settings (rows D1 to D9 of docs/rows-found.md, N and H of
 # docs/fidelity.md); ALB as AWS documents it
-# ("Troubleshoot your Application Load Balancers", HTTP 502 and 504).
+# ("Troubleshoot your Application Load Balancers", HTTP 502, 503 and 504).
 HABITS: Mapping[str, Habit] = {
     "nginx": Habit(
         repeats_lost=True,
@@ -130,7 +130,8 @@ HABITS: Mapping[str, Habit] = {
             "ConnectRefused": 503,
             "ConnectTimeout": 503,
             "Overflow": 503,
+            "NoUpstream": 503,
         },
     ),
-    "alb": Habit(statuses={"Timeout": 504, "ConnectTimeout": 504}),
+    "alb": Habit(statuses={"Timeout": 504, "ConnectTimeout": 504, "NoUpstream": 503}),
 }

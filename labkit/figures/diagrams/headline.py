@@ -14,6 +14,7 @@ _FATES = {
     "ConnectionReset": "had its connection reset before an answer came",
     "ConnectRefused": "was refused a connection",
     "ConnectTimeout": "waited in vain for a connection",
+    "NoUpstream": "found no server to go to",
     "Overflow": "found the pool and its queue full",
     "Timeout": "got no answer in time",
     "ProtocolError": "got an answer that is not HTTP",
