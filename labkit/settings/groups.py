@@ -314,8 +314,8 @@ class Event(SettingsGroup):
     seconds (0) after it was told to go. That one goes on as before for ``pre_stop``
     seconds (0), then stops listening and drains, and is killed ``grace_period`` seconds
     (30) after it was told to go; the pause counts (Kubernetes API, core/v1
-    Lifecycle, preStop). With ``overlap`` the old one is told to go when the new one is sent
-    requests; without, the new one is started when the old one is gone.
+    Lifecycle, preStop). With ``overlap`` the old one is told to go when the new one is
+    sent requests; without, the new one is started when the old one is gone.
 
     "kill": it is gone at once, with a RST on every connection, and refuses for
     ``value`` seconds (1). "outage": for ``value`` seconds (1) it cannot be reached;
