@@ -26,13 +26,14 @@ lab: $(VENV)/.for-lab
 # holds that no other file uses one). Pytest says 5 when ARGS chose no test of a part.
 TWO := -n 2 --dist loadfile --no-loadscope-reorder
 MARKED = $(shell grep -rlE 'mark\.$(1)\b' --include='test_*.py' tests | sort)
+LIVE = tests/snippets $(call MARKED,live)
 test: $(VENV)/.for-dev
 	$(BIN)/python -m pytest $(TWO) --nbval \
 		-m "not live and not browser and not binder and not fidelity" \
 		notebooks tests $(ARGS) \
 		|| [ $$? -eq 5 ]
 	$(BIN)/python -m pytest -n 4 --dist loadfile \
-		-m "live and not quiet and not real" $(call MARKED,live) $(ARGS) \
+		-m "live and not quiet and not real" $(LIVE) $(ARGS) \
 		|| [ $$? -eq 5 ]
 	$(BIN)/python -m pytest $(TWO) -m quiet $(call MARKED,quiet) $(ARGS) \
 		|| [ $$? -eq 5 ]

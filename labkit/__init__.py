@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         Traffic,
     )
     from labkit.sweep import Table, sweep
+    from labkit.tables import tabular
     from labkit.widgets import Panel, guess, panel
 
 __version__ = "0.1.0"
@@ -53,6 +54,7 @@ _HOME = {
     **dict.fromkeys(("Panel", "guess", "panel"), "labkit.widgets"),
     "measure_gaps": "labkit.experiments.gaps",
     "Table": "labkit.sweep",
+    "tabular": "labkit.tables",
 }
 
 # Found without an import of their own: labkit.accesslogs.read(...).
@@ -95,6 +97,7 @@ __all__ = [
     "run_many",
     "scenario",
     "sweep",
+    "tabular",
 ]
 
 

@@ -7,6 +7,7 @@ A learner's own exception keeps its lines; those of labkit between them are left
 from __future__ import annotations
 
 import ast
+import asyncio
 import json
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from types import TracebackType
 from typing import Any
 
 _PACKAGE = "labkit"
+# An interrupted await is cancelled.
+_STOPPED = (KeyboardInterrupt, asyncio.CancelledError)
 _ABOVE = "run the cells above first (menu Run, Run All Above Selected Cell)"
 
 
@@ -24,7 +27,7 @@ def register() -> None:
 
     shell = get_ipython()
     if shell is not None and not shell.custom_exceptions:
-        shell.set_custom_exc((Exception, KeyboardInterrupt), _show)
+        shell.set_custom_exc((Exception, *_STOPPED), _show)
 
 
 def _show(
@@ -50,7 +53,7 @@ def one_line(
     own = [tb for tb in frames if tb.tb_frame.f_globals is cell]
     inner = frames[frames.index(own[-1]) + 1 :] if own else frames
     named = f"{type(error).__name__}: {' '.join(str(error).split())}"
-    if isinstance(error, KeyboardInterrupt):
+    if isinstance(error, _STOPPED):
         return f"stopped{_at(own)}"
     if type(error).__module__.partition(".")[0] == _PACKAGE:
         return named

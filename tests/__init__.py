@@ -1,4 +1,4 @@
-"""The tests are a package: ``from tests.rows.street import ...``, wherever it stands.
+"""The tests are a package: ``from tests.peer import ...``, wherever it stands.
 
 A package among the pins (Ciw's) installs a folder of that name too; this one is first.
 """

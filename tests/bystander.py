@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import select
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 _TICK = 0.002
@@ -34,31 +34,32 @@ class Bystander:
 
     def look(self, closely: bool = False) -> None:
         """Compare with the last time; ``closely``: at the children, too."""
-        self._note(0, _threads(self._pid))
+        self._note(0, threads(self._pid))
         self._looks += 1
         if closely or self._looks % _LOOK == 0:
             self._note(1, self._threads_of_children())
 
-    def _note(self, whose: int, threads: Iterator[str]) -> None:
-        waited, now = self._waited[whose], waits(threads)
+    def _note(self, whose: int, several: Iterable[str]) -> None:
+        waited, now = self._waited[whose], waits(several)
         for thread, seconds in now.items():
             self.worst = max(self.worst, seconds - waited.get(thread, seconds))
         self._waited[whose] = now
 
     def _threads_of_children(self) -> Iterator[str]:
-        for thread in _threads(self._pid):
+        for thread in threads(self._pid):
             for child in _read(f"{thread}/children").split():
                 if int(child) != os.getpid():
-                    yield from _threads(child)
+                    yield from threads(child)
 
 
-def waits(threads: Iterator[str]) -> Waits:
+def waits(several: Iterable[str]) -> Waits:
     """Seconds for which each thread wanted to run and did not, so far."""
-    read = {thread: _read(f"{thread}/schedstat").split() for thread in threads}
+    read = {thread: _read(f"{thread}/schedstat").split() for thread in several}
     return {thread: int(told[1]) * 1e-9 for thread, told in read.items() if told}
 
 
-def _threads(process: str) -> Iterator[str]:
+def threads(process: str) -> Iterator[str]:
+    """The folders of a process's threads."""
     folder = f"/proc/{process}/task"
     with suppress(OSError):
         for thread in os.listdir(folder):

@@ -1,7 +1,7 @@
 """Responses of every shape, said by an upstream, and what Envoy 1.40 makes of each.
 
-By the rows of docs/rows-found.md: C39 to C50. They are played on a street in virtual
-time, and to a real Envoy and our proxy side by side.
+By the rows of docs/rows-found.md: C39 to C50. They are played in virtual time,
+and to a real Envoy and our proxy side by side.
 """
 
 from __future__ import annotations

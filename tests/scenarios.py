@@ -58,6 +58,11 @@ retries = some(
     num_retries=st.integers(0, 9),
     methods=st.just("any") | st.lists(tokens, max_size=3),
     max_interval=spans,
+    retriable_status_codes=st.lists(st.integers(400, 599), max_size=3),
+)
+probes = st.none() | st.fixed_dictionaries(
+    {"time": st.integers(1, 32_767)},
+    optional={"interval": st.integers(1, 32_767), "probes": st.integers(1, 127)},
 )
 pools = some(
     Pool,
@@ -67,9 +72,18 @@ pools = some(
     reuse=st.sampled_from(["lifo", "fifo"]),
     watch_fin=st.booleans(),
     failure=st.sampled_from(["503", "502", "silent", "none"]),
+    tcp_keepalive=probes,
+    user_timeout=positive,
+    lag=spans,
     retry=retries,
 )
-links = some(Link, delay=spans, jitter=spans, forget_after=limits)
+links = some(
+    Link,
+    delay=spans,
+    jitter=spans,
+    forget_after=limits,
+    forgets=st.sampled_from(["drop", "rst"]),
+)
 servers = some(
     Server,
     personality=st.sampled_from(["plain", "envoy", "nginx", "haproxy", "alb"]),
@@ -79,6 +93,8 @@ servers = some(
     announce=st.booleans(),
     farewell=st.sampled_from(["fin", "rst", "408"]),
     accept_http_10=st.booleans(),
+    tcp_keepalive=probes,
+    lag=spans,
 )
 hops = some(Hop, pool=pools, link=links, server=servers)
 origins = some(

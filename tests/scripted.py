@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from labkit.clock import VirtualLoop, run_nested
-from labkit.net import Answer, reset
+from labkit.net import Answer
 from labkit.net.memory import MemoryNetwork
 from labkit.records.ledger import Ledger
 from labkit.records.trace import Kind, Trace
@@ -16,52 +16,11 @@ from labkit.roles.client.pool import ConnectionPool
 from labkit.roles.client.router import Router
 from labkit.roles.http.message import Incoming, Outgoing
 from labkit.settings import Link, Pool
+from tests.peer import OK, Behaviour, Peer
 
 T = TypeVar("T")
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 HOST = [(b"Host", b"upstream")]
-
-
-class Peer(asyncio.Protocol):
-    """The server end of one connection; ``behave`` is called with what it reads."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.served = 0
-        self.heard = b""
-
-    def connection_made(self, transport: Any) -> None:
-        self.transport = transport
-        self.world.peers.append(self)
-        self.number = len(self.world.peers)
-        self.world.welcome(self)
-
-    def data_received(self, data: bytes) -> None:
-        self.heard += data
-        self.served += 1
-        self.world.behave(self, data)
-
-    def eof_received(self) -> bool:
-        self.heard += b"<FIN>"
-        return False
-
-    def say(self, data: bytes, then: Callable[[], object] = lambda: None) -> None:
-        if not self.transport.is_closing():
-            self.transport.write(data)
-            then()
-
-    def later(self, delay: float, action: Callable[..., object], *args: Any) -> None:
-        asyncio.get_running_loop().call_later(delay, action, *args)
-
-    def fin(self) -> None:
-        self.transport.close()
-
-    def rst(self) -> None:
-        reset(self.transport)
-
-
-Behaviour = Callable[[Peer, bytes], None]
-Welcome = Callable[[Peer], None]
+Welcome = Callable[[Peer], object]
 
 
 def silence(peer: Peer) -> None:
@@ -76,9 +35,11 @@ def plain(peer: Peer, data: bytes) -> None:
 class World:
     """A pool and a router at one end of the hop, scripted peers at the other."""
 
-    def __init__(self, behave: Behaviour, delay: float, settings: Pool) -> None:
+    def __init__(
+        self, behave: Behaviour, welcome: Welcome, delay: float, settings: Pool
+    ) -> None:
         self.behave = behave
-        self.welcome: Welcome = silence
+        self.welcome = welcome
         self.delay = delay
         self.peers: list[Peer] = []
         self.trace = Trace()
@@ -86,6 +47,13 @@ class World:
         self.network = MemoryNetwork([Link(delay=delay)], trace=self.trace)
         self.pool = ConnectionPool(self.network, 0, settings, self.ledger)
         self.router = Router(self.pool, self.ledger, random.Random(7))
+
+    def peer(self) -> Peer:
+        """The server end of one more connection."""
+        peer = Peer(self.behave, self.welcome)
+        self.peers.append(peer)
+        peer.number = len(self.peers)
+        return peer
 
     @property
     def now(self) -> float:
@@ -125,11 +93,10 @@ def run(
     **knobs: Any,
 ) -> T:
     """Tell a story in a world of its own and see that nothing is left of it."""
-    world = World(behave, delay, Pool(**knobs))
-    world.welcome = welcome
+    world = World(behave, welcome, delay, Pool(**knobs))
 
     async def main() -> T:
-        server = await world.network.listen(0, lambda: Peer(world), answer)
+        server = await world.network.listen(0, world.peer, answer)
         try:
             told = await story(world)
         finally:

@@ -1,7 +1,7 @@
 """Requests of every shape, and what Envoy 1.40 was found to make of each.
 
-By the rows of docs/rows-found.md: A21 to A36. They are played on a street in virtual
-time, and sent to a real Envoy and to our proxy side by side.
+By the rows of docs/rows-found.md: A21 to A36. They are played in virtual time,
+and sent to a real Envoy and to our proxy side by side.
 """
 
 from __future__ import annotations
@@ -125,6 +125,12 @@ MANAGER: list[tuple[bytes, str, str, str]] = [
     (fields(b"Connection: host\r\n"), "400 Bad Request", "missing_host_header", "-"),
     (line(b"GET /a#b HTTP/1.1"), "400 Bad Request", "path_normalization_failed", "-"),
     (line(b"CONNECT y:443 HTTP/1.1"), "404 Not Found", "route_not_found", "NR"),
+    (
+        fields(b"Connection: Upgrade\r\nUpgrade: websocket\r\n"),
+        "403 Forbidden",
+        "upgrade_failed",
+        "-",
+    ),
 ]
 
 # Untidy, and what of it goes on.

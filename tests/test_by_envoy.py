@@ -1,4 +1,4 @@
-"""Envoy's way to read responses, against itself: by the short cut, and cut anyhow."""
+"""Envoy's ways to read, against themselves: by the short cut, and cut anyhow."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labkit.roles.envoy.request_codec import CodecError, end_of_head, read_request
 from labkit.roles.envoy.response_codec import BY_ENVOY, read_plain
 from labkit.roles.http.codec import Malformed, Step
 from labkit.roles.http.fast_path import Head
@@ -93,3 +94,51 @@ def test_noise_is_malformed_at_worst(noise: bytes, after: str) -> None:
     }
     with suppress(Malformed):
         events(known.get(after, b""), noise, b"")
+
+
+# -- requests ----------------------------------------------------------------------
+
+names = st.sampled_from(
+    b"Host host Foo X-Labkit-Request Connection Upgrade Content-Length Expect "
+    b"Cookie Transfer-Encoding hos".split()
+)
+values = st.sampled_from([b"x", b"7", b"close", b"a b", b"x<y", b"chunked", b"y:80"])
+methods = st.sampled_from([b"GET", b"POST", b"FOO", b"CONNECT", b"M-SEARCH"])
+targets = st.sampled_from([b"/", b"/a?b=c", b"/#", b"*", b"http://y/", b"/\xff"])
+lines = st.lists(st.tuples(names, values), min_size=1, max_size=4)
+
+
+def reading(head: bytes) -> object:
+    """A request, and what goes on of it in any order; or why it is refused."""
+    try:
+        request = read_request(head)
+    except CodecError as problem:
+        return problem.refusal
+    passed = sorted(request.head.lower().split(b"\r\n"))
+    return request._replace(head=b""), passed
+
+
+@given(methods, targets, lines)
+def test_the_short_cut_for_usual_requests_agrees_with_the_long_way(
+    method: bytes, target: bytes, fields: list[tuple[bytes, bytes]]
+) -> None:
+    """It must, for otherwise a request could be smuggled past one of the two.
+
+    A bare line feed is forgiven, and keeps a head from the short cut.
+    """
+    usual = b"%s %s HTTP/1.1\r\n" % (method, target)
+    rest = b"".join(b"%s: %s\r\n" % field for field in fields) + b"\r\n"
+    assert reading(usual + rest) == reading(usual.replace(b"\r", b"") + rest)
+
+
+@given(st.binary(max_size=60))
+def test_whatever_comes_is_read_or_refused(noise: bytes) -> None:
+    for head in (noise, b"GET / HTTP/1.1\r\nHost: x\r\n" + noise + b"\r\n\r\n"):
+        status = 0
+        try:
+            end = end_of_head(head)
+            if end >= 0:
+                read_request(head[:end])
+        except CodecError as problem:
+            status = problem.refusal.status
+        assert status in (0, 400, 426, 431, 501)

@@ -19,6 +19,7 @@ import pytest
 from labkit import run, scenario
 from labkit.cli import main
 from labkit.cli.realtime import seconds_of
+from labkit.cli.verbs import VERBS
 from labkit.records.trace import Trace
 from labkit.resources import scenario_file, shipped
 from labkit.settings import Scenario, SettingsError, knobs
@@ -116,13 +117,7 @@ def test_without_a_word_it_says_what_it_can_do() -> None:
     assert "usage: labkit" in done.stdout and "first steps:" in done.stdout
 
 
-VERBS = (
-    *("start", "run", "serve", "sweep", "compare", "explain"),
-    *("scenarios", "settings", "copy"),
-)
-
-
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", [verb.name for verb in VERBS])
 def test_every_verb_has_examples_and_a_word_for_each_option(verb: str) -> None:
     told = labkit(verb, "--help").stdout
     assert f"\nexamples:\n  labkit {verb}" in told

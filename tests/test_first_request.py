@@ -16,6 +16,7 @@ from labkit.net.memory import MemoryNetwork
 from labkit.records.ledger import Ledger
 from labkit.roles.server.server import HopServer
 from labkit.settings import Hop, Link, Pool, Scenario, Server, Traffic
+from tests.peer import Peer
 
 OTHERS = ("plain", "nginx", "haproxy", "alb")
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -53,6 +54,11 @@ def test_sockets_say_the_same(personality: str, failed: int) -> None:
     assert labkit.run(asked, engine="live").failed == failed
 
 
+def _word(what: bytes | str) -> str:
+    """The status, or how the connection ended."""
+    return what if isinstance(what, str) else what.split(b" ")[1].decode()
+
+
 def first_words(
     *words: bytes | float | Server, **knobs: Any
 ) -> list[tuple[float, str]]:
@@ -61,19 +67,6 @@ def first_words(
     It pauses where a number stands; the server's knobs are turned where some stand.
     """
     network = MemoryNetwork([Link()])
-
-    class Client(asyncio.Protocol):
-        def __init__(self) -> None:
-            self.seen: list[tuple[float, str]] = []
-
-        def note(self, what: str) -> None:
-            self.seen.append((round(asyncio.get_running_loop().time(), 6), what))
-
-        def data_received(self, data: bytes) -> None:
-            self.note(data.split(b" ")[1].decode())
-
-        def eof_received(self) -> None:
-            self.note("FIN")
 
     async def answer(request: Any, visit: Any) -> Any:
         from aiohttp import web
@@ -84,17 +77,17 @@ def first_words(
         server = HopServer(network, 0, Server(**knobs), answer, Ledger(1))
         host, port = (await server.start()).address
         loop = asyncio.get_running_loop()
-        transport, client = await loop.create_connection(Client, host, port)
+        _, client = await loop.create_connection(Peer, host, port)
         for word in words:
             if isinstance(word, bytes):
-                transport.write(word)
+                client.say(word)
             elif isinstance(word, Server):
                 server.settings = word
             else:
                 await asyncio.sleep(word)
         await asyncio.sleep(200.0)
-        seen = list(client.seen)
-        transport.close()
+        seen = [(round(ms / 1000, 6), _word(what)) for ms, what in client.seen]
+        client.fin()
         await server.close()
         await network.close()
         return seen

@@ -60,7 +60,7 @@ def test_importing_labkit_brings_in_nothing_heavy() -> None:
 
 def test_importing_labkit_takes_no_noticeable_time() -> None:
     code = (
-        "from time import perf_counter as now; began = now(); import labkit;"
+        "from time import process_time as now; began = now(); import labkit;"
         "print(now() - began)"
     )
     spent = [float(told(sys.executable, "-c", code).stdout) for _ in range(5)]
@@ -236,3 +236,80 @@ def test_only_the_window_adds_up_the_timers_of_a_goodbye() -> None:
 )
 def test_each_word_and_number_has_one_home(what: str, home: str) -> None:
     assert [file for file, text in sources() if re.search(what, text)] == [home]
+
+
+# -- the tests -------------------------------------------------------------------------
+
+TESTS = ROOT / "tests"
+# What Jupyter and tuples call public although it begins with an underscore.
+PUBLIC = re.compile(r"_(repr_\w+_|replace|asdict)|__\w+__")
+# Still to be cleaned; a folder that is clean leaves this list.
+UNCLEAN = {"widgets"}
+
+
+def private_names(code: str) -> set[str]:
+    """Names with an underscore that a module takes from others.
+
+    What it defines itself, and what an object says of itself, is its own.
+    """
+    nodes = list(ast.walk(ast.parse(code)))
+    reads = [n for n in nodes if isinstance(n, ast.Attribute)]
+    own = {n.attr for n in reads if _is_self(n) and isinstance(n.ctx, ast.Store)}
+    own |= {n.name for n in nodes if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+    taken = {n.attr for n in reads if not _is_self(n)} - own
+    taken |= {a.name for n in nodes if isinstance(n, ast.ImportFrom) for a in n.names}
+    taken |= {name for n in nodes if isinstance(n, ast.Call) for name in _by_name(n)}
+    return {n for n in taken if n.startswith("_") and not PUBLIC.fullmatch(n)}
+
+
+def _is_self(node: ast.Attribute) -> bool:
+    return isinstance(node.value, ast.Name) and node.value.id in {"self", "cls"}
+
+
+def _by_name(call: ast.Call) -> Iterator[str]:
+    """Attributes that ``setattr`` and its like name by a string."""
+    called = call.func.attr if isinstance(call.func, ast.Attribute) else call.func
+    if getattr(called, "id", called) in {"setattr", "getattr", "hasattr", "delattr"}:
+        for each in call.args[:2]:
+            if isinstance(each, ast.Constant) and isinstance(each.value, str):
+                yield each.value.rpartition(".")[2]
+
+
+def test_no_test_pins_a_private_name_of_another_module() -> None:
+    pinned = {
+        str(path.relative_to(TESTS)): names
+        for path in TESTS.rglob("*.py")
+        if path.relative_to(TESTS).parts[0] not in UNCLEAN
+        if (names := private_names(path.read_text(encoding="utf-8")))
+    }
+    assert pinned == {}
+
+
+@pytest.mark.parametrize(
+    ("code", "names"),
+    [
+        ("from labkit.clock import _ring", {"_ring"}),
+        ("run._trace.x", {"_trace"}),
+        ("patch.setattr(clock, '_TICK', 1)", {"_TICK"}),
+        ("patch.setattr('labkit.clock._TICK', 1)", {"_TICK"}),
+        ("getattr(run, '_trace')", {"_trace"}),
+        ("run._repr_html_(); head._replace(a=1); run.__class__", set()),
+        ("class A:\n    def f(self):\n        self._x = 1\n\nA()._x", set()),
+    ],
+)
+def test_a_private_name_is_recognised(code: str, names: set[str]) -> None:
+    assert private_names(code) == names
+
+
+def test_a_marker_that_parts_of_make_test_go_by_stands_in_files_of_tests() -> None:
+    """The Makefile finds them by that word in a file whose name begins with test_.
+
+    It names the folders whose own conftest.py gives a test its marker.
+    """
+    marker = re.compile(r"mark\.(live|quiet)\b|add_marker")
+    files = {p for p in TESTS.rglob("*.py") if marker.search(p.read_text("utf-8"))}
+    others = {p for p in files if not p.name.startswith("test_")}
+    # That of tests/proxies adds "real" to what is live by its own word.
+    given = {TESTS / name / "conftest.py" for name in ("proxies", "snippets")}
+    assert others == given
+    assert "LIVE = tests/snippets " in (ROOT / "Makefile").read_text(encoding="utf-8")

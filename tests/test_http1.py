@@ -62,6 +62,30 @@ async def fetch(connection: Http1Connection, **fields: Any) -> tuple[int, bytes]
     return incoming.status, await incoming.read()
 
 
+def fetched(behave: Any = plain, **fields: Any) -> tuple[int, bytes, str]:
+    """Status, body, and what the connection is when the response is over."""
+
+    async def story(
+        world: World, connection: Http1Connection
+    ) -> tuple[int, bytes, str]:
+        status, body = await fetch(connection, **fields)
+        return status, body, connection.state.value
+
+    return alone(story, behave)
+
+
+def failed(behave: Any) -> HopFailure:
+    """Of a request that has cost the connection."""
+
+    async def story(world: World, connection: Http1Connection) -> HopFailure:
+        with pytest.raises(HopFailure) as failure:
+            await fetch(connection)
+        assert connection.is_closed
+        return failure.value
+
+    return alone(story, behave)
+
+
 async def pieces(*parts: bytes, gap: float = 0.01) -> AsyncIterator[bytes]:
     for part in parts:
         yield part
@@ -86,13 +110,7 @@ BODIES = [
 
 @pytest.mark.parametrize("parts", BODIES)
 def test_a_response_is_read_however_it_is_framed_and_cut(parts: list[bytes]) -> None:
-    async def story(world: World, connection: Http1Connection) -> tuple[int, bytes]:
-        answer = await fetch(connection)
-        assert connection.is_idle
-        assert connection.served == 1
-        return answer
-
-    assert alone(story, says(*parts)) == (200, b"ok")
+    assert fetched(says(*parts)) == (200, b"ok", "idle")
 
 
 @pytest.mark.parametrize(
@@ -104,12 +122,7 @@ def test_a_response_is_read_however_it_is_framed_and_cut(parts: list[bytes]) -> 
     ],
 )
 def test_a_body_without_a_length_ends_with_the_connection(parts: list[bytes]) -> None:
-    async def story(world: World, connection: Http1Connection) -> tuple[int, bytes]:
-        answer = await fetch(connection)
-        assert connection.is_closed
-        return answer
-
-    assert alone(story, says(*parts, then="fin")) == (200, b"ok")
+    assert fetched(says(*parts, then="fin")) == (200, b"ok", "closed")
 
 
 @pytest.mark.parametrize(
@@ -125,12 +138,7 @@ def test_a_body_without_a_length_ends_with_the_connection(parts: list[bytes]) ->
 def test_some_responses_have_no_body_and_leave_the_connection_usable(
     method: str, head: bytes
 ) -> None:
-    async def story(world: World, connection: Http1Connection) -> bytes:
-        _, body = await fetch(connection, method=method)
-        assert connection.is_idle
-        return body
-
-    assert alone(story, says(head)) == b""
+    assert fetched(says(head), method=method)[1:] == (b"", "idle")
 
 
 def test_the_body_is_complete_at_once_when_it_came_with_the_head() -> None:
@@ -166,7 +174,7 @@ def test_a_reader_that_is_slow_makes_the_sender_wait() -> None:
         read = 0
         async for piece in incoming.chunks():
             read += len(piece)
-            unread.append(incoming._unread)
+            unread.append(incoming.unread_bytes)
             await asyncio.sleep(0.01)
         return read
 
@@ -201,13 +209,7 @@ FAILURES = [
 def test_a_broken_answer_is_called_by_its_name(
     parts: list[bytes], then: str, cause: str, started: bool
 ) -> None:
-    async def story(world: World, connection: Http1Connection) -> HopFailure:
-        with pytest.raises(HopFailure) as failed:
-            await fetch(connection)
-        assert connection.is_closed
-        return failed.value
-
-    failure = alone(story, says(*parts, then=then))
+    failure = failed(says(*parts, then=then))
     assert (failure.cause, failure.started) == (cause, started)
 
 
@@ -241,14 +243,8 @@ def test_a_connection_that_cannot_take_a_request_says_so(state: str) -> None:
 
 
 def test_a_drop_after_100_continue_counts_as_after_the_start_for_envoy() -> None:
-    async def story(world: World, connection: Http1Connection) -> HopFailure:
-        with pytest.raises(HopFailure) as failed:
-            await fetch(connection)
-        return failed.value
-
-    failure = alone(story, says(b"HTTP/1.1 100 Continue\r\n\r\n", then="fin"))
-    assert failure.flags == "UC"
-    assert failure.status == 503
+    failure = failed(says(b"HTTP/1.1 100 Continue\r\n\r\n", then="fin"))
+    assert (failure.status, failure.flags) == (503, "UC")
     assert failure.details == (
         "upstream_reset_after_response_started{connection_termination}"
     )
@@ -301,13 +297,8 @@ def test_a_blind_connection_learns_of_a_fin_only_from_its_next_request() -> None
 
 
 def test_bytes_after_the_response_cost_the_connection_but_not_the_response() -> None:
-    async def story(world: World, connection: Http1Connection) -> tuple[int, bytes]:
-        answer = await fetch(connection)
-        assert connection.is_closed
-        return answer
-
-    assert alone(story, says(OK + b"HTTP/1.1 4")) == (200, b"ok")
-    assert alone(story, says(CHUNKED + b"2\r\nok\r\n0\r\n\r\nmore")) == (200, b"ok")
+    for words in (OK + b"HTTP/1.1 4", CHUNKED + b"2\r\nok\r\n0\r\n\r\nmore"):
+        assert fetched(says(words)) == (200, b"ok", "closed")
 
 
 # -- requests ------------------------------------------------------------------
@@ -342,12 +333,7 @@ def test_head_and_body_leave_in_one_segment() -> None:
 
 def test_an_http_1_0_request_says_so_and_ends_its_connection() -> None:
     assert sent(asked(http_version="1.0")).startswith(b"GET / HTTP/1.0\r\n")
-
-    async def story(world: World, connection: Http1Connection) -> bool:
-        await fetch(connection, http_version="1.0")
-        return connection.is_closed
-
-    assert alone(story) is True
+    assert fetched(http_version="1.0") == (200, b"ok", "closed")
 
 
 def test_an_http_1_0_request_without_a_host_is_written_by_h11() -> None:
@@ -357,13 +343,9 @@ def test_an_http_1_0_request_without_a_host_is_written_by_h11() -> None:
 
 def test_http_1_0_with_keep_alive_on_both_sides_stays() -> None:
     kept = b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok"
-
-    async def story(world: World, connection: Http1Connection) -> bool:
-        headers = [*HOST, (b"Connection", b"keep-alive")]
-        await fetch(connection, http_version="1.0", headers=headers)
-        return connection.is_idle
-
-    assert alone(story, says(kept)) is True
+    headers = [*HOST, (b"Connection", b"keep-alive")]
+    told = fetched(says(kept), http_version="1.0", headers=headers)
+    assert told == (200, b"ok", "idle")
 
 
 @pytest.mark.parametrize(
@@ -419,10 +401,7 @@ def test_a_receiver_that_is_slow_makes_the_body_wait() -> None:
         if peer.heard.endswith(b"0\r\n\r\n"):
             peer.say(OK)
 
-    async def story(world: World, connection: Http1Connection) -> None:
-        assert await fetch(connection, method="PUT", body=endless()) == (200, b"ok")
-
-    alone(story, deaf)
+    assert fetched(deaf, method="PUT", body=endless())[:2] == (200, b"ok")
     early = [at for at in produced if at < 1.0]
     assert len(early) < 20
     assert len(produced) == 100

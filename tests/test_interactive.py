@@ -74,7 +74,7 @@ CASES = [
     (IMPORT + "labkit.explain('')", "SettingsError: the text is empty; allowed"),
     (
         IMPORT + "labkit.run('safe', engine='live', proxy='enoy')",
-        "SettingsError: ",
+        "SettingsError: proxy is 'enoy'; allowed: ",
     ),
     (
         "import subprocess, os\nos.environ['PATH'] = ''\nsubprocess.run(['curl'])",
@@ -143,6 +143,9 @@ ENDLESS = [
     "import labkit, threading\n"
     "threading.Timer(0.3, lambda: print('go', flush=True)).start()\n"
     "labkit.run('safe', engine='live', progress=False)",
+    "import labkit, threading\n"
+    "threading.Timer(0.3, lambda: print('go', flush=True)).start()\n"
+    "await labkit.arun('safe', engine='live', progress=False)",
 ]
 
 

@@ -50,7 +50,7 @@ def test_a_run_tells_every_request_and_every_sum() -> None:
     low, high = run.interval
     assert 0 < low < 0.25 < high < 1
     assert "1 of 4 requests failed" in run.summary()
-    assert "<table>" in run._repr_html_()
+    assert "</table>" in run._repr_html_()
 
 
 @pytest.mark.live

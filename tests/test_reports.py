@@ -124,10 +124,7 @@ def test_the_word_for_requests_that_never_left_saves_none_that_did() -> None:
     assert done.hops[1].retries == 0
 
 
-SINCE_1_24 = (
-    'hop.1.pool.retry.retry_on=["connect-failure", "refused-stream", "unavailable", '
-    '"cancelled", "retriable-status-codes"]'
-)
+SINCE_1_24 = "hop.1.pool.retry.retriable_status_codes=[]"
 
 
 def test_an_outer_proxy_that_repeats_a_503_makes_a_second_payout() -> None:
@@ -153,6 +150,14 @@ def test_an_application_that_dies_every_time_executes_three_times() -> None:
     done = run("istio-50506", "origin.fails_after_execute=1.0", "traffic.requests=20")
     assert {(lost.status, lost.executed) for lost in done.failures} == {(503, 3)}
     assert dict(done.flags) == {"URX": done.requests}
+
+
+def test_a_busy_server_resets_requests_that_came_in_time() -> None:
+    done = run("node-52649")
+    assert done.failed == done.errors["ConnectionReset"] >= 5
+    assert all(lost.executed == 0 for lost in done.failures)
+    timed_out = {life.why for life in done.lives if life.closed_by == "server"}
+    assert timed_out == {"idle timeout"}
 
 
 def test_a_silent_proxy_leaves_its_client_without_a_status() -> None:

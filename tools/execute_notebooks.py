@@ -19,9 +19,10 @@ from typing import Any
 import nbformat
 from nbclient import NotebookClient
 
+from labkit.jupyter import MARK, WIDGET_VIEW
+
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 SECONDS_PER_CELL = 300
 # As JupyterLab writes it, so that to open a notebook does not change it; the version
 # is the one of the pins, and `labkit start` puts the reader's own in its place.
@@ -41,6 +42,9 @@ METADATA = {
         "version": "3.11",
     },
 }
+# The output of a cell that answers a prediction is folded until the cell is run.
+ANSWER = "answer"
+FOLDED = {"collapsed": True, "jupyter": {"outputs_hidden": True}}
 ADDRESS = re.compile(r"\bat 0x[0-9a-f]{6,}")
 
 
@@ -100,16 +104,21 @@ def settle(notebook: Any) -> None:
     notebook.metadata = METADATA
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
+        if ANSWER in cell.metadata.get("tags", ()):
+            cell.metadata.update(FOLDED)
         if cell.cell_type == "code":
             cell.outputs = [each for each in map(plain, cell.outputs) if each]
 
 
 def plain(output: Any) -> Any:
-    """An output without its widget view; None when nothing else was there."""
+    """An output without its widget view; None when nothing of ours is left.
+
+    Other widgets than ours are progress bars, which only a slow machine shows.
+    """
     data = output.get("data")
     if data is None or data.pop(WIDGET_VIEW, None) is None:
         return output
-    return output if data else None
+    return output if data and MARK.items() <= output.metadata.items() else None
 
 
 def refuse_addresses(notebook: Any, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The parser of the command line: complaints in one line, options that verbs share."""
+"""The parser of the command line: complaints in one line, whole options, examples."""
 
 from __future__ import annotations
 
@@ -6,24 +6,53 @@ import argparse
 import difflib
 import re
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
 
 from labkit.settings.validators import shown
 
 BAD_INPUT = 2
 
-if TYPE_CHECKING:
-    Verbs = argparse._SubParsersAction["Parser"]
+
+class Option:
+    """An option or a word of a verb, as ``add_argument`` takes it."""
+
+    def __init__(self, name: str, help: str, **rest: Any) -> None:  # noqa: A002
+        self.name, self.rest = name, {"help": help, **rest}
+
+    def __call__(self, help: str) -> Option:  # noqa: A002
+        """The same with other words, where a verb means something else by it."""
+        return Option(self.name, **{**self.rest, "help": help})
 
 
-def whole(word: str) -> int:
-    """A whole number as an option has it."""
-    try:
-        return int(word)
-    except ValueError:  # no digits, or thousands of them
-        told = f"{shown(word)} is no whole number"
-        raise argparse.ArgumentTypeError(told) from None
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """A verb of the command line; a tuple among its options excludes each other."""
+
+    name: str
+    carry_out: Callable[[argparse.Namespace], int]
+    purpose: str
+    more: str
+    examples: Sequence[str]
+    options: Sequence[Option | tuple[Option, ...]] = ()
+
+    def add_to(self, verbs: argparse._SubParsersAction[Parser]) -> None:
+        """Make its parser, and its help."""
+        made = verbs.add_parser(
+            self.name,
+            help=self.purpose,
+            description=f"{self.purpose[0].upper()}{self.purpose[1:]}. {self.more}",
+            epilog="\n  ".join(("examples:", *self.examples)),
+        )
+        made.set_defaults(verb=self.carry_out, parser=made)
+        for each in self.options:
+            if isinstance(each, Option):
+                made.add_argument(each.name, **each.rest)
+                continue
+            group = made.add_mutually_exclusive_group()
+            for one in each:
+                group.add_argument(one.name, **one.rest)
 
 
 class Parser(argparse.ArgumentParser):
@@ -47,110 +76,10 @@ def unknown(word: str, parser: Parser) -> str:
     return f"unknown argument {shown(word)}{meant} (see {parser.prog} --help)"
 
 
-def add_verb(
-    verbs: Verbs,
-    name: str,
-    verb: Callable[[argparse.Namespace], int],
-    purpose: str,
-    more: str,
-    examples: str,
-) -> Parser:
-    """A verb with its help: purpose, what there is to know, examples."""
-    lines = "\n".join(f"  {line.strip()}" for line in examples.strip().splitlines())
-    made: Parser = verbs.add_parser(
-        name,
-        help=purpose,
-        description=f"{purpose[0].upper()}{purpose[1:]}. {more}".rstrip(),
-        epilog=f"examples:\n{lines}",
-    )
-    made.set_defaults(verb=verb, parser=made)
-    return made
-
-
-# -- options that several verbs have --------------------------------------------------
-
-
-def add_file(verb: Parser) -> None:
-    """The scenario; labkit.resources reads it."""
-    verb.add_argument(
-        "file",
-        metavar="FILE",
-        help="a scenario in TOML, or the name of one that comes with the lab "
-        "(labkit scenarios)",
-    )
-
-
-def add_changes(verb: Parser) -> None:
-    """``--set``, in any number."""
-    verb.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="PATH=VALUE",
-        dest="changes",
-        help="turn a knob (labkit settings lists them); VALUE is TOML, words in "
-        "quotes; may be given many times",
-    )
-
-
-def add_engine(verb: Parser) -> None:
-    """Who answers, and with which proxies."""
-    verb.add_argument(
-        "--engine",
-        default="virtual",
-        metavar="E",
-        help="virtual: virtual time (the default); live: real sockets, real time; "
-        "model: counts alone, many times faster",
-    )
-    add_proxy(verb, "with --engine live: ")
-
-
-def add_proxy(verb: Parser, where: str = "") -> None:
-    """Real programs in the place of our proxy."""
-    verb.add_argument(
-        "--proxy",
-        default="labkit",
-        metavar="P[,P]",
-        help=f"{where}envoy, nginx or haproxy in the place of our proxy (labkit, the "
-        "default); a list names one for each proxy of the chain",
-    )
-
-
-def add_size(verb: Parser, where: str = "") -> None:
-    """How long, and by which chance."""
-    verb.add_argument(
-        "--requests",
-        type=whole,
-        metavar="N",
-        help=f"so many requests{where} instead of the scenario's",
-    )
-    verb.add_argument(
-        "--seed", type=whole, metavar="N", help="another chance than the scenario's"
-    )
-
-
-def add_json(verb: Parser) -> None:
-    """For programs."""
-    verb.add_argument("--json", action="store_true", help="print one JSON object")
-
-
-def add_yes(verb: Parser) -> None:
-    """For what takes long."""
-    verb.add_argument(
-        "--yes",
-        action="store_true",
-        help="begin what takes more than ten minutes in real time",
-    )
-
-
-def add_log(verb: Parser) -> None:
-    """Traffic from an access log; labkit.cli.scenario reads it."""
-    verb.add_argument(
-        "--gaps-from",
-        metavar="LOG",
-        help="take gaps and methods from an access log of Envoy, nginx or ALB, packed "
-        "by gzip or not (labkit scenarios names four to try)",
-    )
-    verb.add_argument(
-        "--upstream", metavar="HOST:PORT", help="of LOG only what went there"
-    )
+def whole(word: str) -> int:
+    """A whole number as an option has it."""
+    try:
+        return int(word)
+    except ValueError:  # no digits, or thousands of them
+        told = f"{shown(word)} is no whole number"
+        raise argparse.ArgumentTypeError(told) from None

@@ -15,6 +15,8 @@ from math import inf
 from typing import TYPE_CHECKING, Protocol
 
 from labkit.net import Answer, Listening, Network
+from labkit.net.ends import ends_of
+from labkit.net.link import Ends, Obituary
 from labkit.records.ledger import Ledger
 from labkit.roles.client.pool import ConnectionPool
 from labkit.roles.client.router import Router, Sender
@@ -41,6 +43,12 @@ class LinkedNetwork(Network, Protocol):
 
     def set_link(self, hop: int, link: Link) -> None:
         """Change a link; segments sent from now on obey it."""
+
+    def set_ends(self, hop: int, ends: Ends | None) -> None:
+        """Change what the kernels and loops at both ends of a hop do."""
+
+    def report_deaths(self, told: Obituary) -> None:
+        """Whom to tell of connections that neither program has ended."""
 
     def silence(self, hop: int) -> None:
         """Lose every open connection of a hop without a word."""
@@ -102,6 +110,11 @@ class Chain:
         )
         self.traffic.with_keys = scenario.origin.idempotency_keys
         self._happening: set[asyncio.Task[None]] = set()
+        network.report_deaths(
+            lambda hop, number, now, why: ledger.closed(hop, number, now, "link", why)
+        )
+        for hop, settings in enumerate(scenario.hops):
+            network.set_ends(hop, ends_of(settings.pool, settings.server))
 
     def __repr__(self) -> str:
         return f"<Chain {' - '.join(self._settings.parties)}>"
@@ -244,6 +257,7 @@ class Chain:
         if hop in self.proxies:
             self.proxies[hop].failure = settings.pool.failure
         self._network.set_link(hop, settings.link)
+        self._network.set_ends(hop, ends_of(settings.pool, settings.server))
 
     async def _reach(self, answer: Answer) -> None:
         """Let the last host answer SYNs in another way, if it is to.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import math
 from collections import Counter
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from labkit.net.jitter import Jitter
 from labkit.records.ledger import Exchanges, HopCount
 from labkit.records.trace import ConnectionLife, Exchange, Trace
 from labkit.settings import Pool, Scenario
+from labkit.tables import Tabular
 from labkit.theory import race_window, wilson
 from labkit.theory.text import percent
 
@@ -217,12 +217,8 @@ class Run:
         return f"<Run: {self.summary()}>"
 
     def _repr_html_(self) -> str:
-        cells = "".join(
-            f"<tr><th style='text-align:left'>{html.escape(label)}</th>"
-            f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
-            for label, value in self.told().items()
-        )
-        return f"<p>{html.escape(self.summary())}</p><table>{cells}</table>"
+        told = tuple(self.told().items())
+        return Tabular(("", ""), told, self.summary())._repr_html_()
 
     def told(self) -> dict[str, str]:
         """What a reader asks first, label by label."""

@@ -16,7 +16,7 @@ _COUNTS = ("none", "one", "two", "three")
 
 
 class Refused(Exception):
-    """What was given can be judged in no way; one sentence says what is allowed."""
+    """An answer does not pass: one sentence says why, and a hint where to look."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -34,7 +34,9 @@ def shown(value: object) -> str:
 
 def shown_error(error: BaseException) -> str:
     """What a learner's own code raised, on one line."""
-    text = one_line(str(error), _LONGEST)
+    text = ""
+    with suppress(Exception):
+        text = one_line(str(error), _LONGEST)
     return type(error).__name__ + (f": {text}" if text else "")
 
 

@@ -31,7 +31,7 @@ def drive(values: Values, points: Rows, requests: int, totals: Totals) -> Iterat
     Groups have chance and counts of their own, so that some go side by side, as
     numpy lets other threads work; what comes of them does not depend on it.
     """
-    together = _together(requests)
+    together = points_at_once(requests)
     groups = [points[i : i + together] for i in range(0, len(points), together)]
 
     def trip(number: int) -> Iterator[int]:
@@ -55,7 +55,7 @@ def drive(values: Values, points: Rows, requests: int, totals: Totals) -> Iterat
                 each.cancel()
 
 
-def _together(requests: int) -> int:
+def points_at_once(requests: int) -> int:
     """How many points make up a stretch."""
     return max(1, STRETCH // requests)
 

@@ -382,6 +382,10 @@ def _covers(policy: Retry, result: Result) -> Bools:
     # In the model a status from 400 on is a proxy's 502 or 503.
     if not RETRIES_STATUS.isdisjoint(words):
         covered = covered | (result.status > STATUSES.index(200))
+    elif "retriable-status-codes" in words:
+        codes = set(policy.retriable_status_codes) & set(STATUSES)
+        listed = [STATUSES.index(code) for code in codes]
+        covered = covered | np.isin(result.status, listed)
     return np.asarray(covered)
 
 

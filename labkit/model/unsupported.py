@@ -118,6 +118,14 @@ def _of_a_hop(hop: Hop) -> Iterator[str]:
         yield f"link.jitter is {link.jitter:g}; the model's wires are all alike"
     if link.forget_after < math.inf:
         yield f"link.forget_after is {link.forget_after:g}; no middlebox in the model"
+    for end, lag in (("pool", pool.lag), ("server", server.lag)):
+        if lag:
+            yield f"{end}.lag is {lag:g}; the model's programs see at once what comes"
+    if pool.tcp_keepalive is not None and not pool.watch_fin:
+        yield (
+            "pool.tcp_keepalive is set and pool.watch_fin false; the model knows no "
+            "probe of a connection that its server has closed"
+        )
     if server.farewell == "408":
         yield "server.farewell is '408'; the model says goodbye with FIN or RST"
     if server.farewell == "rst" and not pool.watch_fin:

@@ -34,6 +34,9 @@ _EMPTY: deque[Any] = deque()
 class Endpoint(asyncio.Transport):
     """The transport of one end; ``outgoing`` carries what it sends."""
 
+    # Has the kernel given up, as nobody answered?
+    _timed_out = False
+
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
@@ -46,6 +49,7 @@ class Endpoint(asyncio.Transport):
         super().__init__()
         self._loop = loop
         self._outgoing = outgoing
+        outgoing.sender = self
         self._wire = wire
         self._names = (name, peer)
         self._on_close = on_close
@@ -115,6 +119,27 @@ class Endpoint(asyncio.Transport):
         if self._wire.link.hop == hop:
             self._wire.forgotten = True
 
+    @property
+    def is_gone(self) -> bool:
+        """Has the program closed the socket, or lost it?"""
+        return self._socket_closed
+
+    def time_out(self) -> None:
+        """Nobody has answered for too long: ETIMEDOUT, after what came before."""
+        self._timed_out = True
+        self.receive(RST, b"")
+
+    def see_late(self) -> None:
+        """From now on the program reads late what the kernel has: it is busy."""
+        self._wire.incoming(self._outgoing).deliver = self._receive_unread
+
+    def _receive_unread(self, kind: Kind, payload: bytes) -> None:
+        late = self._wire.link.lateness(self._outgoing.direction)
+        reading, self._reading = self._reading, False
+        self.receive(kind, payload)
+        self._reading = reading
+        self._loop.call_later(late, self._drain_inbox)
+
     # -- reading -------------------------------------------------------------------
 
     def is_reading(self) -> bool:
@@ -177,7 +202,7 @@ class Endpoint(asyncio.Transport):
             self._read_eof()
         elif not self._fin_received:
             # After a FIN was read nobody reads again: a RST shows on write only.
-            self._force_close(ConnectionResetError(104, "Connection reset by peer"))
+            self._force_close(self._reset_error())
 
     def _fill_buffers(self, payload: bytes) -> None:
         protocol = self._protocol
@@ -366,8 +391,13 @@ class Endpoint(asyncio.Transport):
 
     def _write_error(self) -> OSError:
         had_fin = self._fin_received or any(k is FIN for k, _ in self._inbox)
-        if had_fin:
+        if had_fin and not self._timed_out:
             return BrokenPipeError(32, "Broken pipe")
+        return self._reset_error()
+
+    def _reset_error(self) -> OSError:
+        if self._timed_out:
+            return TimeoutError(110, "Connection timed out")
         return ConnectionResetError(104, "Connection reset by peer")
 
     def _close_socket(self) -> None:

@@ -10,17 +10,24 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import random
 import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from random import Random
+from typing import Protocol, cast
 
+from labkit.net.ends import PLAIN, End
 from labkit.records.trace import Direction, Kind, Trace
 from labkit.settings import Link
 
 Deliver = Callable[[Kind, bytes], None]
+Ends = tuple[End, End]
+# Told of a connection that neither program has ended: hop, number, when, and why.
+Obituary = Callable[[int, int, float, str], object]
+
+# CPython 3.11 looks a member of an enum up through its metaclass, every time.
+DATA, RST = Kind.DATA, Kind.RST
 
 _HTTP_START = re.compile(
     rb"(?:HTTP/1\.[01] [^\r\n]{0,200}|[A-Z]{1,20} \S{1,2000} HTTP/1\.[01])"
@@ -38,14 +45,28 @@ class LinkState:
     hop: int
     settings: Link
     loop: asyncio.AbstractEventLoop
-    random: random.Random
+    random: Random
     trace: Trace | None = None
     epoch: float = 0.0
+    # The client's end and the server's, None if both are plain; chance of their lag.
+    ends: Ends | None = None
+    lags: Random = field(default_factory=Random)
+    on_death: Obituary = field(default=lambda hop, connection, now, why: None)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def wire(self) -> Wire:
         """One more connection over this link."""
         return Wire(self, next(self.numbers))
+
+    def end(self, direction: Direction) -> End:
+        """The end that sends this way, as its knobs stand now."""
+        if self.ends is None:
+            return PLAIN
+        return self.ends[direction is Direction.DOWNSTREAM]
+
+    def lateness(self, direction: Direction) -> float:
+        """How late, in seconds, the end that sends this way sees what has arrived."""
+        return self.lags.uniform(0.0, self.end(direction).lag)
 
 
 class Links:
@@ -61,6 +82,8 @@ class Links:
         self._seed = seed
         self._trace = trace
         self._states: dict[int, LinkState] = {}
+        self._ends: dict[int, Ends | None] = {}
+        self._on_death: Obituary = lambda hop, connection, now, why: None
 
     def __len__(self) -> int:
         return len(self.settings)
@@ -71,9 +94,12 @@ class Links:
         """That of a hop; ``loop`` and ``epoch`` are for a link that is made now."""
         state = self._states.get(hop)
         if state is None:
-            chance = random.Random(f"{self._seed} link {hop}")
+            chance = Random(f"{self._seed} link {hop}")
             settings = self.settings[hop]
             state = LinkState(hop, settings, loop, chance, self._trace, epoch)
+            state.ends = self._ends.get(hop)
+            state.on_death = self._on_death
+            state.lags.seed(f"{self._seed} lag {hop}")
             self._states[hop] = state
         return state
 
@@ -82,6 +108,22 @@ class Links:
         self.settings[hop] = link
         if hop in self._states:
             self._states[hop].settings = link
+
+    def set_ends(self, hop: int, ends: Ends | None) -> None:
+        """Change what the ends of a hop do, for connections made from now on."""
+        self._ends[hop] = ends
+        if hop in self._states:
+            self._states[hop].ends = ends
+
+    def report_deaths(self, told: Obituary) -> None:
+        """Whom to tell of connections that the link has ended."""
+        self._on_death = told
+        for state in self._states.values():
+            state.on_death = told
+
+    def ends(self, hop: int) -> Ends | None:
+        """The two ends of a hop, None if both are plain."""
+        return self._ends.get(hop)
 
     def begin(self, epoch: float) -> None:
         """Let the trace's clock show 0 at this moment of the loop's."""
@@ -97,14 +139,16 @@ class Links:
 class Wire:
     """One connection over a link: an upstream and a downstream half.
 
-    ``forgotten``: a middlebox has dropped this flow, which was idle for too long;
-    ``last_seen`` is when it last saw a segment, in seconds of the loop's clock.
+    ``forgotten``: nothing of this flow gets through any more; ``is_expired``: because
+    a middlebox has dropped it, which was idle for too long. ``last_seen`` is when that
+    last saw a segment, in seconds of the loop's clock.
     """
 
     __slots__ = (
         "connection",
         "downstream",
         "forgotten",
+        "is_expired",
         "last_seen",
         "link",
         "upstream",
@@ -114,7 +158,7 @@ class Wire:
         self.link = link
         self.connection = connection
         self.last_seen = link.loop.time()
-        self.forgotten = False
+        self.forgotten = self.is_expired = False
         self.upstream = HalfConnection(self, Direction.UPSTREAM)
         self.downstream = HalfConnection(self, Direction.DOWNSTREAM)
 
@@ -126,34 +170,62 @@ class Wire:
         if self.link.trace is not None:
             self.link.trace.name_ports(self.link.hop, self.connection, ports)
 
+    def incoming(self, outgoing: HalfConnection) -> HalfConnection:
+        """The other half."""
+        return self.downstream if outgoing is self.upstream else self.upstream
+
     @property
     def is_empty(self) -> bool:
         """Is nothing on its way, in either direction?"""
         return self.upstream.is_empty and self.downstream.is_empty
 
 
+class Sender(Protocol):
+    """Who sends on a half-connection: what a program's kernel is to it."""
+
+    @property
+    def is_gone(self) -> bool:
+        """Has the program closed it?"""
+
+    def time_out(self) -> None:
+        """The other side has not answered for too long."""
+
+
 class HalfConnection:
-    """One direction of a wire; ``deliver`` is called when a segment arrives."""
+    """One direction of a wire; ``deliver`` is called when a segment arrives.
+
+    ``sender`` hears of it when what was lost has not been acknowledged for too long;
+    ``last_arrival`` is when the last segment got there, or will.
+    """
 
     __slots__ = (
         "_arrive",
-        "_direction",
         "_in_flight",
-        "_last_arrival",
         "_late",
         "_left",
         "_wire",
         "deliver",
+        "direction",
+        "is_unacknowledged",
+        "last_arrival",
+        "sender",
     )
 
     def __init__(self, wire: Wire, direction: Direction) -> None:
         self._wire = wire
-        self._direction = direction
+        self.direction = direction
         self._in_flight: deque[tuple[Kind, bytes, int]] = deque()
-        self._last_arrival = 0.0
+        self.last_arrival = 0.0
+        self.is_unacknowledged = False
+        self.sender: Sender | None = None
         self._late, self._left = 0.0, -1.0
         self.deliver: Deliver = _nobody
         self._arrive = self._oldest_arrives  # bound once, not for every segment
+
+    @property
+    def link(self) -> LinkState:
+        """The link that carries it."""
+        return self._wire.link
 
     @property
     def is_empty(self) -> bool:
@@ -171,8 +243,9 @@ class HalfConnection:
             row = self._record(link, link.trace, kind, payload, now)
         idle, wire.last_seen = now - wire.last_seen, now
         if idle > settings.forget_after:
-            wire.forgotten = True
+            wire.forgotten = wire.is_expired = True
         if wire.forgotten:
+            self._lose(kind, now)
             return
         self._in_flight.append((kind, payload, row))
         arrival = now + settings.delay
@@ -182,22 +255,79 @@ class HalfConnection:
                 self._left = now
                 self._late = link.random.uniform(0.0, settings.jitter)
             arrival += self._late
-        if arrival < self._last_arrival:
-            arrival = self._last_arrival
-        self._last_arrival = arrival
+        if arrival < self.last_arrival:
+            arrival = self.last_arrival
+        self.last_arrival = arrival
         if arrival <= now and at is None:
             loop.call_soon(self._arrive)
         else:
             loop.call_at(arrival, self._arrive)
 
+    # -- what does not get through -------------------------------------------------
+
+    def _lose(self, kind: Kind, now: float) -> None:
+        """A segment is lost: its sender gives up in time, or gets a RST at once."""
+        wire = self._wire
+        link = wire.link
+        if wire.is_expired and link.settings.forgets == "rst":
+            if kind is not RST:
+                wire.incoming(self).reject(now)
+        elif kind is DATA and not self.is_unacknowledged:
+            self.is_unacknowledged = True
+            end = link.end(self.direction)
+            wait = end.gives_up_after(2.0 * link.settings.delay)
+            link.loop.call_at(now + wait, self._not_acknowledged)
+
+    def _not_acknowledged(self) -> None:
+        self.give_up("write unanswered")
+
+    def give_up(self, why: str) -> None:
+        """The sender's kernel waits no longer for an answer."""
+        if self.sender is not None and not self.sender.is_gone:
+            link = self._wire.link
+            link.on_death(link.hop, self._wire.connection, link.loop.time(), why)
+            self.sender.time_out()
+
+    def reject(self, now: float) -> None:
+        """A middlebox half-way answers what it got at that moment with a RST."""
+        link = self._wire.link
+        half = link.settings.delay / 2.0
+        row = -1
+        if link.trace is not None:
+            row = self._record(link, link.trace, RST, b"", now + half)
+        self._in_flight.append((RST, b"", row))
+        self.last_arrival = due = max(self.last_arrival, now + 2.0 * half)
+        link.on_death(link.hop, self._wire.connection, due, "forgotten on the way")
+        link.loop.call_at(self.last_arrival, self._arrive)
+
+    def probe(self, arrives: Callable[[], object]) -> None:
+        """Send a probe of the kernel's, or its answer: no program sees it arrive."""
+        wire = self._wire
+        link = wire.link
+        now = link.loop.time()
+        idle, wire.last_seen = now - wire.last_seen, now
+        if idle > link.settings.forget_after:
+            wire.forgotten = wire.is_expired = True
+        if not wire.forgotten:
+            link.loop.call_at(now + link.settings.delay, arrives)
+        elif wire.is_expired and link.settings.forgets == "rst":
+            wire.incoming(self).reject(now)
+
+    # -- the record ----------------------------------------------------------------
+
     def _record(
-        self, link: LinkState, trace: Trace, kind: Kind, payload: bytes, now: float
+        self,
+        link: LinkState,
+        trace: Trace,
+        kind: Kind,
+        payload: bytes,
+        now: float,
     ) -> int:
         return trace.record(
             now - link.epoch,
             link.hop,
             self._wire.connection,
-            self._direction,
+            self.direction,
             kind,
             len(payload),
             first_line(payload),

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from labkit.net import LOOPBACK, Address, Answer, ProtocolFactory, abort, after_delivery
 from labkit.net.frontend import Frontend, LoopbackListening
-from labkit.net.link import Links, Wire
+from labkit.net.link import Ends, Links, Obituary, Wire
 from labkit.net.relay import Flow
 from labkit.net.sockets import (
     Acceptor,
@@ -99,6 +99,19 @@ class LoopbackNetwork:
         """Change a link while it runs; segments sent from now on obey it."""
         self._links.set(hop, link)
 
+    def set_ends(self, hop: int, ends: Ends | None) -> None:
+        """What the kernels and loops of a hop's ends do, on connections from now on.
+
+        A relay acknowledges in the far kernel's place, so that no probe of a real one
+        ever misses its answer; the relay therefore probes and gives up itself, and
+        says RST where a kernel would say ETIMEDOUT. The options are set none the less.
+        """
+        self._links.set_ends(hop, ends)
+
+    def report_deaths(self, told: Obituary) -> None:
+        """Whom to tell of connections that neither program has ended."""
+        self._links.report_deaths(told)
+
     def silence(self, hop: int) -> None:
         """Lose every open connection of a hop without a word, as a dead host does."""
         for flow in self._ports:
@@ -118,6 +131,7 @@ class LoopbackNetwork:
         direct: Address = sock.getsockname()
 
         def take(conn: socket.socket, client: Address) -> None:
+            self._set_options(hop, conn, 1)
             accepting = loop.create_task(loop.connect_accepted_socket(factory, conn))
             self._accepting.add(accepting)
             accepting.add_done_callback(self._accepting.discard)
@@ -144,6 +158,7 @@ class LoopbackNetwork:
         frontend = self._frontend(hop)
         sock = tcp_socket()
         bound_buffers(sock)
+        self._set_options(hop, sock, 0)
         try:
             await frontend.dial(sock)
         except BaseException:
@@ -187,6 +202,11 @@ class LoopbackNetwork:
             await self._settle()
         finally:
             self._end()
+
+    def _set_options(self, hop: int, sock: socket.socket, side: int) -> None:
+        ends = self._links.ends(hop)
+        if ends is not None:
+            ends[side].set_options(sock)
 
     # -- relays ------------------------------------------------------------------------
 

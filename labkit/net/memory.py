@@ -17,8 +17,10 @@ from typing import Any
 from labkit.clock import NotSupported, VirtualLoop
 from labkit.net import LOOPBACK, Address, Answer, ProtocolFactory
 from labkit.net.endpoint import Endpoint
+from labkit.net.ends import SYN_RETRIES
 from labkit.net.hosts import Hosts, MemoryServer, here, port_number
-from labkit.net.link import Links, Wire
+from labkit.net.keepalive import watch_silence
+from labkit.net.link import Ends, Links, Obituary, Wire
 from labkit.records.trace import Kind, Trace
 from labkit.settings import Link
 
@@ -73,6 +75,14 @@ class MemoryNetwork:
     def set_link(self, hop: int, link: Link) -> None:
         """Change a link while it runs; segments sent from now on obey it."""
         self._links.set(hop, link)
+
+    def set_ends(self, hop: int, ends: Ends | None) -> None:
+        """What the kernels and loops of a hop's ends do, on connections from now on."""
+        self._links.set_ends(hop, ends)
+
+    def report_deaths(self, told: Obituary) -> None:
+        """Whom to tell of connections that neither program has ended."""
+        self._links.report_deaths(told)
 
     def silence(self, hop: int) -> None:
         """Lose every open connection of a hop without a word, as a dead host does."""
@@ -224,6 +234,8 @@ class Handshake:
         client, address = self._addresses
         server = self._hosts.server_at(address)
         if server is not None and server.answer == "drop":
+            # The kernel repeats its SYN for so long before it gives up.
+            self._wire.link.loop.call_later(SYN_RETRIES, self._nobody_answers)
             return
         if server is None or server.answer == "refuse":
             self._wire.downstream.send(Kind.RST)
@@ -238,7 +250,13 @@ class Handshake:
         wire.upstream.deliver = far.receive
         hosts.adopt(far, server)
         hosts.adopt(self._near, server)
+        if wire.link.ends is not None:
+            _attend(far, wire)
         far.start(server.factory())
+
+    def _nobody_answers(self) -> None:
+        if not self._answered.done():
+            self._answered.set_exception(TimeoutError(110, "Connection timed out"))
 
     def _answer_arrives(self, kind: Kind, payload: bytes) -> None:
         near, answered = self._near, self._answered
@@ -252,7 +270,17 @@ class Handshake:
         elif answered.done():
             near.abort()
         else:
+            if self._wire.link.ends is not None:
+                _attend(near, self._wire)
             answered.set_result(near)
+
+
+def _attend(endpoint: Endpoint, wire: Wire) -> None:
+    """Let an end be what its knobs say."""
+    out = wire.upstream if wire.upstream.sender is endpoint else wire.downstream
+    if wire.link.end(out.direction).lag:
+        endpoint.see_late()
+    watch_silence(out, wire.incoming(out))
 
 
 def _started(

@@ -17,7 +17,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from labkit.net import Address
-from labkit.net.link import HalfConnection, Wire
+from labkit.net.keepalive import watch_silence
+from labkit.net.link import Deliver, HalfConnection, Wire
 from labkit.net.sockets import bound_buffers, tcp_socket
 from labkit.net.watch import ResetWatch
 from labkit.records.trace import Kind
@@ -54,6 +55,7 @@ class Leg:
         "_eof_due",
         "_flow",
         "_held_back",
+        "_lagging",
         "_loop",
         "_outbox",
         "_reading",
@@ -71,11 +73,13 @@ class Leg:
         self._loop = flow.wire.link.loop
         self._sock = sock
         self.onward = onward
+        onward.sender = self
         self.other: Leg | None = None
         self._outbox: deque[bytes] = deque()
         self._unpassed = 0
         self._reading = False
         self._held_back = False
+        self._lagging: Lagging | None = None
         self._eof_due = False
         self.heard_eof = False
         self.said_eof = False
@@ -92,14 +96,34 @@ class Leg:
         return self.is_dead or (self.heard_eof and self.said_eof)
 
     @property
+    def is_gone(self) -> bool:
+        """Has the program closed its socket, as far as one can tell?"""
+        return self.is_dead or self.heard_eof
+
+    @property
     def has_unsent(self) -> bool:
         """Does something that has arrived still wait for a slow reader?"""
-        return bool(self._outbox)
+        held = self._lagging is not None and self._lagging.waiting
+        return bool(self._outbox or held)
 
     def start(self) -> None:
         """The handshake is over: listen to the program."""
         self._flow.watch.add(self._sock, self._notice)
         self._read_on()
+        if self._flow.wire.link.ends is not None:
+            watch_silence(self.onward, self._flow.wire.incoming(self.onward))
+
+    def receiver(self) -> Deliver:
+        """Who takes what arrives for the program: one that is busy sees it late."""
+        if not self._flow.wire.link.end(self.onward.direction).lag:
+            return self.deliver
+        self._lagging = Lagging(self)
+        return self._lagging.deliver
+
+    def time_out(self) -> None:
+        """Nobody has answered for too long; a relay can say no more than RST."""
+        if not self.is_dead:
+            self._reset()
 
     # -- what the program says -------------------------------------------------------
 
@@ -138,7 +162,9 @@ class Leg:
     def _note_eof(self) -> None:
         self.heard_eof = True
         self._read_no_more()
-        self.onward.send(Kind.FIN)
+        unread = self._lagging is not None and self._lagging.has_data
+        # A kernel answers so for a program that closes before it has read.
+        self.onward.send(Kind.RST if unread else Kind.FIN)
 
     def _hear_eof(self) -> None:
         self._note_eof()
@@ -264,6 +290,30 @@ class Leg:
         self._flow.look_whether_over()
 
 
+class Lagging:
+    """What has arrived for a program whose loop is busy, and which it sees late."""
+
+    def __init__(self, leg: Leg) -> None:
+        self._leg = leg
+        self._link = leg.onward.link
+        self.waiting: deque[tuple[Kind, bytes]] = deque()
+
+    @property
+    def has_data(self) -> bool:
+        """Would a program that closed now leave something unread?"""
+        return any(kind is Kind.DATA for kind, _ in self.waiting)
+
+    def deliver(self, kind: Kind, payload: bytes) -> None:
+        """Something has arrived; when the program looks, it sees all there is."""
+        self.waiting.append((kind, payload))
+        late = self._link.lateness(self._leg.onward.direction)
+        self._link.loop.call_later(late, self._look)
+
+    def _look(self) -> None:
+        while self.waiting:
+            self._leg.deliver(*self.waiting.popleft())
+
+
 class Flow:
     """One accepted connection, from its SYN until both its legs are over.
 
@@ -337,13 +387,13 @@ class Flow:
         self.wire.downstream.send(Kind.SYN)
         self._far = Leg(self, sock, self.wire.downstream)
         self._far.other, self._near.other = self._near, self._far
-        self.wire.upstream.deliver = self._far.deliver
+        self.wire.upstream.deliver = self._far.receiver()
         self._far.start()
 
     def _answer_arrives(self, kind: Kind, payload: bytes) -> None:
         if self.is_over:
             return
-        self.wire.downstream.deliver = self._near.deliver
+        self.wire.downstream.deliver = self._near.receiver()
         if not self.answered.done():
             self.answered.set_result(kind is Kind.SYN)
         if kind is Kind.SYN:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from labkit.net import LOOPBACK
@@ -11,6 +11,8 @@ from labkit.proxies.program import Place
 from labkit.records.ledger import REQUEST_HEADER
 from labkit.settings import Pool, Retry, Server
 
+# Linux's numbers; Envoy wants them as they are.
+IPPROTO_TCP, TCP_USER_TIMEOUT = 6, 18
 NO_LIMIT = 4_294_967_295  # of a circuit breaker: the largest number it takes
 NEVER = "0s"
 # A connect must have an end; the kernel's own comes after two minutes.
@@ -50,8 +52,16 @@ def _listener(place: Place) -> dict[str, Any]:
     return {
         "name": name,
         "address": _address(place.port),
+        **_probes(place.server.tcp_keepalive),
         "filter_chains": [{"filters": [manager]}],
     }
+
+
+def _probes(asked: Mapping[str, float] | None) -> dict[str, Any]:
+    if asked is None:
+        return {}
+    options = {f"keepalive_{name}": int(value) for name, value in asked.items()}
+    return {"tcp_keepalive": options}
 
 
 def _name(place: Place) -> str:
@@ -160,6 +170,8 @@ def _retry_policy(pool: Pool) -> dict[str, Any]:
             "max_interval": span(retry.max_interval),
         },
     }
+    if retry.retriable_status_codes:
+        policy["retriable_status_codes"] = list(retry.retriable_status_codes)
     if pool.per_try_timeout < math.inf:
         policy["per_try_timeout"] = span(pool.per_try_timeout)
     if retry.methods and retry.methods != "any":
@@ -181,6 +193,7 @@ def _cluster(place: Place) -> dict[str, Any]:
     return {
         "name": _name(place),
         "type": "STATIC",
+        **_kernel(pool),
         "connect_timeout": span(min(pool.connect_timeout, LONGEST_CONNECT)),
         "circuit_breakers": {"thresholds": [_thresholds(pool)]},
         "load_assignment": {
@@ -191,6 +204,22 @@ def _cluster(place: Place) -> dict[str, Any]:
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options
         },
     }
+
+
+def _kernel(pool: Pool) -> dict[str, Any]:
+    """What the sockets of a cluster are to ask of the kernel."""
+    asked = {}
+    if pool.tcp_keepalive is not None:
+        asked["upstream_connection_options"] = _probes(pool.tcp_keepalive)
+    if pool.user_timeout < math.inf:
+        option = {
+            "level": str(IPPROTO_TCP),
+            "name": str(TCP_USER_TIMEOUT),
+            "int_value": str(max(1, min(int(pool.user_timeout * 1000), 2**31 - 1))),
+            "state": "STATE_PREBIND",
+        }
+        asked["upstream_bind_config"] = {"socket_options": [option]}
+    return asked
 
 
 def _thresholds(pool: Pool) -> dict[str, int]:

@@ -64,6 +64,8 @@ SERVER: Words = {
     "farewell": only("fin", '"fin", Envoy says nothing else'),
     "tick": only(0.0, "0, Envoy's timers are its own"),
     "accept_http_10": Directive("http_protocol_options.accept_http_10"),
+    "tcp_keepalive": Directive("listener: tcp_keepalive"),
+    "lag": only(0.0, "0, Envoy's loop is its own"),
 }
 
 POOL: Words = {
@@ -85,11 +87,15 @@ POOL: Words = {
     "tick": only(0.0, "0, Envoy's timers are its own"),
     "reads_after_write_error": only(True, "true, Envoy reads as it does"),
     "failure": only("503", '"503", which is what Envoy answers'),
+    "tcp_keepalive": Directive("upstream_connection_options: tcp_keepalive"),
+    "user_timeout": span("upstream_bind_config: socket_options"),
+    "lag": only(0.0, "0, Envoy's loop is its own"),
 }
 
 RETRY: Words = {
     "retry_on": Directive("retry_policy: retry_on"),
     "reused_only": only(False, "false, Envoy has no such word"),
+    "retriable_status_codes": Directive("retry_policy: retriable_status_codes"),
     "num_retries": Directive("retry_policy: num_retries"),
     "methods": Directive("retry_policy: retriable_request_headers"),
     "base_interval": Directive(

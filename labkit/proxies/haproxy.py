@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from labkit.net import LOOPBACK
@@ -24,6 +24,7 @@ from labkit.proxies.program import (
     only,
     search,
     span,
+    statuses,
 )
 from labkit.records.ledger import REQUEST_HEADER
 from labkit.settings import Pool, Server
@@ -42,6 +43,7 @@ _RETRY_WORDS = {
     "gateway-error": _ON_GATEWAY_ERROR,
     "5xx": (*_ON_RESET, "500", "501", "502", "503", "504"),
 }
+_STATUSES = frozenset({401, 403, 404, 408, 425, 500, 501, 502, 503, 504})
 # What fits into HAProxy's buffer of 16 kB can be sent twice.
 _BUFFER = 1_048_576
 
@@ -67,6 +69,8 @@ SERVER: Words = {
     "farewell": only("fin", '"fin", HAProxy says nothing else'),
     "tick": only(0.0, "0, HAProxy's timers are its own"),
     "accept_http_10": only(True, "true, HAProxy accepts HTTP/1.0"),
+    "tcp_keepalive": Directive("option clitcpka"),
+    "lag": only(0.0, "0, HAProxy's loop is its own"),
 }
 
 POOL: Words = {
@@ -92,6 +96,9 @@ POOL: Words = {
     "failure": only(
         "silent", '"silent", which is what HAProxy does on a reused connection'
     ),
+    "tcp_keepalive": Directive("option srvtcpka"),
+    "user_timeout": span("server: tcp-ut", _LONGEST),
+    "lag": only(0.0, "0, HAProxy's loop is its own"),
 }
 
 RETRY: Words = {
@@ -99,6 +106,7 @@ RETRY: Words = {
         "retry-on", _is_known, "all but retriable-4xx, HAProxy cannot retry a 409"
     ),
     "reused_only": only(False, "false, HAProxy has no such word"),
+    "retriable_status_codes": statuses("retry-on", _STATUSES),
     "num_retries": Directive("retries"),
     "methods": Directive("http-request disable-l7-retry"),
     "base_interval": only(0.025, "0.025, unused: HAProxy tries again at once"),
@@ -192,6 +200,7 @@ def _frontend(place: Place) -> list[str]:
         f"    bind {LOOPBACK}:{place.port}",
         f"    timeout http-keep-alive {_time(server.idle_timeout)}",
         f"    timeout http-request {_time(server.request_headers_timeout)}",
+        *_probes("cli", server.tcp_keepalive),
         "    # A stranger's request gets a label, so that its server can report it.",
         f"    http-request set-header {REQUEST_HEADER} %[uuid()] "
         f"unless {{ {label} -m found }}",
@@ -210,8 +219,21 @@ def _backend(place: Place) -> list[str]:
         f"    timeout server {_time(one_try)}",
         f"    timeout queue {_time(pool.timeout)}",
         "    http-reuse always",
+        *_probes("srv", pool.tcp_keepalive),
         *(f"    {line}" for line in _retries(place)),
         f"    server upstream {LOOPBACK}:{place.upstream} {_server_options(pool)}",
+    ]
+
+
+def _probes(side: str, asked: Mapping[str, float] | None) -> list[str]:
+    if asked is None:
+        return []
+    time, interval, probes = asked.values()
+    return [
+        f"    option {side}tcpka",
+        f"    {side}tcpka-idle {time:.0f}s",
+        f"    {side}tcpka-intvl {interval:.0f}s",
+        f"    {side}tcpka-cnt {probes:.0f}",
     ]
 
 
@@ -221,12 +243,16 @@ def _server_options(pool: Pool) -> str:
         options.append(f"pool-max-conn {int(pool.max_idle)}")
     if pool.max_connections < math.inf:
         options.append(f"maxconn {int(pool.max_connections)}")
+    if pool.user_timeout < math.inf:
+        options.append(f"tcp-ut {_time(pool.user_timeout)}")
     return " ".join(options)
 
 
 def _retries(place: Place) -> list[str]:
     retry = place.pool.retry
     words = [word for each in retry.retry_on for word in _RETRY_WORDS.get(each, ())]
+    if "retriable-status-codes" in retry.retry_on:
+        words += map(str, retry.retriable_status_codes)
     if not words:
         # HAProxy as it comes tries three times more to connect, if that is who it is
         # to be and nobody forbade it.

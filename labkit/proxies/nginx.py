@@ -13,9 +13,19 @@ from typing import Any
 from labkit.net import LOOPBACK
 from labkit.proxies.errors import MissingProgram
 from labkit.proxies.nginx_logs import Logs
-from labkit.proxies.program import Directive, Place, Reader, Words, only, search, span
+from labkit.proxies.program import (
+    Directive,
+    Place,
+    Reader,
+    Words,
+    only,
+    search,
+    span,
+    statuses,
+)
 from labkit.records.ledger import REQUEST_HEADER
 from labkit.settings import Pool, Retry, Server
+from labkit.settings.validators import KEEPALIVE
 
 # nginx has no word for "no limit": a year and a billion stand for it.
 FOREVER = "365d"
@@ -31,6 +41,7 @@ _RETRY_WORDS = {
     "gateway-error": (*_ON_RESET, *_ON_GATEWAY_ERROR),
     "5xx": (*_ON_RESET, "http_500", *_ON_GATEWAY_ERROR),
 }
+_STATUSES = frozenset({403, 404, 429, 500, 502, 503, 504})
 _TOO_FINE = frozenset({"connect-failure", "reset-before-request", "retriable-4xx"})
 _NEVER_TWICE = frozenset({"POST", "LOCK", "PATCH"})
 
@@ -72,6 +83,8 @@ SERVER: Words = {
     "farewell": only("fin", '"fin", nginx says nothing else'),
     "tick": only(0.0, "0, nginx's timers are its own"),
     "accept_http_10": only(True, "true, nginx accepts HTTP/1.0"),
+    "tcp_keepalive": Directive("listen: so_keepalive"),
+    "lag": only(0.0, "0, nginx's loop is its own"),
 }
 
 POOL: Words = {
@@ -97,6 +110,13 @@ POOL: Words = {
     "tick": only(0.0, "0, nginx's timers are its own"),
     "reads_after_write_error": only(True, "true, nginx reads as it does"),
     "failure": only("502", '"502", which is what nginx answers'),
+    "tcp_keepalive": Directive(
+        "proxy_socket_keepalive",
+        lambda v, s: v is None or v == KEEPALIVE,
+        "time 7200, interval 75 and probes 9: nginx leaves the numbers to the kernel",
+    ),
+    "user_timeout": only(math.inf, "inf, nginx has no word for it"),
+    "lag": only(0.0, "0, nginx's loop is its own"),
 }
 
 RETRY: Words = {
@@ -107,6 +127,7 @@ RETRY: Words = {
         "cut connection, and has no 409",
     ),
     "reused_only": only(False, "false, nginx has no such word"),
+    "retriable_status_codes": statuses("proxy_next_upstream: http_...", _STATUSES),
     "num_retries": Directive("proxy_next_upstream_tries, as many server lines"),
     "methods": Directive(
         "proxy_next_upstream: non_idempotent",
@@ -237,7 +258,7 @@ def _server(place: Place) -> list[str]:
     server = place.server
     return [
         "server {",
-        f"    listen {LOOPBACK}:{place.port} reuseport;",
+        f"    listen {LOOPBACK}:{place.port} reuseport{_probes(server)};",
         f"    access_log /dev/stdout {_name(place)};",
         f"    keepalive_timeout {_keepalive(server)};",
         f"    keepalive_time {_time(server.max_connection_duration)};",
@@ -253,6 +274,13 @@ def _server(place: Place) -> list[str]:
         "    }",
         "}",
     ]
+
+
+def _probes(server: Server) -> str:
+    if server.tcp_keepalive is None:
+        return ""
+    time, interval, probes = server.tcp_keepalive.values()
+    return f" so_keepalive={time:.0f}s:{interval:.0f}s:{probes:.0f}"
 
 
 def _keepalive(server: Server) -> str:
@@ -274,6 +302,8 @@ def _tries(place: Place) -> list[str]:
         f"proxy_send_timeout {_time(one)};",
         f"proxy_next_upstream {' '.join(words) or _without_words(place)};",
     ]
+    if pool.tcp_keepalive is not None:
+        lines.append("proxy_socket_keepalive on;")
     if words:
         lines.append(f"proxy_next_upstream_tries {pool.retry.num_retries + 1};")
         all_tries = "0" if pool.timeout == math.inf else _time(pool.timeout)
@@ -289,6 +319,8 @@ def _without_words(place: Place) -> str:
 
 def _next_upstream(retry: Retry) -> list[str]:
     words = [word for each in retry.retry_on for word in _RETRY_WORDS.get(each, ())]
+    if "retriable-status-codes" in retry.retry_on:
+        words += [f"http_{code}" for code in retry.retriable_status_codes]
     if words and retry.methods == "any":
         words.append("non_idempotent")
     return list(dict.fromkeys(words))

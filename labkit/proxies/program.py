@@ -81,6 +81,12 @@ def span(says: str, longest: float = math.inf) -> Directive:
     return Directive(says, is_span, f"0.001 seconds {to}, or inf")
 
 
+def statuses(says: str, known: frozenset[int]) -> Directive:
+    """Status codes to be retried, of those that the program knows for it."""
+    listed = ", ".join(map(str, sorted(known)))
+    return Directive(says, lambda asked, section: known >= set(asked), f"of {listed}")
+
+
 Words = Mapping[str, Directive]
 
 # An entry of the access log, or None for a line that is something else.

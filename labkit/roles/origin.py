@@ -46,7 +46,7 @@ class Origin:
         self._keys: set[str] = set()
         self._scripts: dict[str, Callable[..., Awaitable[web.StreamResponse]]] = {
             "reset": self._reset,
-            "execute-then-reset": self._execute_then_reset,
+            "execute-then-reset": self._reset,
             "hang": self._hang,
             "huge-head": self._huge_head,
             "early-answer": self._early_answer,
@@ -116,13 +116,9 @@ class Origin:
     async def _reset(
         self, request: web.BaseRequest, context: RequestContext
     ) -> web.StreamResponse:
+        if self.settings.script == "execute-then-reset":
+            self._execute(request, context)
         return context.close("script reset", with_reset=True)
-
-    async def _execute_then_reset(
-        self, request: web.BaseRequest, context: RequestContext
-    ) -> web.StreamResponse:
-        self._execute(request, context)
-        return await self._reset(request, context)
 
     async def _hang(
         self, request: web.BaseRequest, context: RequestContext

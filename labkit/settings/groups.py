@@ -27,6 +27,7 @@ from labkit.settings.validators import (
     count,
     flag,
     header_fields,
+    keepalive,
     maybe,
     number,
     plain_value,
@@ -40,9 +41,10 @@ from labkit.settings.validators import (
 
 inf = math.inf
 
-# Envoy's words for retry_on. Those of gRPC and HTTP/3, and lists that are not
-# configured, are accepted because configurations hold them: they cover nothing
-# here, and nothing of the race in Envoy (measured on 1.40).
+# Envoy's words for retry_on. Those of gRPC and HTTP/3, and "retriable-headers", are
+# accepted because configurations hold them: they cover nothing here, and nothing of
+# the race in Envoy (measured on 1.40). "retriable-status-codes" covers the codes of
+# ``retriable_status_codes``.
 RETRY_WORDS = (
     *("5xx", "gateway-error", "reset", "reset-before-request", "connect-failure"),
     *("refused-stream", "retriable-4xx", "retriable-status-codes"),
@@ -133,6 +135,11 @@ class Retry(SettingsGroup):
         (), several(choice(*RETRY_WORDS), "Envoy's words"), "which failures"
     )
     reused_only: bool = knob(False, flag(), "only what died with a reused connection")
+    retriable_status_codes: tuple[int, ...] = knob(
+        (),
+        several(count(400, 599), "status codes"),
+        'which responses "retriable-status-codes" covers',
+    )
     num_retries: int = knob(1, count(0, 1000), "further tries per request")
     methods: str | tuple[str, ...] = knob(
         "any", any_or_several(token(), "HTTP methods"), "which may be sent twice"
@@ -193,6 +200,17 @@ class Pool(SettingsGroup):
     failure: str = derived(
         "503", choice("503", "502", "silent", "none"), "told when the hop fails"
     )
+    tcp_keepalive: dict[str, float] | None = knob(
+        None, maybe(keepalive()), "the kernel's probes, on new connections"
+    )
+    user_timeout: float = knob(
+        inf,
+        seconds(above_zero=True),
+        "TCP_USER_TIMEOUT: unanswered for so long, it is dead",
+    )
+    lag: float = knob(
+        0.0, seconds(endless=False), "its loop is busy: sees what arrives so much later"
+    )
     retry: Retry = group(Retry)
     written: frozenset[str] = written_names()
 
@@ -204,7 +222,10 @@ class Link(SettingsGroup):
     where = "link"
     delay: float = knob(0.0, seconds(endless=False), "one way")
     jitter: float = knob(0.0, seconds(endless=False), "up to so much more, by chance")
-    forget_after: float = knob(inf, seconds(), "a middlebox drops idle flows silently")
+    forget_after: float = knob(inf, seconds(), "a middlebox forgets idle flows")
+    forgets: str = knob(
+        "drop", choice("drop", "rst"), "its answer to a forgotten flow: none, or RST"
+    )
 
 
 @settings_group
@@ -238,6 +259,12 @@ class Server(SettingsGroup):
     farewell: str = derived("fin", choice("fin", "rst", "408"), "how idleness ends")
     tick: float = derived(0.0, seconds(endless=False), "granularity of the idle timer")
     accept_http_10: bool = derived(True, flag(), "false: HTTP/1.0 gets a 426")
+    tcp_keepalive: dict[str, float] | None = knob(
+        None, maybe(keepalive()), "the kernel's probes, on new connections"
+    )
+    lag: float = knob(
+        0.0, seconds(endless=False), "its loop is busy: sees what arrives so much later"
+    )
     written: frozenset[str] = written_names()
 
     def unwritten_default(self, name: str, plain: Any) -> Any:

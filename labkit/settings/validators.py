@@ -278,6 +278,27 @@ def weights() -> Validator:
     return Validator("a table of HTTP methods with weights above 0", accept)
 
 
+# What Linux does where a socket asks for probes and no more: tcp(7).
+KEEPALIVE = {"time": 7200, "interval": 75, "probes": 9}
+
+
+def keepalive() -> Validator:
+    """SO_KEEPALIVE with its three numbers, in the ranges that Linux takes."""
+    most = {"time": 32_767, "interval": 32_767, "probes": 127}
+    kinds = {name: count(1, limit) for name, limit in most.items()}
+
+    def accept(value: object) -> FrozenDict:
+        if not isinstance(value, Mapping) or not value or set(value) - set(kinds):
+            raise _Refused
+        return FrozenDict({n: kinds[n].accept({**KEEPALIVE, **value}[n]) for n in most})
+
+    allowed = (
+        "a table of time and interval (whole seconds from 1 to 32767) and probes (a "
+        "whole number from 1 to 127); what is left out is Linux's: 7200, 75 and 9"
+    )
+    return Validator(allowed, accept)
+
+
 def header_fields() -> Validator:
     """HTTP header names with their values, but for those that frame a message."""
 

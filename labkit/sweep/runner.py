@@ -114,7 +114,7 @@ class Sweep:
             left = [p for p in self._plan.points if p.index not in self._counts]
             if not left:
                 return
-            batches = stack.enter_context(self._way(left))
+            batches = stack.enter_context(self.batches_of(left))
             for batch in batches:
                 keep(batch)
                 self._counts.update(batch)
@@ -132,7 +132,10 @@ class Sweep:
         keep.add([(n, self._counts[n]) for n in sorted(missing)])
         return keep.add
 
-    def _way(self, left: Sequence[Point]) -> AbstractContextManager[backends.Batches]:
+    def batches_of(
+        self, left: Sequence[Point]
+    ) -> AbstractContextManager[backends.Batches]:
+        """These points' counts, computed batch by batch while the context is open."""
         plan = self._plan
         if plan.engine == "live":
             return nullcontext(backends.side_by_side(plan, left, self._at_once))

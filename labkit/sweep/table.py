@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import csv
-import html
 import importlib
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from labkit.records.counts import RatePoint, RateSeries
 from labkit.settings import SettingsError
 from labkit.settings.files import replaced
 from labkit.sweep.plan import Plan, Point, told
+from labkit.tables import Tabular
 from labkit.theory import wilson
 
 if TYPE_CHECKING:
@@ -211,14 +212,13 @@ class Table:
         return f"{row['failed']} of {row['requests']} failed at {at}"
 
     def to_text(self, most: int | None = None) -> str:
-        """The rows as lines for a terminal, the widest count of characters wins."""
+        """The rows as lines for a terminal."""
+        return _with_rest(self._tabular(most).to_text(), len(self), most, "\n{}")
+
+    def _tabular(self, most: int | None) -> Tabular:
         names = self._for_people()
-        rows = [names, *([_cut(row[name]) for name in names] for row in self.rows)]
-        wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        shown = rows if most is None else rows[: most + 1]
-        lines = [_aligned(row, wide) for row in shown]
-        hidden = len(rows) - len(lines)
-        return "\n".join([*lines, f"... {hidden} more rows"] if hidden else lines)
+        rows = (tuple(_cut(row[name]) for name in names) for row in self.rows[:most])
+        return Tabular(tuple(names), tuple(rows))
 
     def _for_people(self) -> list[str]:
         """The columns worth their room: of the counts those that are not all zero."""
@@ -231,17 +231,11 @@ class Table:
         ]
 
     def __repr__(self) -> str:
-        return f"<Table: {self.summary()}>\n{self.to_text(_SHOWN)}"
+        return f"{self.summary()}\n{self.to_text(_SHOWN)}"
 
     def _repr_html_(self) -> str:
-        names = self._for_people()
-        shown = self.rows[:_SHOWN]
-        lines = [_html_row("th", names)]
-        lines += [_html_row("td", [_cut(row[name]) for name in names]) for row in shown]
-        more = len(self) - len(shown)
-        tail = f"<p>... {more} more rows</p>" if more else ""
-        summary = html.escape(self.summary())
-        return f"<p>{summary}</p><table>{''.join(lines)}</table>{tail}"
+        told = replace(self._tabular(_SHOWN), caption=self.summary())
+        return _with_rest(told._repr_html_(), len(self), _SHOWN, "<p>{}</p>")
 
 
 _COUNTS = ("requests", "failed", "error_rate", "low", "high", "duplicates")
@@ -290,12 +284,7 @@ def _cut(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(_flat(value))
 
 
-def _aligned(cells: Sequence[str], wide: Sequence[int]) -> str:
-    pairs = zip(cells, wide, strict=True)
-    return "  ".join(cell.rjust(width) for cell, width in pairs).rstrip()
-
-
-def _html_row(tag: str, cells: Sequence[str]) -> str:
-    style = "style='text-align:right'"
-    inside = "".join(f"<{tag} {style}>{html.escape(cell)}</{tag}>" for cell in cells)
-    return f"<tr>{inside}</tr>"
+def _with_rest(text: str, rows: int, most: int | None, form: str) -> str:
+    """A text and, if it shows not all rows, how many it leaves out."""
+    hidden = 0 if most is None else max(0, rows - most)
+    return text + form.format(f"... {hidden} more rows") if hidden else text

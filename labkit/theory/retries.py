@@ -43,8 +43,10 @@ def _repeats(scenario: Scenario, hop: int, method: str) -> bool:
 def asks_again(scenario: Scenario, hop: int) -> bool:
     """May a pool before this hop send a request again that was lost here?"""
     for before in range(hop):
-        words = frozenset(scenario.hops[before].pool.retry.retry_on)
-        if rescued(scenario, before) or words & RETRIES_STATUS:
+        policy = scenario.hops[before].pool.retry
+        words = frozenset(policy.retry_on)
+        listed = "retriable-status-codes" in words and policy.retriable_status_codes
+        if rescued(scenario, before) or words & RETRIES_STATUS or listed:
             return True
     return False
 

@@ -61,6 +61,8 @@ def _refuse_hop(scenario: Scenario, index: int) -> None:
     kept = pool.max_idle
     all_kept = kept >= min(pool.max_connections, scenario.traffic.requests)
     only(all_kept, f"{where}.pool.max_idle", kept, "pool.max_connections or more")
+    for end, lag in (("pool", pool.lag), ("server", server.lag)):
+        only(not lag, f"{where}.{end}.lag", lag, "0, for a closed form")
     pending = pool.max_pending_requests
     enough = "10 or more, or bursts of chance overflow"
     only(pending >= 10, f"{where}.pool.max_pending_requests", pending, enough)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from labkit.settings import Scenario, SettingsError, knob_at
 from labkit.settings.fields import Knob
 from labkit.settings.validators import checked, shown
+from labkit.widgets.edges import edge_of
 from labkit.widgets.entry import EXAMPLES, number_in, written
-from labkit.widgets.model_views import edge_of
 from labkit.widgets.stops import Landmarks, stops
 
 # The letters of the text and of the figures, by the end of the path.
@@ -47,7 +47,7 @@ class Control:
     @property
     def help(self) -> str:
         """What it does and which values it takes, in one line."""
-        return f"{self.label}: {self.knob.doc}; allowed: {self.knob.allowed}."
+        return f"{self.knob.doc}; allowed: {self.knob.allowed}"
 
     @property
     def ends(self) -> tuple[float, float]:

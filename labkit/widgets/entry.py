@@ -44,6 +44,8 @@ def _sum(text: str, units: dict[str, float], sign: float) -> float | None:
         part = _PART.match(text, at)
         if part is None or part[3] not in units:
             return None
+        if not part[3] and (at or part.end() < len(text)):
+            return None  # of several parts each has its unit
         total += float(part[1] + (part[2] or "")) * units[part[3]]
         at = part.end()
     return sign * total if math.isfinite(total) else None

@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import anywidget
-import IPython
 import traitlets
 
-from labkit.jupyter import MARK, WIDGET_VIEW
 from labkit.lessons.verdict import Guess
+from labkit.widgets import outputs
 from labkit.widgets.entry import number_in
 
 _HERE = Path(__file__).parent
-_display: Any = IPython.display.display
 
 
 def guess(prompt: str, unit: str, value: float | None = None) -> GuessField:
@@ -70,6 +68,5 @@ class GuessField(anywidget.AnyWidget):
 
     def _ipython_display_(self) -> None:
         """The field, or where no kernel runs, what it would ask."""
-        view = {"model_id": self.model_id, "version_major": 2, "version_minor": 0}
         asked = f"{self.prompt} Run this cell for a field to write your guess into."
-        _display({WIDGET_VIEW: view, "text/plain": asked}, metadata=MARK, raw=True)
+        outputs.widget(self.model_id, asked)

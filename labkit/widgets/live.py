@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from labkit.lab import arun
-from labkit.widgets.model import PanelModel, Shown
+from labkit.widgets.model import PanelModel
+from labkit.widgets.shown import Shown
 
 Told = dict[str, Any]
 _TICK = 0.1

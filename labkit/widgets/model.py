@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-import base64
 import itertools
-import struct
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from labkit.figures import blank, png
-from labkit.figures.paper import svg_pen
-from labkit.figures.paper.matplotlib_pen import (
-    DPI,
-    NATURAL,
-    drawn,
-    figure_of,
-    sheet_of,
-    shown_size,
-)
-from labkit.figures.paper.metrics import shortened
-from labkit.figures.paper.picture import described
-from labkit.figures.paper.sheet import Sheet, Word
-from labkit.figures.paper.style import LABEL, MUTED
-from labkit.figures.paper.svg_pen import escaped
+from labkit.figures.paper.matplotlib_pen import figure_of, sheet_of, shown_size
+from labkit.figures.paper.sheet import Sheet
 from labkit.lab import Run
 from labkit.lessons.start import failing_chain
 from labkit.settings import Scenario, SettingsError, knob_at
 from labkit.theory import ordering
 from labkit.widgets.controls import Control, control, label_of
+from labkit.widgets.curves import Hump, Rates
 from labkit.widgets.entry import written
-from labkit.widgets.model_views import MODEL_VIEWS
-from labkit.widgets.pictures import TRACED, Laid, Picture, Traced, View
+from labkit.widgets.model_views import HeatMap, Margins
+from labkit.widgets.pictures import TRACED, Laid, Picture, View, drawn_by
+from labkit.widgets.shown import Shown, Verdict, verdict_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,104 +29,16 @@ if TYPE_CHECKING:
 # of a small laptop, 650 pixels of a notebook.
 WIDTH, LEAST_HEIGHT, MOST_HEIGHT = 178.0, 50.0, 108.0
 
-CAPTION = "Run this cell for the sliders."
-_LINE = 5.5
-
 MOST_KNOBS = 3
 START = "start"
 
-
-@dataclass(frozen=True)
-class Verdict:
-    """Whether one hop is safe, and why, in words of the theory."""
-
-    hop: str
-    safe: bool
-    sentence: str
-
-
-@dataclass(frozen=True)
-class Still:
-    """A picture that stands for a panel: a PNG and its alt text."""
-
-    png: bytes
-    alt: str
-
-    def bundle(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Data and metadata of an output; a page shows it at half its pixels."""
-        wide, high = struct.unpack(">II", self.png[16:24])
-        size = round(wide * NATURAL / DPI), round(high * NATURAL / DPI)
-        words = f"{self.alt} {CAPTION}"
-        shown = base64.b64encode(self.png).decode("ascii")
-        data = {"image/png": shown, "text/plain": words}
-        return data, {"image/png": described(words, size)}
-
-
-def _captioned(sheet: Sheet, lines: Sequence[str]) -> Sheet:
-    """The same on paper with some more lines at its end."""
-    step = _LINE * sheet.grain[1]
-    room = sheet.width - 8.0 * sheet.grain[0]
-    words = [
-        Word(
-            shortened(line, room / sheet.grain[0], LABEL),
-            4.0 * sheet.grain[0],
-            sheet.height + (row + 0.5) * step,
-            "left",
-            ink=MUTED,
-        )
-        for row, line in enumerate(lines)
-    ]
-    high = sheet.height + len(lines) * step
-    return replace(sheet, height=high, words=[*sheet.words, *words])
-
-
-@dataclass(frozen=True)
-class Shown:
-    """What a panel shows at one setting: picture, its alt text, the verdicts.
-
-    ``picture`` is a sheet, or the PNG of a figure with axes of matplotlib's.
-    ``counts`` is what it was drawn from: a run, a grid, curves; ``settings`` says
-    where the knobs are.
-    """
-
-    picture: Sheet | bytes
-    alt: str
-    verdicts: tuple[Verdict, ...]
-    counts: Any
-    scenario: Scenario
-    settings: str = ""
-
-    @cached_property
-    def still(self) -> Still:
-        """The picture where no kernel runs, the verdicts and what to do for sliders.
-
-        A PNG, for a notebook that is not trusted shows no SVG.
-        """
-        said = [f"{each.hop}: {each.sentence}." for each in self.verdicts]
-        alt = " ".join([self.alt, *said])
-        if isinstance(self.picture, bytes):
-            return Still(self.picture, alt)
-        sheet = _captioned(self.picture, [*said, f"{CAPTION} Here: {self.settings}."])
-        return Still(png(figure_of(drawn(sheet))), alt)
-
-    @cached_property
-    def html(self) -> str:
-        """The picture on a page, as wide as there is room, with its alt text."""
-        if isinstance(self.picture, Sheet):
-            return svg_pen.document(self.picture, self.picture.title, self.alt)
-        source = base64.b64encode(self.picture).decode("ascii")
-        # Decoded at once: else the page would be blank for a moment.
-        return (
-            f'<img style="width:100%" decoding="sync" alt="{escaped(self.alt)}" '
-            f'src="data:image/png;base64,{source}">'
-        )
-
-    @property
-    def run(self) -> Run:
-        """The run of a picture that shows one; TypeError for any other."""
-        if not isinstance(self.counts, Run):
-            raise TypeError("this picture shows no single run")
-        return self.counts
+Maker = Callable[[Scenario, Sequence[str]], View]
+MODEL_VIEWS: Mapping[str, Maker] = {
+    "heatmap": HeatMap,
+    "rates": Rates,
+    "hump": Hump,
+    "margins": Margins,
+}
 
 
 @dataclass
@@ -172,7 +72,7 @@ class PanelModel:
 
     def _view(self) -> View:
         if not isinstance(self.picture, str):
-            return Traced(self.picture) if callable(self.picture) else self.picture
+            return drawn_by(self.picture) if callable(self.picture) else self.picture
         if self.picture in TRACED:
             return TRACED[self.picture]
         if self.picture in MODEL_VIEWS:
@@ -226,8 +126,10 @@ class PanelModel:
 
     def settings(self) -> str:
         """Where the knobs are, in the symbols of the text: "C = 1.5 s, T = 2 s"."""
+        symbols = [knob.symbol for knob in self.knobs]
         found = [
-            f"{knob.symbol} = {knob.written(self.scenario.get(knob.path))}"
+            f"{knob.symbol if symbols.count(knob.symbol) == 1 else knob.label} = "
+            f"{knob.written(self.scenario.get(knob.path))}"
             for knob in self.knobs
         ]
         return ", ".join([*found, *self.extras().values()])
@@ -283,17 +185,9 @@ class PanelModel:
         """Hop by hop: is it safe, and who gives up first?"""
         names = itertools.pairwise(self.scenario.parties)
         return tuple(
-            _verdict(f"{near} → {far}", ordering(self.scenario, hop))
+            verdict_of(f"{near} → {far}", ordering(self.scenario, hop))
             for hop, (near, far) in enumerate(names)
         )
-
-
-def _verdict(hop: str, told: str) -> Verdict:
-    """Theory ends its sentence with the word that matters most; here it comes first."""
-    reason, _, word = told.rpartition(": ")
-    if not reason:
-        return Verdict(hop, True, told)
-    return Verdict(hop, not word.startswith("unsafe"), f"{word}: {reason}")
 
 
 def _plain(path: str, value: Any) -> str:

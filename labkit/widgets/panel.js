@@ -115,6 +115,9 @@ class Panel {
       model.on(`change:${name}`, hear);
       this.heard.push([`change:${name}`, hear]);
     }
+    const end = () => this.end();
+    model.on("comm_live_update", end);
+    this.heard.push(["comm_live_update", end]);
   }
 
   // A control keeps its own keys, which JupyterLab would take for commands; Ctrl-S and
@@ -123,6 +126,14 @@ class Panel {
     if (!this.node.contains(target)) return;
     const isCommand = ctrlKey || metaKey || (shiftKey && key === "Enter");
     target.toggleAttribute("data-lm-suppress-shortcuts", !isCommand);
+  }
+
+  // A kernel that was restarted knows nothing of this panel.
+  end() {
+    this.tellSaid({ text: "The kernel has ended. Run this cell again.", wrong: true });
+    for (const node of this.node.querySelectorAll("input, select, button")) {
+      node.disabled = true;
+    }
   }
 
   close() {

@@ -17,14 +17,14 @@ from typing import Any
 from weakref import WeakSet
 
 import anywidget
-import IPython
 import traitlets
 
-from labkit.jupyter import MARK, WIDGET_VIEW
 from labkit.settings import Scenario, SettingsError
+from labkit.widgets import outputs
 from labkit.widgets.live import LiveRun, Told
-from labkit.widgets.model import START, PanelModel, Shown
+from labkit.widgets.model import START, PanelModel
 from labkit.widgets.pictures import Picture, View
+from labkit.widgets.shown import Shown
 from labkit.widgets.stops import nearest
 
 # A slider sends a message for every step. Those that come while a picture is
@@ -34,7 +34,6 @@ _SETTLE = 0.01
 _REST = 0.35
 # Between two bits of that work the kernel takes in what came meanwhile.
 _BREATH = 0.005
-_display: Any = IPython.display.display
 _HERE = Path(__file__).parent
 _open: WeakSet[Panel] = WeakSet()
 
@@ -48,9 +47,10 @@ def panel(
 ) -> Panel:
     """Sliders for one to three knobs of a scenario, and the picture that follows.
 
-    ``picture`` is "sequence", "lifelines", "outcomes" or a function of a run and
-    ``ax``, for one traced run; or "heatmap", "rates", "hump", "margins": what theory
-    and model compute, coarse while a slider moves and in full when it rests.
+    ``picture`` is "sequence", "lifelines", "outcomes", or a function of a run and
+    a ``size`` in mm that returns a sheet, or one of a run and ``ax``; or "heatmap",
+    "rates", "hump", "margins": what theory and model compute, coarse while a slider
+    moves and in full when it rests.
     ``presets`` maps names to settings by path. SettingsError for what is no knob.
     """
     return Panel(PanelModel(scenario, knobs, picture, presets or {}, labels or {}))
@@ -175,10 +175,10 @@ class Panel(anywidget.AnyWidget):
                 if shown is not None:
                     self._show(shown)
                 await asyncio.sleep(_BREATH)
+            await asyncio.sleep(_REST)
+            self._show_still(update=True)
         except Exception as error:
             self._complain(error)
-        await asyncio.sleep(_REST)
-        self._keep()
 
     def _stop_refining(self) -> None:
         if self._refining is not None:
@@ -313,22 +313,9 @@ class Panel(anywidget.AnyWidget):
         and the sliders must not be made anew for that. ``panel.css`` hides the picture
         while they are there; :mod:`labkit.jupyter` saves the picture only.
         """
-        view = {"model_id": self.model_id, "version_major": 2, "version_minor": 0}
-        _display({WIDGET_VIEW: view}, metadata=MARK, raw=True)
+        outputs.widget(self.model_id)
         self._show_still(update=False)
-
-    def _keep(self) -> None:
-        """Bring the plain picture up to date."""
-        if IPython.get_ipython() is not None:
-            self._show_still(update=True)
 
     def _show_still(self, update: bool) -> None:
         if self._shown is not None:
-            data, metadata = self._shown.still.bundle()
-            _display(
-                data,
-                metadata=metadata,
-                raw=True,
-                display_id=f"labkit-{self.model_id}",
-                update=update,
-            )
+            outputs.picture(self.model_id, self._shown.still, update)

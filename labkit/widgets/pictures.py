@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -148,6 +149,16 @@ class Laid(Traced):
         """The run, or the live one in its place, on paper of this size; its words."""
         shown = live or counts
         return self._layout(shown, size), self._words(shown)
+
+
+def drawn_by(function: Callable[..., Any]) -> Traced:
+    """A picture by a function of somebody's own.
+
+    One that takes a ``size`` in mm returns a sheet, which is quicker to show; any
+    other draws on ``ax``.
+    """
+    takes = inspect.signature(function).parameters
+    return Laid(function) if "size" in takes else Traced(function)
 
 
 def _fates(run: Run) -> dict[str, tuple[Outcomes, ...]]:

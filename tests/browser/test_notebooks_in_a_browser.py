@@ -13,6 +13,7 @@ NOTEBOOKS = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
 SCREENSHOTS = ROOT / "screenshots"
 FOR_A_REDRAW = 15_000  # milliseconds
 FOR_A_LIVE_RUN = 60_000
+HANDLE = 16  # pixels
 MOST_HEIGHT = 650  # pixels of a notebook on a small laptop
 FAILED = ".jp-Notebook [data-mime-type='application/vnd.jupyter.error']"
 PICTURES = ".jp-OutputArea img"
@@ -59,7 +60,9 @@ def drag(page: Page, slider: Locator, share: float) -> None:
     box = slider.bounding_box()
     assert box
     at, most = float(slider.input_value()), float(slider.get_attribute("max") or 1)
-    x, y = box["x"] + box["width"] * at / most, box["y"] + box["height"] / 2
+    # The middle of the handle, which never leaves the track.
+    x = box["x"] + HANDLE / 2 + (box["width"] - HANDLE) * at / most
+    y = box["y"] + box["height"] / 2
     way = share * box["width"] * (1 if at < most / 2 else -1)
     page.mouse.move(x, y)
     page.mouse.down()

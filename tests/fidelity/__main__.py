@@ -47,6 +47,8 @@ def _is_asked(number: str, asked: set[str]) -> bool:
 
 def show(rows: Sequence[Row], worlds: Sequence[str], write: bool) -> None:
     """What each row looks like in each world; the document on request."""
+    if set(worlds) != {"virtual"}:
+        come_first()
     results = measure(rows, worlds)
     if write:
         outcomes = [scan(each) for each in SCANS]

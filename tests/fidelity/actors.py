@@ -1,20 +1,17 @@
 """The raw ends of a chain: a client that writes bytes, an upstream with a script.
 
-Neither knows HTTP beyond where a message ends, so that both can say what no
-library would. They run on any network of the lab.
+Neither knows HTTP beyond where a message ends.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from labkit.net import reset
+from tests.peer import OK, Peer
 
 Fields = list[tuple[str, str]]
-OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 # Seconds of the stage after which a client stops waiting for anything.
 PATIENCE = 3.0
 
@@ -140,54 +137,36 @@ def _length(message: Message) -> int | None:
     return 0
 
 
-class Client(asyncio.Protocol):
+class Client(Peer):
     """The near end of hop 0. It closes nothing by itself, whatever it hears."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._news = asyncio.Event()
+        super().__init__(closes=False)
         self._reader = Reader()
         self._answers: list[Message] = []
-        self.raw = b""
-        self.end: str | None = None
-        self.number = 0
-        self.transport: asyncio.Transport
-
-    def connection_made(self, transport: Any) -> None:
-        self.transport = transport
 
     def data_received(self, data: bytes) -> None:
-        self.raw += data
         self._answers += self._reader.feed(data)
-        self._news.set()
+        super().data_received(data)
 
     def eof_received(self) -> bool:
-        self._ended("FIN")
-        return True
+        self._answers += self._reader.feed(b"")
+        return super().eof_received()
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._ended("RST" if isinstance(exc, ConnectionError) else "closed")
-
-    def _ended(self, how: str) -> None:
+    def connection_lost(self, error: BaseException | None) -> None:
         if self.end is None:
-            self.end = how
             self._answers += self._reader.feed(b"")
-            self._news.set()
+        super().connection_lost(error)
 
     # -- what a story does ---------------------------------------------------------
 
-    def send(self, data: bytes) -> None:
-        """Write bytes, also into a connection that is no more."""
-        if not self.transport.is_closing():
-            self.transport.write(data)
-
     def ask(self, *lines: str, method: str = "GET", body: bytes = b"") -> None:
         """Send a request with these further header lines."""
-        self.send(request(*lines, method=method, body=body))
+        self.say(request(*lines, method=method, body=body))
 
     async def answer(self, within: float = PATIENCE) -> Message | None:
         """The next response; a cut one is not whole; None if there is none."""
-        await self._until(lambda: bool(self._answers or self.end), within)
+        await self.until(lambda: bool(self._answers or self.end), within)
         if self._answers:
             return self._answers.pop(0)
         cut, self._reader.pending = self._reader.pending, None
@@ -203,43 +182,36 @@ class Client(asyncio.Protocol):
     async def cut(self) -> Message | None:
         """Send a request and wait for the end of the connection, too."""
         self.ask()
-        await self._until(lambda: self.end is not None, PATIENCE)
+        await self.ending()
         return await self.answer(0.0)
 
     async def ending(self, within: float = PATIENCE) -> str:
         """Wait until the connection ends: "FIN" or "RST", else "open"."""
-        await self._until(lambda: self.end is not None, within)
-        return self.end or "open"
-
-    async def _until(self, is_so: Callable[[], bool], within: float) -> None:
-        deadline = self._loop.time() + within
-        while not is_so() and self._loop.time() < deadline:
-            self._news.clear()
-            try:
-                async with asyncio.timeout_at(deadline):
-                    await self._news.wait()
-            except TimeoutError:
-                return
+        return await super().ending(within)
 
 
 def request(
-    *lines: str, method: str = "GET", body: bytes = b"", version: str = "1.1"
+    *lines: str,
+    method: str = "GET",
+    body: bytes = b"",
+    version: str = "1.1",
+    path: str = "/",
 ) -> bytes:
     """A request as bytes; a body gets its Content-Length."""
-    head = [f"{method} / HTTP/{version}", "host: lab", *lines]
+    head = [f"{method} {path} HTTP/{version}", "host: lab", *lines]
     if body:
         head.append(f"content-length: {len(body)}")
     return ("\r\n".join(head) + "\r\n\r\n").encode() + body
 
 
-class Script(Protocol):
-    """What an upstream does when it has read a request (or only its head)."""
-
-    def __call__(self, peer: Peer, request: Message) -> None: ...
+Script = Callable[[Peer, Message], None]
 
 
 class Troupe(Protocol):
-    """The stage as a peer sees it."""
+    """The stage as an upstream sees it: what it does when it has read a request.
+
+    ``on_head`` is called when only the head is here.
+    """
 
     script: Script
     on_head: Script | None
@@ -247,28 +219,27 @@ class Troupe(Protocol):
     seen: list[Message]
 
 
-class Peer(asyncio.Protocol):
+class Upstream(Peer):
     """The far end of hop 1: one connection of the scripted upstream.
 
-    ``number`` counts the connections that the upstream has taken, from 1.
+    ``number`` counts the connections that the upstream has taken, from 1; ``served``
+    its requests.
     """
 
     def __init__(self, troupe: Troupe) -> None:
+        super().__init__()
         self._troupe = troupe
         self._reader = Reader()
         self._announced: Message | None = None
-        self.served = 0
-        self.number = 0
-        self.transport: asyncio.Transport
 
     def connection_made(self, transport: Any) -> None:
-        self.transport = transport
         self._troupe.peers.append(self)
         self.number = len(self._troupe.peers)
+        super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        done = self._reader.feed(data)
-        for message in done:
+        self.hear(data)
+        for message in self._reader.feed(data):
             self._head_is_here(message)
             self.served += 1
             self._troupe.script(self, message)
@@ -283,29 +254,6 @@ class Peer(asyncio.Protocol):
         self._troupe.seen.append(message)
         if self._troupe.on_head is not None:
             self._troupe.on_head(self, message)
-
-    # -- what a script does --------------------------------------------------------
-
-    def say(self, data: bytes) -> None:
-        """Write bytes, unless this end is closed."""
-        if not self.transport.is_closing():
-            self.transport.write(data)
-
-    def fin(self) -> None:
-        """Close."""
-        self.transport.close()
-
-    def rst(self) -> None:
-        """Close with a RST."""
-        reset(self.transport)
-
-    def half_close(self) -> None:
-        """Say that no more will come, and read on."""
-        self.transport.write_eof()
-
-    def later(self, delay: float, action: Callable[..., object], *args: Any) -> None:
-        """Do something so many seconds from now."""
-        asyncio.get_running_loop().call_later(delay, action, *args)
 
 
 def answers(data: bytes = OK) -> Script:

@@ -18,14 +18,14 @@ from statistics import NormalDist
 
 import numpy as np
 
-from labkit.clock import VirtualLoop, run_nested
+from labkit.clock import run_nested
 from labkit.net.loopback import LoopbackNetwork
-from labkit.net.memory import MemoryNetwork
 from labkit.net.precise import precise_loop
 from labkit.records.trace import Direction, Kind, Trace
+from labkit.settings import Scenario
 from tests.fidelity.actors import OK, Client, Message, Peer
 from tests.fidelity.row import Knobs
-from tests.fidelity.stage import Stage, base, staged
+from tests.fidelity.stage import Stage, base, in_virtual_time, staged
 
 # Gaps that are tried, and how often each of them.
 POINTS, TRIALS = 21, 100
@@ -69,6 +69,11 @@ class Scan:
     closes: bool = True
     trials: int = TRIALS
     lanes: int = 20
+
+    @property
+    def scenario(self) -> Scenario:
+        """What it is played with."""
+        return base("envoy").replace_all(dict(self.changes))
 
     def gaps(self, trials: int) -> list[float]:
         """Each point so many times, spread evenly over the way to the next."""
@@ -254,15 +259,9 @@ def scan(which: Scan) -> Outcome:
 
 
 def _virtually(which: Scan, gaps: Sequence[float]) -> list[Trial]:
-    trace = Trace()
-    scenario = base("envoy").replace_all(dict(which.changes))
-    network = MemoryNetwork([hop.link for hop in scenario.hops], trace=trace)
-
-    async def main() -> list[Trial]:
-        async with staged("virtual", scenario, network, trace) as stage:
-            return await _several(stage, which, list(gaps))
-
-    return run_nested(main(), lambda: VirtualLoop(network, horizon=1e6))
+    return in_virtual_time(
+        lambda stage: _several(stage, which, list(gaps)), which.scenario
+    )
 
 
 async def _on_lanes(world: str, which: Scan) -> list[Trial]:
@@ -278,9 +277,8 @@ async def _lane(
     world: str, which: Scan, gaps: list[float], everybody: asyncio.Barrier, index: int
 ) -> list[Trial]:
     trace = Trace()
-    scenario = base("envoy").replace_all(dict(which.changes))
-    network = LoopbackNetwork([hop.link for hop in scenario.hops], trace=trace)
-    async with staged(world, scenario, network, trace) as stage:
+    network = LoopbackNetwork([hop.link for hop in which.scenario.hops], trace=trace)
+    async with staged(world, which.scenario, network, trace) as stage:
         await everybody.wait()
         await stage.wait(0.02 * index)
         told = await _several(stage, which, gaps)

@@ -20,6 +20,7 @@ TIMES = 3
 # Seconds until a client's connection is closed, and for which an answer is awaited.
 CLOSES = 0.1
 ANSWERS = 0.3
+CHAIN = base("envoy").replace("hop.0.server.delayed_close_timeout", CLOSES)
 
 Shape = TypeVar("Shape")
 Fate = TypeVar("Fate")
@@ -53,11 +54,10 @@ async def _in(
 async def _lane(
     world: str, play: Play[Shape, Fate], left: list[Shape]
 ) -> dict[Shape, Fate]:
-    scenario = base("envoy").replace("hop.0.server.delayed_close_timeout", CLOSES)
     trace = Trace()
-    network = LoopbackNetwork([hop.link for hop in scenario.hops], trace=trace)
+    network = LoopbackNetwork([hop.link for hop in CHAIN.hops], trace=trace)
     told: dict[Shape, Fate] = {}
-    async with staged(world, scenario, network, trace) as stage:
+    async with staged(world, CHAIN, network, trace) as stage:
         while left:
             shape = left.pop()
             told[shape] = await play(stage, shape)

@@ -13,20 +13,18 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
-from labkit.clock import VirtualLoop, run_nested
+from labkit.clock import run_nested
 from labkit.net.loopback import LoopbackNetwork
-from labkit.net.memory import MemoryNetwork
 from labkit.net.precise import precise_loop
 from labkit.records.trace import Trace
 from labkit.settings import Scenario
+from tests.bystander import threads, waits
 from tests.fidelity.row import Row
-from tests.fidelity.stage import WORLDS, staged
+from tests.fidelity.stage import WORLDS, in_virtual_time, staged
 
 AT_ONCE = 8
 APART = 0.02
-HORIZON = 100.0
 # Stories that were disturbed are told again, fewer at once, for so many seconds.
 AGAIN_AT_ONCE = 4
 BUDGET = 120.0
@@ -72,10 +70,11 @@ Telling = dict[Performance, Told]
 
 
 def measure(rows: Sequence[Row], worlds: Sequence[str] = WORLDS) -> dict[str, Result]:
-    """Tell all stories in these worlds."""
+    """Tell all stories in these worlds.
+
+    What is measured with real programs wants :func:`come_first`.
+    """
     wanted = [Performance(row, case) for row in rows for case in row.cases]
-    if set(worlds) != {"virtual"}:
-        come_first()
     told = {world: _IN[world](wanted) for world in worlds}
     return {
         row.number: Result(row, {w: _of(row, told[w]) for w in worlds}) for row in rows
@@ -91,20 +90,12 @@ def _virtually(wanted: Sequence[Performance]) -> Telling:
 
 
 def _in_virtual_time(play: Performance) -> Told:
-    trace = Trace()
-    scenario, row = play.scenario, play.row
-    network = MemoryNetwork([hop.link for hop in scenario.hops], trace=trace)
-
-    async def main() -> Told:
-        async with staged(
-            "virtual", scenario, network, trace, row.answer, case=play.case
-        ) as stage:
-            return tuple(await row.story(stage))
-
+    row = play.row
     try:
-        return run_nested(main(), lambda: VirtualLoop(network, horizon=HORIZON))
+        seen = in_virtual_time(row.story, play.scenario, row.answer, play.case)
     except Exception as error:
         return (_failure(error),)
+    return tuple(seen)
 
 
 def come_first() -> None:
@@ -188,20 +179,12 @@ def _failure(error: Exception) -> str:
 
 
 class Metronome:
-    """How late timers are here, and how long programs wait for a processor.
-
-    Linux counts for each thread the nanoseconds in which it could have run and did
-    not: the second figure of its schedstat. Where there is none it is not looked at.
-    """
+    """How late timers are here, and how long programs wait for a processor."""
 
     def __init__(self, pids: Sequence[int] = ()) -> None:
         self.late = 0.0
-        self._files = [
-            str(path)
-            for pid in pids
-            for path in Path(f"/proc/{pid}/task").glob("*/schedstat")
-        ]
-        self._waited = self._waits()
+        self._threads = [each for pid in pids for each in threads(str(pid))]
+        self._waited = waits(self._threads)
         self._ticks = 0
 
     async def __aenter__(self) -> Metronome:
@@ -224,18 +207,7 @@ class Metronome:
         self._timer = self._loop.call_at(self._due, self._tick)
 
     def _look(self) -> None:
-        waits = self._waits()
-        for was, now in zip(self._waited, waits, strict=True):
-            self.late = max(self.late, (now - was) * 1e-9)
-        self._waited = waits
-
-    def _waits(self) -> list[int]:
-        """What each thread has waited so far; 0 for one that is no more."""
-        waits = []
-        for name in self._files:
-            try:
-                with open(name) as file:
-                    waits.append(int(file.read().split()[1]))
-            except OSError:
-                waits.append(0)
-        return waits
+        now = waits(self._threads)
+        for thread, seconds in now.items():
+            self.late = max(self.late, seconds - self._waited.get(thread, seconds))
+        self._waited = now

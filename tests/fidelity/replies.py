@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.fidelity.actors import OK, Client, Message, Peer, Script
+from tests.fidelity.actors import Message, Script, request
 from tests.fidelity.lanes import ANSWERS, CLOSES
 from tests.fidelity.stage import Stage
+from tests.peer import OK, Peer
 from tests.responses import Shape
 
 # In which a connection that the upstream has reset is out of a pool.
@@ -21,64 +22,63 @@ _OWN = (b"date:", b"x-envoy-upstream-service-time:")
 
 @dataclass(frozen=True)
 class Fate:
-    """Of one response: what the client saw, how the next request fared, the log."""
+    """Of one response: what the client saw of it, and the log.
 
-    heard: str
-    then: str
+    ``then`` is the answer to a second request, ``reused`` whether it came by the
+    same upstream connection, ``requests`` how many the upstream has read.
+    """
+
+    answer: bytes
+    end: str
     log: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return "\n".join((self.heard, self.then, *self.log))
+    then: bytes
+    reused: bool
+    requests: int
 
 
 Fates = dict[Shape, Fate]
-
-
-class Listener(Client):
-    """A client that takes down bytes and does not ask whether they are HTTP."""
-
-    def data_received(self, data: bytes) -> None:
-        self.raw += data
-        self._news.set()
-
-    def _ended(self, how: str) -> None:
-        self.end = self.end or how
-        self._news.set()
-
-    async def hears(self, more_than: int = 0) -> bytes:
-        """What it has heard once there is something, or the connection has ended."""
-        await self._until(lambda: bool(len(self.raw) > more_than or self.end), ANSWERS)
-        return self.raw[more_than:]
 
 
 async def fate(stage: Stage, shape: Shape) -> Fate:
     """Of one shape."""
     stage.script = _script(stage, shape)
     logged = len(stage.middle.log())
-    client = await stage.client(Listener)
-    client.ask(method=shape.method)
-    await client.hears()
-    await client.ending(2 * CLOSES + shape.takes)
-    first, end = _tidy(client.raw), client.end or "open"
-    second = await stage.client(Listener) if client.end or not first else client
-    before = len(second.raw)
-    second.ask()
-    answer = _tidy(await second.hears(before))
+    client = await stage.client(_listener)
+    client.say(request(method=shape.method))
+    await _hears(client)
+    end = await client.ending(2 * CLOSES + shape.takes)
+    first = _tidy(client.text)
+    second = await stage.client(_listener) if client.end or not first else client
+    before = len(second.text)
+    second.say(request())
+    await _hears(second, before)
+    then = _tidy(second.text[before:])
     came = [message.connection for message in stage.seen]
     for each in (client, second):
         each.transport.abort()
-    entries = (await stage.log(logged + 2))[logged:]
+    log = (await stage.log(logged + 2))[logged:]
     for peer in stage.peers:
         peer.transport.abort()
     await stage.wait(SETTLES)
     stage.clear()
-    where = "the same" if len(set(came)) == 1 else "another"
-    then = f"{answer!r} by {where} connection, {len(came)} requests"
-    return Fate(f"{first!r}, {end}", then, tuple(map(str, entries)))
+    reused = len(came) == 2 and came[0] == came[1]
+    return Fate(first, end, tuple(map(str, log)), then, reused, len(came))
+
+
+def _listener() -> Peer:
+    """A client that does not ask whether what it hears is HTTP, and never leaves."""
+    return Peer(closes=False)
+
+
+async def _hears(client: Peer, more_than: int = 0) -> None:
+    """Wait until it has heard something, or the connection has ended."""
+    await client.until(
+        lambda: bool(len(client.text) > more_than or client.end), ANSWERS
+    )
 
 
 def _script(stage: Stage, shape: Shape) -> Script:
-    def script(peer: Peer, request: Message) -> None:
+    def script(peer: Peer, message: Message) -> None:
         if len(stage.seen) > 1:
             peer.say(OK)
             return

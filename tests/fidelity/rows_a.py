@@ -137,7 +137,7 @@ async def upstream_is_old(stage: Stage) -> list[str]:
 @row("A10", "client speaks HTTP/1.0")
 async def client_is_old(stage: Stage) -> list[str]:
     client = await stage.client()
-    client.send(request(version="1.0"))
+    client.say(request(version="1.0"))
     answer = await client.answer()
     assert answer is not None
     return [
@@ -166,7 +166,7 @@ async def client_is_old_and_may_be(stage: Stage) -> list[str]:
     ):
         stage.script = answers(says_upstream)
         client = await stage.client()
-        client.send(request(*line, version="1.0"))
+        client.say(request(*line, version="1.0"))
         answer = await client.answer(QUIET)
         end = await client.ending(QUIET)
         assert answer is not None
@@ -192,7 +192,7 @@ async def te_and_trailers(stage: Stage) -> list[str]:
         b"2\r\nok\r\n0\r\nx-sum: 1\r\n\r\n"
     )
     client = await stage.client()
-    client.send(
+    client.say(
         b"POST / HTTP/1.1\r\nhost: lab\r\ntrailer: x-sum\r\n"
         b"transfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nx-sum: 1\r\n\r\n"
     )
@@ -280,16 +280,7 @@ async def steering(stage: Stage) -> list[str]:
 async def without_a_body(stage: Stage) -> list[str]:
     client = await stage.client()
     cases = []
-    for method in [
-        "GET",
-        "DELETE",
-        "TRACE",
-        "OPTIONS",
-        "PROPFIND",
-        "POST",
-        "PUT",
-        "PATCH",
-    ]:
+    for method in METHODS:
         for line in ((), ("content-length: 0",)):
             await client.get(*line, method=method)
             length = stage.seen[-1].get("content-length")
@@ -305,11 +296,11 @@ async def expects(stage: Stage) -> list[str]:
     for method in ("POST", "GET"):
         client = await stage.client()
         length = ["content-length: 5"] if method == "POST" else []
-        client.send(request("expect: 100-continue", *length, method=method))
+        client.say(request("expect: 100-continue", *length, method=method))
         await stage.wait(0.03)
-        first = client.raw.split(b"\r\n")[0].decode()
+        first = client.text.split(b"\r\n")[0].decode()
         if method == "POST":
-            client.send(b"hello")
+            client.say(b"hello")
         await client.answer()
         final = await client.answer()
         expected = "sees" if "expect" in stage.seen[-1].names else "does not see"

@@ -6,7 +6,6 @@ longest life of a connection. All are short, and no two sums of them are alike.
 
 from __future__ import annotations
 
-from labkit.net import reset
 from labkit.records.trace import Direction, Kind
 from tests.fidelity.actors import (
     OK,
@@ -48,9 +47,9 @@ def answers_after(*delays: float) -> Script:
     return script
 
 
-def heard(client: Client) -> str:
+def heard(client: Peer) -> str:
     """What came after the response, which is 200 and has two bytes of body."""
-    _, _, rest = client.raw.partition(b"\r\n\r\nok")
+    _, _, rest = client.text.partition(b"\r\n\r\nok")
     return repr(rest.decode()) if rest else "not a byte more"
 
 
@@ -225,7 +224,7 @@ async def safe_m(stage: Stage) -> list[str]:
 )
 async def two_a_connection(stage: Stage) -> list[str]:
     client = await stage.client()
-    client.send(request() * 3)
+    client.say(request() * 3)
     heads = [says(await client.answer()) for _ in range(3)]
     await client.ending(QUIET)
     return [
@@ -235,13 +234,19 @@ async def two_a_connection(stage: Stage) -> list[str]:
     ]
 
 
-@row("B14", "client half-closes after its request")
-async def client_half_closes(stage: Stage) -> list[str]:
+async def half_closed(stage: Stage) -> Client:
+    """A client that has half-closed while its request was under way."""
     stage.script = answers_after(0.2)
     client = await stage.client()
     client.ask()
     await stage.wait(0.05)
-    client.transport.write_eof()
+    client.half_close()
+    return client
+
+
+@row("B14", "client half-closes after its request")
+async def client_half_closes(stage: Stage) -> list[str]:
+    client = await half_closed(stage)
     said = stage.clock
     answer = await client.answer()
     log = told(await stage.log())
@@ -293,9 +298,9 @@ SLOW = {"hop.0.server.delayed_close_timeout": C}
 async def stands_still(stage: Stage) -> list[str]:
     client = await stage.client()
     if stage.case.endswith("half a head"):
-        client.send(b"GET / HTTP/1.1\r\nhost:")
+        client.say(b"GET / HTTP/1.1\r\nhost:")
     elif stage.case.endswith("half a body"):
-        client.send(request("content-length: 10", method="POST") + b"half")
+        client.say(request("content-length: 10", method="POST") + b"half")
     else:
         stage.script = answers_after(60.0)
         client.ask()
@@ -330,7 +335,7 @@ async def says_close_too(stage: Stage) -> list[str]:
         since = stage.opened(0, number) if is_old_age else stage.response(number)
         start = M if is_old_age else I
         await stage.wait(since + start + D / 3 - stage.clock)
-        client.send(request(*line, version=version))
+        client.say(request(*line, version=version))
         answer = await client.answer()
         await client.ending()
         names = END_OF_LIFE if is_old_age else GOODBYE
@@ -363,16 +368,14 @@ async def client_leaves(stage: Stage) -> list[str]:
     for number, how in enumerate(("FIN", "RST"), 1):
         client = await stage.client()
         if "request" in stage.case:
-            client.send(
-                b"POST / HTTP/1.1\r\nhost: lab\r\ncontent-length: 9\r\n\r\npart"
-            )
+            client.say(b"POST / HTTP/1.1\r\nhost: lab\r\ncontent-length: 9\r\n\r\npart")
         else:
             client.ask()
         await stage.wait(0.08)
         if how == "FIN":
-            client.transport.close()
+            client.fin()
         else:
-            reset(client.transport)
+            client.rst()
         left = stage.clock
         log = await stage.log(number)
         await stage.wait(0.05)

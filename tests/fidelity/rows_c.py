@@ -23,19 +23,7 @@ RETRY = "hop.1.pool.retry.retry_on"
 Last = Callable[[Peer], None]
 
 
-def fin(peer: Peer) -> None:
-    """Close."""
-    peer.fin()
-
-
-def rst(peer: Peer) -> None:
-    """Close with a RST."""
-    peer.rst()
-
-
-def half_close(peer: Peer) -> None:
-    """Close one direction."""
-    peer.half_close()
+fin, rst, half_close = Peer.fin, Peer.rst, Peer.half_close
 
 
 def times_out(how: Last = fin, after: float = T) -> Script:
@@ -608,21 +596,25 @@ async def timeouts(stage: Stage) -> list[str]:
     ]
 
 
+async def answered_early(stage: Stage) -> Message | None:
+    """What a client gets that has sent half of what the upstream does not want."""
+    stage.on_head = lambda peer, message: peer.say(
+        response(start="HTTP/1.1 413 Payload Too Large")
+    )
+    stage.script = lambda peer, message: None
+    client = await stage.client()
+    client.say(request("content-length: 1000", method="POST") + b"part")
+    return await client.answer(0.5)
+
+
 @row(
     "C32",
     "a response before the request is complete",
     {"hop.0.server.delayed_close_timeout": LINGER},
 )
 async def early_response(stage: Stage) -> list[str]:
-    def early(peer: Peer, message: Message) -> None:
-        peer.say(response(start="HTTP/1.1 413 Payload Too Large"))
-
-    stage.on_head = early
-    stage.script = lambda peer, message: None
-    client = await stage.client()
-    client.send(request("content-length: 1000", method="POST") + b"part")
-    answer = await client.answer()
-    await client.ending()
+    answer = await answered_early(stage)
+    await stage.clients[0].ending()
     return [
         says(answer),
         f"upstream connection: {stage.goodbye(1)} from the proxy",
@@ -672,10 +664,10 @@ async def retried_status(stage: Stage) -> list[str]:
 async def slow_request(stage: Stage) -> list[str]:
     stage.script = lambda *_: None
     client = await stage.client()
-    client.send(request("content-length: 9", method="POST") + b"half")
+    client.say(request("content-length: 9", method="POST") + b"half")
     early = await client.answer(0.25)
     sent = stage.clock
-    client.send(b"later")
+    client.say(b"later")
     answer = await client.answer()
     (entry,) = await stage.log()
     when = stage.moment(stage.response() - sent, {"at the timeout": 0.15})

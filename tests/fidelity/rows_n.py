@@ -11,23 +11,23 @@ from collections.abc import Callable, Mapping
 
 from labkit.net import Answer
 from labkit.records.trace import Direction, Kind
-from tests.fidelity.actors import Message, answers, request, response
+from tests.fidelity.actors import answers, request, response
 from tests.fidelity.row import Knobs, Story, row
 from tests.fidelity.rows_a import private, says, status
-from tests.fidelity.rows_b import answers_after, heard
+from tests.fidelity.rows_b import answers_after, half_closed, heard
 from tests.fidelity.rows_c import (
     ENDS,
     FAR,
     RETRY,
     TRUNCATED,
-    T,
-    answered,
-    d,
+    answered_early,
     drops,
     fin,
+    raced,
     reads,
     rst,
     says_then,
+    seen_in_time,
     times_out,
 )
 from tests.fidelity.stage import QUIET, Stage
@@ -104,7 +104,7 @@ async def request_in_time(stage: Stage) -> list[str]:
 @both("half a request head", {"hop.0.server.request_headers_timeout": 0.2})
 async def half_a_head(stage: Stage) -> list[str]:
     client = await stage.client()
-    client.send(b"GET / HTTP/1.1\r\nhost:")
+    client.say(b"GET / HTTP/1.1\r\nhost:")
     sent = stage.clock
     answer = await client.answer(0.5)
     await client.ending(QUIET)
@@ -118,10 +118,7 @@ async def half_a_head(stage: Stage) -> list[str]:
 )
 async def the_race(stage: Stage) -> list[str]:
     stage.script = times_out()
-    client = await stage.client()
-    await client.get()
-    await stage.wait(T - d)
-    answer = await client.get(method=stage.case)
+    answer = await raced(stage, stage.case)
     return [says(answer), await client_end(stage), reads(stage)]
 
 
@@ -144,11 +141,7 @@ async def reads_and_closes(stage: Stage) -> list[str]:
 )
 async def the_race_saved(stage: Stage) -> list[str]:
     stage.script = times_out()
-    client = await stage.client()
-    await client.get()
-    await stage.wait(T - d)
-    answer = await client.get(method=stage.case)
-    return [status(answer), reads(stage)]
+    return [status(await raced(stage, stage.case)), reads(stage)]
 
 
 @both(
@@ -249,19 +242,11 @@ async def kept(stage: Stage) -> list[str]:
     return [f"upstream connections {[seen.connection for seen in stage.seen]}"]
 
 
-@both(
+both(
     "the end of an idle upstream connection is seen in time",
     FAR,
     {name: {} for name in ENDS},
-)
-async def seen_in_time(stage: Stage) -> list[str]:
-    stage.script = times_out(ENDS[stage.case], after=0.05)
-    client = await stage.client()
-    await client.get()
-    await stage.wait(0.05 + 2 * d)
-    second = await client.get()
-    number = stage.seen[-1].connection
-    return [f"{status(second)} on connection {number}, {answered(stage, 1)}"]
+)(seen_in_time)
 
 
 @both("a response that breaks off", {}, {"FIN": {}, "RST": {}})
@@ -296,7 +281,7 @@ async def no_http(stage: Stage) -> list[str]:
 async def client_is_old(stage: Stage) -> list[str]:
     client = await stage.client()
     lines = ("Connection: keep-alive",) if stage.case == "keep-alive" else ()
-    client.send(request(*lines, version="1.0"))
+    client.say(request(*lines, version="1.0"))
     answer = await client.answer()
     assert answer is not None
     protocol = stage.seen[0].start.split(" ")[2]
@@ -309,11 +294,7 @@ async def client_is_old(stage: Stage) -> list[str]:
 
 @both("client half-closes after its request")
 async def client_half_closes(stage: Stage) -> list[str]:
-    stage.script = answers_after(0.2)
-    client = await stage.client()
-    client.ask()
-    await stage.wait(0.05)
-    client.transport.write_eof()
+    client = await half_closed(stage)
     answer = await client.answer()
     await stage.wait(0.05)
     gone = stage.events(1, 1, Direction.UPSTREAM, Kind.FIN, Kind.RST)
@@ -326,12 +307,5 @@ async def client_half_closes(stage: Stage) -> list[str]:
 
 @both("a response before the request is complete")
 async def early_response(stage: Stage) -> list[str]:
-    def early(peer: object, message: Message) -> None:
-        peer.say(response(start="HTTP/1.1 413 Payload Too Large"))  # type: ignore[attr-defined]
-
-    stage.on_head = early
-    stage.script = lambda peer, message: None
-    client = await stage.client()
-    client.send(request("content-length: 1000", method="POST") + b"part")
-    answer = await client.answer(0.5)
+    answer = await answered_early(stage)
     return [says(answer), await client_end(stage), reads(stage)]

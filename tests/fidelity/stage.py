@@ -10,11 +10,12 @@ the links is in one trace, written by the links themselves.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from labkit.clock import VirtualLoop, run_nested
 from labkit.lab.chain import Chain
 from labkit.net import Address, Answer
 from labkit.net.loopback import LoopbackNetwork
@@ -23,9 +24,11 @@ from labkit.records.ledger import Ledger
 from labkit.records.trace import Direction, Kind, Trace, WireEvent
 from labkit.roles.server.access_log import Access
 from labkit.settings import Hop, Scenario, Server
-from tests.fidelity.actors import Client, Message, Peer, Script, answers
+from tests.fidelity.actors import Client, Message, Script, Upstream, answers
+from tests.peer import Peer
 
-AnyClient = TypeVar("AnyClient", bound=Client)
+AnyClient = TypeVar("AnyClient", bound=Peer)
+T = TypeVar("T")
 WORLDS = ("virtual", "live", "real")
 
 # How far an observed moment may be from the one it is called by, in seconds. The
@@ -34,6 +37,8 @@ WORLDS = ("virtual", "live", "real")
 TOLERANCE = {"virtual": 1e-6, "live": 0.01, "real": 0.01}
 # A connection on which nothing has ended for so long is called open.
 QUIET = 0.15
+# Seconds after which a story in virtual time has gone on for too long.
+HORIZON = 10_000.0
 
 
 def base(program: str) -> Scenario:
@@ -81,20 +86,22 @@ class Ours:
     def __init__(self, scenario: Scenario, network: Any, epoch: float) -> None:
         ledger = Ledger(len(scenario.hops), epoch=epoch)
         self.chain = Chain(scenario, network, ledger)
-        self._entries: list[Entry] = []
-        self.chain.servers[0].on_access = self._take_down
-
-    def _take_down(self, line: Access) -> None:
-        tries = max(1, line.upstream_request_attempt_count)
-        code, flags = line.response_code, line.response_flags
-        entry = Entry(code, flags, line.response_code_details, tries)
-        self._entries.append(entry)
+        self.lines: list[Access] = []
+        self.chain.servers[0].on_access = self.lines.append
 
     async def start(self, upstream: Address) -> None:
         await self.chain.servers[0].start()
 
     def log(self) -> list[Entry]:
-        return self._entries
+        return [
+            Entry(
+                line.response_code,
+                line.response_flags,
+                line.response_code_details,
+                max(1, line.upstream_request_attempt_count),
+            )
+            for line in self.lines
+        ]
 
     async def drain(self, how: str) -> None:
         server = self.chain.servers[0]
@@ -135,7 +142,7 @@ class Stage:
         self.on_head: Script | None = None
         self.peers: list[Peer] = []
         self.seen: list[Message] = []
-        self.clients: list[Client] = []
+        self.clients: list[Any] = []
         # Did the story call a moment by its name?
         self.is_timed = False
         self._began = 0
@@ -157,7 +164,7 @@ class Stage:
 
     async def open(self, answer: Answer) -> None:
         """Set the three up, the upstream first."""
-        listening = await self.network.listen(1, lambda: Peer(self), answer)
+        listening = await self.network.listen(1, lambda: Upstream(self), answer)
         await self.middle.start(listening.address)
 
     async def close(self) -> None:
@@ -171,10 +178,10 @@ class Stage:
 
     # -- what a story does ---------------------------------------------------------
 
-    async def client(self, kind: type[AnyClient] = Client) -> AnyClient:
+    async def client(self, kind: Callable[[], AnyClient] = Client) -> AnyClient:
         """A new connection to the program."""
         transport, client = await self.network.connect(0, kind)
-        assert isinstance(client, kind)
+        assert isinstance(client, Peer)
         client.number = self.network.number(0, transport)
         self.clients.append(client)
         return client
@@ -294,6 +301,39 @@ async def staged(
         yield stage
     finally:
         await stage.close()
+
+
+def in_virtual_time(
+    story: Callable[[Stage], Awaitable[T]],
+    scenario: Scenario,
+    answer: Answer = "accept",
+    case: str = "",
+) -> T:
+    """Tell a story on a virtual stage of its own and see that nothing is left of it."""
+    trace = Trace()
+    network = MemoryNetwork([hop.link for hop in scenario.hops], trace=trace)
+
+    async def main() -> T:
+        async with staged("virtual", scenario, network, trace, answer, case) as stage:
+            return await story(stage)
+
+    told = run_nested(main(), lambda: VirtualLoop(network, horizon=HORIZON))
+    assert network.open_ends == 0
+    return told
+
+
+def on_sockets(
+    story: Callable[[Stage], Awaitable[Sequence[T]]], scenario: Scenario, case: str = ""
+) -> tuple[T, ...]:
+    """Tell a story on real sockets, with our proxy."""
+
+    async def main() -> tuple[T, ...]:
+        trace = Trace()
+        network = LoopbackNetwork([hop.link for hop in scenario.hops], trace=trace)
+        async with staged("live", scenario, network, trace, case=case) as stage:
+            return tuple(await story(stage))
+
+    return run_nested(main(), asyncio.SelectorEventLoop)
 
 
 def _middle(

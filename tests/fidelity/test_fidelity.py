@@ -20,6 +20,7 @@ def results(request: pytest.FixtureRequest) -> dict[str, Result]:
     """One measurement of all rows that were asked for, for all tests."""
     specs = [getattr(item, "callspec", None) for item in request.session.items]
     asked = [spec.params.get("row") for spec in specs if spec is not None]
+    come_first()
     return measure([row for row in all_rows() if row in asked])
 
 

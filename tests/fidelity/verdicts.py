@@ -39,7 +39,7 @@ async def verdict(stage: Stage, raw: bytes) -> Verdict:
     await other.get()
     stage.clear()
     client = await stage.client()
-    client.send(raw)
+    client.say(raw)
     answer = await client.answer(ANSWERS)
     await client.ending(2 * CLOSES)
     seen = Verdict(_heard(client, answer), tuple(map(_told, stage.seen)))

@@ -18,7 +18,8 @@ from labkit.figures.plots.heatmap import SHADES
 from labkit.figures.plots.zones import RARE, SAFE, SEEN, Named
 from labkit.settings import Scenario
 from tests.figures.counts import POOL, SERVER, grid, scenario
-from tests.figures.stories import overlaps, texts
+from tests.figures.gallery import crowded
+from tests.figures.stories import texts
 
 INF = math.inf
 
@@ -206,7 +207,7 @@ def test_named_settings_stand_on_the_map_where_there_is_room() -> None:
     words = texts(ax)
     assert "one" in words and "two" in words and "far" not in words
     crowd = [Named(5.0, 60.0 + n / 100.0, f"product {n}") for n in range(30)]
-    assert overlaps(heatmap(grid(), scenario=scenario(), named=crowd)) == []
+    assert crowded(heatmap.sheet(grid(), scenario=scenario(), named=crowd)) == []
 
 
 def test_without_a_scenario_there_is_no_line_and_no_reader() -> None:
@@ -225,8 +226,10 @@ def test_the_colours_of_a_map_without_a_line_have_a_bar_with_units() -> None:
 def test_no_two_texts_touch_wherever_the_reader_is(
     pool: float, server: float, ends: tuple[float, float]
 ) -> None:
-    ax = heatmap(grid(5, ends=ends), scenario=scenario(pool=pool, server=server))
-    assert overlaps(ax) == []
+    sheet = heatmap.sheet(
+        grid(5, ends=ends), scenario=scenario(pool=pool, server=server)
+    )
+    assert crowded(sheet) == []
 
 
 @pytest.mark.parametrize("counts", [0, 1, 10_000])
@@ -237,7 +240,7 @@ def test_all_and_nothing_can_be_drawn(counts: int) -> None:
         np.full((3, 2), 10_000),
         np.full((3, 2), counts),
     )
-    assert overlaps(heatmap(full, scenario=scenario())) == []
+    assert crowded(heatmap.sheet(full, scenario=scenario())) == []
 
 
 def test_two_knobs_of_two_hops_have_no_common_line() -> None:

@@ -10,7 +10,8 @@ from labkit import figures
 from labkit.figures import margins
 from labkit.records.counts import Curve
 from labkit.settings import Hop, Link, Pool, Server
-from tests.figures.stories import overlaps, texts
+from tests.figures.gallery import crowded
+from tests.figures.stories import texts
 
 INF = math.inf
 
@@ -60,8 +61,8 @@ def test_both_axes_carry_units() -> None:
 @pytest.mark.parametrize("tick", [0.0, 0.0001, 3600.0])
 def test_no_two_texts_touch(pool: float, server: float, tick: float) -> None:
     results = [FOUND] if tick else []
-    ax = margins(hop(pool, server, tick=tick), results)
-    assert overlaps(ax) == []
+    sheet = margins.sheet(hop(pool, server, tick=tick), results)
+    assert crowded(sheet) == []
 
 
 def test_axes_are_reused() -> None:

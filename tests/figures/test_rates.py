@@ -20,6 +20,7 @@ from labkit.figures.plots.share_data import SharePlot
 from labkit.records.counts import Curve, RatePoint, RateSeries
 from labkit.theory import Window, duration, failure_share, wilson
 from tests.figures.counts import FIVE, TIMERS, line, series
+from tests.figures.gallery import crowded
 from tests.figures.stories import overlaps, texts
 
 EDGE = Edge(4.98, "C = T − RTT")
@@ -143,8 +144,8 @@ def test_no_two_texts_touch_whatever_was_counted(
     number: int, here: float | None
 ) -> None:
     theory, edge = ([line()], EDGE) if here else ([], None)
-    ax = rates(SOME[number], theory=theory, edge=edge, here=here)
-    assert overlaps(ax) == []
+    sheet = rates.sheet(SOME[number], theory=theory, edge=edge, here=here)
+    assert crowded(sheet) == []
 
 
 def test_axes_are_reused_and_keep_their_size() -> None:
@@ -181,7 +182,7 @@ def test_the_peak_is_where_the_largest_share_fails() -> None:
 @pytest.mark.parametrize("window", [Window(5, 4), Window(0, 4), Window(3, math.inf)])
 def test_a_window_without_a_peak_has_none(window: Window) -> None:
     assert summit_of(window) is None
-    assert overlaps(hump([counted("model", 1000)], window=window)) == []
+    assert crowded(hump.sheet([counted("model", 1000)], window=window)) == []
 
 
 def test_the_peak_is_marked_with_its_formula() -> None:
@@ -222,8 +223,8 @@ def test_no_two_texts_touch_on_a_hump(here: float | None, end: float) -> None:
     five = [counted(name, 2000) for name in ("model", "virtual", "live", "envoy")]
     lines: list[Curve] = [curve(window, RATES)]
     for found, theory in ((five, lines), ([], lines), (five, [])):
-        ax = hump(found, theory=theory, window=window, here=here)
-        assert overlaps(ax) == []
+        sheet = hump.sheet(found, theory=theory, window=window, here=here)
+        assert crowded(sheet) == []
 
 
 def test_the_alt_text_of_a_hump_names_the_peak() -> None:

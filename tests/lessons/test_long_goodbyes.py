@@ -117,5 +117,10 @@ def test_each_step_of_a_deploy_takes_one_kind_of_failure_away(seed: int) -> None
 
 def test_a_deploy_says_what_it_cost() -> None:
     first, *_, last = long_goodbyes.DEPLOYS
-    assert "ServerDisconnected)" in long_goodbyes.deployed(first)
-    assert long_goodbyes.deployed(last) == "0 of 600 failed, 0.00% to 0.64%"
+    assert long_goodbyes.deployed(first)["causes"].endswith("ServerDisconnected")
+    assert long_goodbyes.deployed(last) == {
+        "the old one": last,
+        "failed": "0 of 600",
+        "95 % interval": "0.00% to 0.64%",
+        "causes": "",
+    }

@@ -85,15 +85,17 @@ def both_ways(
     values = values_of(scenario)
     points, requests = np.arange(len(gaps)), gaps.shape[1]
 
+    taken: dict[Arrivals, int] = {}
+
     def take(arrivals: Arrivals, chance: object, requests: int) -> np.ndarray:
-        first = getattr(arrivals, "_told", 0)
-        arrivals._told = first + requests  # type: ignore[attr-defined]
+        first = taken.get(arrivals, 0)
+        taken[arrivals] = first + requests
         return gaps[:, first : first + requests]
 
     monkeypatch.setattr(Arrivals, "take", take)
     monkeypatch.setattr(sparse_run, "STRETCH", 1300)
     quick, slow = (Totals.nothing(len(gaps), len(scenario.hops)) for _ in range(2))
-    monkeypatch.setattr(sparse_run, "_together", lambda requests: len(gaps))
+    monkeypatch.setattr(sparse_run, "points_at_once", lambda requests: len(gaps))
     for _ in sparse_run.drive(values, points, requests, quick):
         pass
     for _ in runs.step(values, points, requests, slow):

@@ -12,7 +12,7 @@ from labkit.settings import Origin
 from labkit.theory import predicted
 
 SIGNIFICANCE = 0.01
-MANY, FEW = 200_000, 10_000
+MANY, FEW = 100_000, 10_000
 INF = math.inf
 
 
@@ -279,7 +279,7 @@ def differ(one: Run, other: Run, count: str) -> float:
 @pytest.mark.parametrize("name", TEN)
 def test_chance_makes_as_many_fail_as_in_the_lab(name: str) -> None:
     """The error of a difference is that of the fewer: ten thousand requests of the lab
-    beside two hundred thousand of the model say as much as twenty thousand of each.
+    beside a hundred thousand of the model say as much as 18,000 of each.
     All the counts together are allowed one false alarm in a hundred (Bonferroni).
     """
     model = by("model", TEN[name].replace("traffic.requests", MANY))

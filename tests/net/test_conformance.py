@@ -19,6 +19,7 @@ from labkit.net.loopback import LoopbackNetwork
 from labkit.net.memory import MemoryNetwork
 from labkit.records.trace import Direction, Kind, Trace
 from labkit.settings import Link
+from tests.peer import Peer
 
 DELAY = 0.01
 RTT = 2 * DELAY
@@ -26,84 +27,40 @@ PATIENCE = 10.0
 UP, DOWN = Direction.UPSTREAM, Direction.DOWNSTREAM
 
 
-class Program(asyncio.Protocol):
-    """A program that notes what its connection tells it, and when."""
-
-    def __init__(self, greeting: bytes = b"", deaf: bool = False) -> None:
-        self._greeting, self._deaf = greeting, deaf
-        self.heard = b""
-        self.is_eof = False
-        self.is_lost = False
-        self.error: BaseException | None = None
-        self.is_paused = False
-        self.pauses = 0
-        self.times: list[float] = []
-        self.transport: Any = None
-        self._news = asyncio.Event()
-
-    def _note(self) -> None:
-        self.times.append(asyncio.get_running_loop().time())
-        self._news.set()
-
-    def connection_made(self, transport: Any) -> None:
-        self.transport = transport
-        if self._deaf:
-            transport.pause_reading()
-        if self._greeting:
-            transport.write(self._greeting)
-        self._note()
-
-    def data_received(self, data: bytes) -> None:
-        self.heard += data
-        self._note()
-
-    def eof_received(self) -> bool:
-        self.is_eof = True
-        self._note()
-        return True
-
-    def connection_lost(self, error: BaseException | None) -> None:
-        self.is_lost, self.error = True, error
-        self._note()
-
-    def pause_writing(self) -> None:
-        self.is_paused = True
-        self.pauses += 1
-        self._note()
-
-    def resume_writing(self) -> None:
-        self.is_paused = False
-        self._note()
-
-    async def until(self, happened: Callable[[], bool]) -> float:
-        """Wait for an event of this program; returns when the last one was."""
-        async with asyncio.timeout(PATIENCE):
-            while not happened():
-                self._news.clear()
-                await self._news.wait()
-        return self.times[-1]
-
-    async def hears(self, what: bytes) -> float:
-        return await self.until(lambda: self.heard == what)
-
-    async def hears_eof(self) -> float:
-        return await self.until(lambda: self.is_eof)
-
-    async def loses(self) -> BaseException | None:
-        await self.until(lambda: self.is_lost)
-        return self.error
+def plain() -> Peer:
+    """Whoever stays after EOF."""
+    return Peer(closes=False)
 
 
-class Echo(Program):
+def deaf() -> Peer:
+    """Does not read until it is told to."""
+    return Peer(greet=lambda peer: peer.transport.pause_reading(), closes=False)
+
+
+def speaks(words: bytes) -> Callable[[], Peer]:
+    """Speaks first."""
+    return lambda: Peer(greet=lambda peer: peer.say(words), closes=False)
+
+
+def echo() -> Peer:
     """Says what it hears, and closes when its client has no more to say."""
+    return Peer(lambda peer, data: peer.say(data))
 
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        self.transport.write(data)
 
-    def eof_received(self) -> bool:
-        super().eof_received()
-        return False
+async def hears(peer: Peer, what: bytes) -> float:
+    """Wait until it has heard just this; when that was."""
+    assert await peer.until(lambda: peer.text == what)
+    return peer.last
+
+
+async def hears_eof(peer: Peer) -> float:
+    assert await peer.until(lambda: "FIN" in peer.ends)
+    return peer.last
+
+
+async def loses(peer: Peer) -> BaseException | None:
+    assert await peer.until(lambda: peer.is_lost)
+    return peer.error
 
 
 @dataclass
@@ -113,31 +70,31 @@ class World:
     network: Any
     trace: Trace
     is_virtual: bool
-    served: list[Program] = field(default_factory=list)
+    served: list[Peer] = field(default_factory=list)
 
     @property
     def now(self) -> float:
         return asyncio.get_running_loop().time()
 
     async def listen(
-        self, make: Callable[[], Program] = Program, answer: Answer = "accept"
+        self, make: Callable[[], Peer] = plain, answer: Answer = "accept"
     ) -> Listening:
-        def factory() -> Program:
+        def factory() -> Peer:
             self.served.append(make())
             return self.served[-1]
 
         return await self.network.listen(0, factory, answer)
 
-    async def connect(self, make: Callable[[], Program] = Program) -> Program:
+    async def connect(self, make: Callable[[], Peer] = plain) -> Peer:
         _, program = await self.network.connect(0, make)
         return program
 
     async def pair(
-        self, server: Callable[[], Program] = Program, **options: Any
-    ) -> tuple[Program, Program]:
+        self, server: Callable[[], Peer] = plain, client: Callable[[], Peer] = plain
+    ) -> tuple[Peer, Peer]:
         await self.listen(server)
-        client = await self.connect(lambda: Program(**options))
-        return client, self.served[-1]
+        dialled = await self.connect(client)
+        return dialled, self.served[-1]
 
     async def until(self, happened: Callable[[], bool]) -> None:
         """Wait for something that no program is told of."""
@@ -187,7 +144,7 @@ def play(request: pytest.FixtureRequest) -> Play:
                 # Whoever stays after EOF is told of nothing by any kernel.
                 for program in world.served:
                     program.transport.abort()
-                    await program.loses()
+                    await loses(program)
             assert asyncio.all_tasks() == {asyncio.current_task()}
 
         loop = VirtualLoop(network) if is_virtual else asyncio.SelectorEventLoop()
@@ -202,10 +159,10 @@ def play(request: pytest.FixtureRequest) -> Play:
 
 def test_bytes_come_back_a_round_trip_later(play: Play) -> None:
     async def body(world: World) -> None:
-        client, _ = await world.pair(Echo)
+        client, _ = await world.pair(echo)
         sent = world.now
         client.transport.write(b"hello")
-        assert world.took(RTT, sent, await client.hears(b"hello"))
+        assert world.took(RTT, sent, await hears(client, b"hello"))
 
     play(body)
 
@@ -222,9 +179,9 @@ def test_a_handshake_costs_a_round_trip(play: Play) -> None:
 
 def test_a_server_that_speaks_first_is_heard(play: Play) -> None:
     async def body(world: World) -> None:
-        client, server = await world.pair(lambda: Program(greeting=b"220 hello"))
-        heard = await client.hears(b"220 hello")
-        assert world.took(DELAY, server.times[0], heard)
+        client, server = await world.pair(speaks(b"220 hello"))
+        heard = await hears(client, b"220 hello")
+        assert world.took(DELAY, server.began, heard)
 
     play(body)
 
@@ -236,8 +193,8 @@ def test_jitter_reorders_nothing(play: Play) -> None:
             client.transport.write(b"%03d" % number)
             await asyncio.sleep(DELAY / 20)
         client.transport.write_eof()
-        await server.hears_eof()
-        assert server.heard == b"".join(b"%03d" % number for number in range(100))
+        await hears_eof(server)
+        assert server.text == b"".join(b"%03d" % number for number in range(100))
 
     arrivals = [e.arrived or 0.0 for e in play(body, jitter=0.01) if e.direction is UP]
     assert arrivals == sorted(arrivals)
@@ -252,8 +209,8 @@ def test_a_fin_comes_after_the_bytes_before_it(play: Play) -> None:
         sent = world.now
         client.transport.write(b"last words")
         client.transport.close()
-        assert world.took(DELAY, sent, await server.hears_eof())
-        assert server.heard == b"last words"
+        assert world.took(DELAY, sent, await hears_eof(server))
+        assert server.text == b"last words"
 
     play(body)
 
@@ -263,11 +220,11 @@ def test_a_half_close_leaves_the_other_direction_open(play: Play) -> None:
         client, server = await world.pair()
         client.transport.write(b"question")
         client.transport.write_eof()
-        await server.hears_eof()
+        await hears_eof(server)
         server.transport.write(b"answer")
         server.transport.close()
-        await client.hears_eof()
-        assert client.heard == b"answer"
+        await hears_eof(client)
+        assert client.text == b"answer"
 
     assert (Kind.RST, DOWN) not in play_story(play(body))
 
@@ -281,12 +238,12 @@ def play_story(trace: Trace) -> list[tuple[Kind, Direction]]:
 
 def test_close_with_unread_data_is_a_reset(play: Play) -> None:
     async def body(world: World) -> None:
-        client, server = await world.pair(lambda: Program(deaf=True))
+        client, server = await world.pair(deaf)
         client.transport.write(b"nobody reads this")
         await world.arrives(Kind.DATA, UP)
         server.transport.close()
-        assert isinstance(await client.loses(), ConnectionResetError)
-        assert not client.is_eof
+        assert isinstance(await loses(client), ConnectionResetError)
+        assert client.ends == ["RST"]
 
     assert play_story(play(body))[-1] == (Kind.RST, DOWN)
 
@@ -295,7 +252,7 @@ def test_data_after_close_is_answered_by_a_reset(play: Play) -> None:
     async def body(world: World) -> None:
         client, server = await world.pair()
         server.transport.close()
-        await client.hears_eof()
+        await hears_eof(client)
         sent = world.now
         client.transport.write(b"too late")
         await world.arrives(Kind.RST, DOWN)
@@ -311,27 +268,27 @@ def test_a_reset_after_a_fin_is_eof_on_read_and_a_broken_pipe_on_write(
     async def body(world: World) -> None:
         client, server = await world.pair()
         server.transport.close()
-        await client.hears_eof()
+        await hears_eof(client)
         client.transport.write(b"too late")
         await world.arrives(Kind.RST, DOWN)
         assert not client.is_lost
         client.transport.write(b"once more")
-        assert isinstance(await client.loses(), BrokenPipeError)
+        assert isinstance(await loses(client), BrokenPipeError)
 
     play(body)
 
 
 def test_what_was_delivered_before_a_reset_stays_readable(play: Play) -> None:
     async def body(world: World) -> None:
-        client, server = await world.pair(deaf=True)
+        client, server = await world.pair(client=deaf)
         server.transport.write(b"kept")
         await world.arrives(Kind.DATA, DOWN)
         reset(server.transport)
         await world.arrives(Kind.RST, DOWN)
         assert not client.is_lost
         client.transport.resume_reading()
-        assert isinstance(await client.loses(), ConnectionResetError)
-        assert client.heard == b"kept"
+        assert isinstance(await loses(client), ConnectionResetError)
+        assert client.text == b"kept"
 
     play(body)
 
@@ -341,8 +298,8 @@ def test_a_reset_takes_the_one_way_delay(play: Play) -> None:
         client, server = await world.pair()
         sent = world.now
         reset(client.transport)
-        assert isinstance(await server.loses(), ConnectionResetError)
-        assert world.took(DELAY, sent, server.times[-1])
+        assert isinstance(await loses(server), ConnectionResetError)
+        assert world.took(DELAY, sent, server.last)
 
     assert play_story(play(body))[2:] == [(Kind.RST, UP)]
 
@@ -401,15 +358,15 @@ def test_nobody_answers_a_syn_that_is_dropped(play: Play) -> None:
 
 def test_a_new_server_takes_over_and_old_connections_live_on(play: Play) -> None:
     async def body(world: World) -> None:
-        old = await world.listen(lambda: Program(greeting=b"old"))
+        old = await world.listen(speaks(b"old"))
         before = await world.connect()
         await old.close()
-        new = await world.listen(lambda: Program(greeting=b"new"))
+        new = await world.listen(speaks(b"new"))
         after = await world.connect()
-        await asyncio.gather(before.hears(b"old"), after.hears(b"new"))
+        await asyncio.gather(hears(before, b"old"), hears(after, b"new"))
         assert new.address == old.address
         world.served[0].transport.write(b"er")
-        await before.hears(b"older")
+        await hears(before, b"older")
 
     play(body)
 
@@ -421,15 +378,15 @@ def test_a_slow_reader_slows_the_writer(play: Play) -> None:
     size = 5_000_000
 
     async def body(world: World) -> None:
-        client, server = await world.pair(lambda: Program(deaf=True))
+        client, server = await world.pair(deaf)
         client.transport.write(bytes(size))
         assert client.is_paused
         await asyncio.sleep(10 * RTT)
         assert client.is_paused
         assert sum(e.size for e in world.trace) < size / 2
         server.transport.resume_reading()
-        await server.until(lambda: len(server.heard) == size)
-        await client.until(lambda: not client.is_paused)
+        assert await server.until(lambda: len(server.text) == size)
+        assert await client.until(lambda: not client.is_paused)
         assert client.pauses == 1
 
     play(body)
@@ -437,17 +394,17 @@ def test_a_slow_reader_slows_the_writer(play: Play) -> None:
 
 def test_a_forgotten_flow_says_nothing_to_either_side(play: Play) -> None:
     async def body(world: World) -> None:
-        client, server = await world.pair(Echo)
+        client, server = await world.pair(echo)
         client.transport.write(b"hello")
-        await client.hears(b"hello")
+        await hears(client, b"hello")
         await asyncio.sleep(6 * RTT)
         client.transport.write(b"anybody there?")
         server.transport.write(b"anybody there?")
         await asyncio.sleep(2 * RTT)
         client.transport.close()
         await asyncio.sleep(2 * RTT)
-        assert (client.heard, server.heard) == (b"hello", b"hello")
-        assert not (client.is_eof or server.is_eof or server.is_lost)
+        assert (client.text, server.text) == (b"hello", b"hello")
+        assert not (client.ends or server.ends or server.is_lost)
         lost = [e.arrived for e in world.trace][-3:]
         assert lost == [None, None, None]
 
@@ -456,13 +413,13 @@ def test_a_forgotten_flow_says_nothing_to_either_side(play: Play) -> None:
 
 def test_fifty_connections_at_once_keep_their_own_words(play: Play) -> None:
     async def body(world: World) -> None:
-        await world.listen(Echo)
+        await world.listen(echo)
 
         async def one(number: int) -> int:
             client = await world.connect()
             said = b"%d;" % number * 1000
             client.transport.write(said)
-            await client.hears(said)
+            await hears(client, said)
             mine: int = world.network.number(0, client.transport)
             client.transport.close()
             return mine
@@ -494,11 +451,11 @@ def test_the_trace_tells_the_whole_story(play: Play) -> None:
     async def body(world: World) -> None:
         client, server = await world.pair()
         client.transport.write(request)
-        await server.hears(request)
+        await hears(server, request)
         server.transport.write(b"HTTP/1.1 204 No Content\r\n\r\n")
-        await client.hears(b"HTTP/1.1 204 No Content\r\n\r\n")
+        await hears(client, b"HTTP/1.1 204 No Content\r\n\r\n")
         client.transport.close()
-        await server.hears_eof()
+        await hears_eof(server)
         server.transport.close()
         await world.arrives(Kind.FIN, DOWN)
 

@@ -7,7 +7,9 @@ import os
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
+import labkit
 from labkit import Hop, Link, Pool, Run, Scenario, Traffic
 from labkit.settings import Origin
 
@@ -47,6 +49,16 @@ def calm(*gaps: float) -> Scenario:
 
 def _after(gaps: tuple[float, ...]) -> Traffic:
     return Traffic(arrivals="gaps", gaps=gaps, requests=len(gaps) + 1)
+
+
+def run(scenario: Scenario, proxy: str = "envoy", **options: Any) -> Run:
+    """Through a real program."""
+    return labkit.run(scenario, engine="live", proxy=proxy, progress=False, **options)
+
+
+def virtually(scenario: Scenario) -> Run:
+    """Through our proxy."""
+    return labkit.run(scenario, progress=False)
 
 
 def story(run: Run) -> list[tuple[object, ...]]:

@@ -6,7 +6,7 @@ import pytest
 
 import labkit
 from labkit import Scenario
-from tests.proxies.chains import calm, counts, story
+from tests.proxies.chains import calm, counts, run, story, virtually
 
 pytestmark = pytest.mark.live
 NEEDS = ("envoy", "nginx", "haproxy")
@@ -32,10 +32,10 @@ ALIKE = {
 def both(changes: dict[str, Any], proxy: str) -> tuple[labkit.Run, labkit.Run]:
     """Five requests, 0.6 s apart, through the program and through our proxy."""
     scenario: Scenario = calm(0.6, 0.6, 0.6, 0.6).replace_all(changes)
-    real = labkit.run(scenario, engine="live", proxy=proxy, progress=False)
+    real = run(scenario, proxy)
     # Whoever says goodbye by a response says so: only then can the pool know.
     told = {"hop.0.server.announce": True} if SAFE in changes else {}
-    ours = labkit.run(scenario.replace_all(told), progress=False)
+    ours = virtually(scenario.replace_all(told))
     return real, ours
 
 

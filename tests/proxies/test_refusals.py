@@ -1,7 +1,6 @@
 """What a real program cannot express is refused by name, before anything starts."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -44,29 +43,6 @@ def test_the_page_on_real_proxies_shows_the_table_of_knobs() -> None:
 def test_what_nobody_wrote_is_refused_by_no_program(name: str) -> None:
     assert chosen(name, CHAIN, "live") == (name,)
     assert chosen(name, LONG, "live") == (name, name)
-
-
-@pytest.mark.parametrize(
-    ("path", "value"),
-    [
-        ("hop.1.pool.reuse", "fifo"),
-        ("hop.1.pool.watch_fin", False),
-        ("hop.1.pool.reuse_delay", 0),
-        ("hop.1.pool.honours_hint", True),
-        ("hop.1.pool.failure", "502"),
-        ("hop.1.pool.idle_timeout", 0.0),
-        ("hop.1.pool.retry.max_interval", 0.01),
-        ("hop.0.server.announce", False),
-        ("hop.0.server.hint", True),
-        ("hop.0.server.farewell", "rst"),
-        ("hop.0.server.tick", 1.0),
-        ("hop.0.server.personality", "nginx"),
-        ("hop.0.server.idle_timeout", 0.0),
-    ],
-)
-def test_envoy_refuses_by_name_value_and_what_is_allowed(path: str, value: Any) -> None:
-    told = refused(CHAIN.replace(path, value), "envoy")
-    assert told.startswith(f"{path} is ") and "; allowed: " in told
 
 
 def test_the_knobs_at_the_ends_of_the_chain_stay_ours() -> None:

@@ -1,4 +1,7 @@
-"""Rows D1 to D9: nginx, HAProxy and an ALB in the proxy's place."""
+"""Rows D1 to D9: nginx, HAProxy and an ALB in the proxy's place.
+
+What rows N and H of docs/fidelity.md say of the first two is held there.
+"""
 
 from typing import Any
 
@@ -44,7 +47,7 @@ def statuses(run: labkit.Run) -> list[int | None]:
     return [exchange.status for exchange in run.exchanges]
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
 def test_d1_nginx_repeats_what_died_with_a_reused_connection(method: str) -> None:
     run = racing("nginx", method)
     assert statuses(run) == [200, 200] and run.hops[1].races == 1
@@ -54,18 +57,14 @@ def test_d1_nginx_repeats_what_died_with_a_reused_connection(method: str) -> Non
     assert took == pytest.approx(0.005 + 0.04, abs=1e-6)
 
 
-@pytest.mark.parametrize("method", ["POST", "PATCH", "LOCK"])
+@pytest.mark.parametrize("method", ["PATCH", "LOCK"])
 def test_d2_nginx_does_not_repeat_what_may_have_been_executed(method: str) -> None:
     assert statuses(racing("nginx", method)) == [200, 502]
 
 
-@pytest.mark.parametrize("method", ["GET", "POST"])
-def test_d1_d2_haproxy_closes_without_a_word(method: str) -> None:
-    run = racing("haproxy", method)
+def test_d1_haproxy_is_silent_so_that_a_client_that_tries_again_is_served() -> None:
+    run = racing("haproxy")
     assert statuses(run) == [200, None] and run.failed == 1
-
-
-def test_d1_so_that_a_client_that_tries_again_is_served() -> None:
     run = racing("haproxy", retry=Retry(retry_on=("reset",)))
     assert statuses(run) == [200, 200]
 
@@ -75,18 +74,15 @@ def test_an_alb_answers_a_target_that_closed_with_502(method: str) -> None:
     assert statuses(racing("alb", method)) == [200, 502]
 
 
-@pytest.mark.parametrize("personality", PROXIES)
 @pytest.mark.parametrize("script", ["reset", "garbage", "half-head"])
-def test_d3_d7_a_fresh_connection_that_fails_is_a_502(
-    personality: str, script: str
-) -> None:
-    run = behind(personality, script)
+def test_d3_d7_a_fresh_connection_that_fails_an_alb_is_a_502(script: str) -> None:
+    run = behind("alb", script)
     assert statuses(run) == [502] and run.exchanges[0].attempts == 1
 
 
 @pytest.mark.parametrize(
     ("personality", "status", "seconds"),
-    [("nginx", 502, 0.0), ("haproxy", 503, 3.0), ("alb", 502, 0.0)],
+    [("haproxy", 503, 3.0), ("alb", 502, 0.0)],
 )
 def test_d4_a_refused_connection(personality: str, status: int, seconds: float) -> None:
     run = behind(personality, "refuse")
@@ -94,10 +90,11 @@ def test_d4_a_refused_connection(personality: str, status: int, seconds: float) 
     assert run.exchanges[0].done == pytest.approx(seconds)
 
 
-@pytest.mark.parametrize("personality", PROXIES)
-def test_d5_no_answer_in_time_is_a_504(personality: str) -> None:
-    run = behind(personality, "hang", timeout=0.5)
+def test_d5_no_answer_in_time_is_a_504_and_a_fin_of_an_alb() -> None:
+    run = behind("alb", "hang", timeout=0.5)
     assert statuses(run) == [504] and run.exchanges[0].done == 0.5
+    events = [e for e in run.trace.of(1, 1) if e.direction is Direction.UPSTREAM]
+    assert {e.kind for e in events} & {Kind.FIN, Kind.RST} == {Kind.FIN}
 
 
 @pytest.mark.parametrize("personality", PROXIES)
@@ -134,37 +131,6 @@ def test_d4_haproxy_connects_once_if_it_is_told_to() -> None:
     run = behind("haproxy", "refuse", retry=Retry(retry_on=()))
     assert statuses(run) == [503]
     assert run.exchanges[0].done == pytest.approx(0.0)
-
-
-def test_h11_haproxy_waits_no_longer_than_a_connect_may_take() -> None:
-    run = behind("haproxy", "refuse", connect_timeout=0.2)
-    assert run.exchanges[0].done == pytest.approx(3 * 0.2)
-
-
-def test_h12_haproxy_does_not_wait_after_a_timeout() -> None:
-    run = behind("haproxy", "unreachable", connect_timeout=0.2)
-    assert statuses(run) == [503]
-    assert run.exchanges[0].done == pytest.approx(4 * 0.2)
-
-
-def ended_by_the_proxy(run: labkit.Run) -> set[Kind]:
-    """How it closed its upstream connections while the run went on."""
-    return {
-        event.kind
-        for event in run.trace.of(1, 1)
-        if event.direction is Direction.UPSTREAM and event.kind in (Kind.FIN, Kind.RST)
-    }
-
-
-@pytest.mark.parametrize(
-    ("personality", "how"),
-    [("nginx", Kind.FIN), ("alb", Kind.FIN), ("haproxy", Kind.RST)],
-)
-def test_h13_haproxy_resets_an_upstream_that_is_too_slow(
-    personality: str, how: Kind
-) -> None:
-    run = behind(personality, "hang", timeout=0.5)
-    assert ended_by_the_proxy(run) == {how}
 
 
 @pytest.mark.parametrize(("personality", "waits"), [("plain", False), ("nginx", True)])

@@ -41,6 +41,13 @@ FRESH = {
     "hop.N.pool.max_requests_per_connection": 1,
     "hop.N.pool.retry.retry_on": ["5xx", "reset"],
 }
+OFTEN_NEW = {"hop.N.pool.max_requests_per_connection": 3}
+# After the fourth second a middlebox forgets what a probe would keep alive.
+FORGOTTEN = OFTEN_NEW | {
+    "traffic.rate": 0.4,
+    "hop.N.link.forget_after": 2.0,
+}
+PROBES = {"time": 1}
 
 # Which chain shows that a knob was turned, and to what. "N" is either hop.
 SHOWN: dict[str, tuple[dict[str, Any], Any]] = {
@@ -90,6 +97,12 @@ SHOWN: dict[str, tuple[dict[str, Any], Any]] = {
     "retry.retry_on": (RACING, ["reset"]),
     "retry.reused_only": ({"origin.fails_after_execute": 1.0} | FRESH, True),
     "retry.num_retries": (REPEATED, 0),
+    "retry.retriable_status_codes": (
+        POSTS
+        | {"hop.N.pool.retry.retry_on": ["retriable-status-codes"]}
+        | {"origin.script": "early-answer", "traffic.body_bytes": 5000},
+        [413],
+    ),
     "retry.methods": (REPEATED, ["POST"]),
     "retry.base_interval": (REPEATED, 0.2),
     "retry.max_interval": (REPEATED, 0.001),
@@ -98,6 +111,12 @@ SHOWN: dict[str, tuple[dict[str, Any], Any]] = {
     "link.delay": ({}, 0.05),
     "link.jitter": ({}, 0.02),
     "link.forget_after": ({}, 0.3),
+    "link.forgets": ({"hop.N.link.forget_after": 0.3}, "rst"),
+    "pool.tcp_keepalive": (FORGOTTEN, PROBES),
+    "server.tcp_keepalive": (FORGOTTEN, PROBES),
+    "pool.user_timeout": (FORGOTTEN, 1.0),
+    "pool.lag": (OFTEN_NEW, 0.1),
+    "server.lag": (OFTEN_NEW, 0.1),
     "server.idle_timeout": ({}, 0.3),
     "server.drain_timeout": ({"hop.N.server.idle_timeout": 0.4}, 0.3),
     "server.delayed_close_timeout": ({"hop.N.server.idle_timeout": 0.4}, 0.3),

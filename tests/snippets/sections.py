@@ -55,9 +55,11 @@ def _tag(block: Block) -> Iterator[str]:
 
 def _section(part: Sequence[Block | Prose]) -> Iterator[str]:
     blocks = [each for each in part if isinstance(each, Block)]
-    if blocks:
-        yield from _inline(part)
-    yield from _hidden(part)
+    yield from _inline(part)
+    hidden = list(_hidden(part))
+    yield from hidden
+    if not blocks and not hidden:
+        yield f"{part[0].page}: a section {TO_TYPE!r} needs at least one block to type"
     if _has_pool_timer(blocks) and not _has_rule(blocks):
         yield (
             f"{blocks[0].page}: the pool's idle_timeout is shown for Envoy, so the "
@@ -66,7 +68,7 @@ def _section(part: Sequence[Block | Prose]) -> Iterator[str]:
 
 
 def _inline(part: Sequence[Block | Prose]) -> Iterator[str]:
-    """Once a section has blocks, no configuration hides in its sentences."""
+    """No configuration hides in a sentence of a section to type."""
     for each in part:
         if isinstance(each, Prose):
             for code in _PASTABLE.findall(each.text):

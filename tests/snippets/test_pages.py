@@ -121,6 +121,7 @@ def test_a_notebook_is_read_without_its_code(tmp_path: Path) -> None:
         ("## What to type\n> ```\n> keepalive 32;", "needs to be in a fenced block"),
         ("## What to type\n<pre>keepalive 32;</pre>", "needs to be in a fenced block"),
         (f"## **What to type**\n{POOL}", "a block to type needs a tag"),
+        ("## What to type\nTurn the timer.", "needs at least one block"),
     ],
 )
 def test_what_escapes_is_told(text: str, complaint: str) -> None:

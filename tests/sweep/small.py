@@ -24,7 +24,7 @@ GRID = {POOL: [0.5, 1.5, 3.0], SERVER: [1.0, 2.0]}
 @contextmanager
 def at_the_first_points(sweep: Sweep, act: Callable[[], Any]) -> Iterator[None]:
     """Do something when the first points of a sweep have come."""
-    way, acted = sweep._way, []
+    way, acted = sweep.batches_of, []
 
     def batches(inner: Any) -> Iterator[Any]:
         for batch in inner:
@@ -38,9 +38,9 @@ def at_the_first_points(sweep: Sweep, act: Callable[[], Any]) -> Iterator[None]:
         with way(left) as inner:
             yield batches(inner)
 
-    sweep._way = watched  # type: ignore[method-assign, assignment]
+    sweep.batches_of = watched  # type: ignore[method-assign, assignment]
     try:
         yield
     finally:
-        sweep._way = way  # type: ignore[method-assign]
+        sweep.batches_of = way  # type: ignore[method-assign]
     assert acted

@@ -157,9 +157,10 @@ def test_a_part_of_a_grid_is_no_grid() -> None:
 
 def test_a_notebook_shows_the_sentence_and_the_rows(table: Table) -> None:
     shown = table._repr_html_()
-    assert shown.startswith("<p>a wide window, virtual engine") and "<table>" in shown
-    assert shown.count("<tr>") == 7
+    assert "<caption" in shown and "a wide window, virtual engine" in shown
+    assert shown.count("<tr>") == 7 and "scope='col'" in shown
     assert repr(table).count("\n") == 7 and "6 of 6 points" in repr(table)
+    assert repr(table).startswith("a wide window, virtual engine")
 
 
 def test_a_long_table_is_cut_and_an_empty_one_has_its_head() -> None:

@@ -1,8 +1,13 @@
 """A prediction that is written into a field."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 import labkit
+
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 PROMPT, UNIT = "How many of the six fail?", "requests"
 
@@ -37,3 +42,16 @@ def test_what_is_no_number_gets_a_sentence_and_locks_nothing(text: str) -> None:
 def test_a_number_in_the_code_is_locked_in_at_once() -> None:
     field = labkit.guess(PROMPT, UNIT, 3)
     assert field.locked and field.text == "3"
+
+
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.glob("notebooks/*.ipynb")), ids=lambda path: path.name
+)
+def test_what_answers_a_prediction_is_committed_folded(path: Path) -> None:
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    answers = [cell for cell in cells if ".against(" in "".join(cell["source"])]
+    assert answers
+    for cell in answers:
+        assert cell["metadata"]["tags"] == ["answer"]
+        assert cell["metadata"]["jupyter"] == {"outputs_hidden": True}
+        assert cell["outputs"]

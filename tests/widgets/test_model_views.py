@@ -14,15 +14,11 @@ from labkit.figures.plots.grids import Expected
 from labkit.settings import Hop, Link, Pool, Scenario, Server, SettingsError, Traffic
 from labkit.theory import predicted
 from labkit.widgets.budget import affordable
-from labkit.widgets.model import PanelModel, Shown
-from labkit.widgets.model_views import (
-    PREVIEW,
-    HeatMap,
-    ModelView,
-    Rates,
-    edge_of,
-    first_order,
-)
+from labkit.widgets.curves import Rates
+from labkit.widgets.edges import edge_of
+from labkit.widgets.model import PanelModel
+from labkit.widgets.model_views import PREVIEW, HeatMap, ModelView, first_order
+from labkit.widgets.shown import Shown
 from tests.figures.gallery import crowded
 
 POOL, SERVER = "hop.0.pool.idle_timeout", "hop.0.server.idle_timeout"

@@ -163,12 +163,13 @@ def _bands(sheet: Sheet, told: Sequence[Phase], scale: TimeScale) -> None:
         fill(sheet, Box(left, top, right, bottom), colour, ink, hatch)
         _name(sheet, each.outcome, left, right)
         if each.start:
-            edge = Word(moment(round(each.start, 6)), left, bottom + 3.0, ink=ink)
-            sheet.write(edge)
+            text = moment(round(each.start, 6))
+            # A second row, for an edge that is close to the one before it.
+            sheet.write_first(Word(text, left, bottom + y, ink=ink) for y in (3.0, 7.3))
 
 
 def _name(sheet: Sheet, outcome: Outcome, left: float, right: float) -> None:
-    """In the band where it fits, else above it."""
+    """In the band where it fits, else above it or, at last, below."""
     _, ink, _ = LOOKS[outcome]
     middle = (left + right) / 2.0
     y = _BAND_TOP + _BAND_HEIGHT / 2.0
@@ -186,7 +187,7 @@ def _name(sheet: Sheet, outcome: Outcome, left: float, right: float) -> None:
     x = min(max(middle, _LEFT + room), _RIGHT - room)
     sheet.write_first(
         Word(short, x, _BAND_TOP - up, "center", LABEL, "bold", ink)
-        for up in (2.6, 6.8, 9.6)
+        for up in (2.6, 6.8, 9.6, -_BAND_HEIGHT - 7.3)
     )
 
 

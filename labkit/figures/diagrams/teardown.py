@@ -185,8 +185,9 @@ def _layout(
     _header(sheet, told)
     for cut in placed.breaks:
         _break(sheet, cut)
+    _notes(sheet, told, placed, bad=True)
     _strips(sheet, told, placed)
-    _notes(sheet, told, placed)
+    _notes(sheet, told, placed, bad=False)
     _arrows(sheet, told, placed)
     _times(sheet, told, placed)
     _legend(sheet, _START + placed.bottom + _AFTER - 4.0)
@@ -236,12 +237,13 @@ def _beside(
     return Word(text, _TEXT[side], y + 1.9, across, LABEL, weight, ink)  # type: ignore[arg-type]
 
 
-def _notes(sheet: Sheet, told: Teardown, placed: _Placed) -> None:
+def _notes(sheet: Sheet, told: Teardown, placed: _Placed, *, bad: bool) -> None:
+    """What programs did; what failed comes first, for on low paper words are lost."""
+    ink, weight = (FAILED_INK, "bold") if bad else (INK, "normal")
     for row, note in enumerate(told.notes):
-        ink = FAILED_INK if note.is_bad else INK
-        weight = "bold" if note.is_bad else "normal"
-        y = _START + placed.at["note", row]
-        sheet.write(_beside(note.side, note.words, y, ink, weight))
+        if note.is_bad == bad:
+            y = _START + placed.at["note", row]
+            sheet.write(_beside(note.side, note.words, y, ink, weight))
 
 
 def _arrows(sheet: Sheet, told: Teardown, placed: _Placed) -> None:

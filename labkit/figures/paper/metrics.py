@@ -96,3 +96,15 @@ def shortened(text: str, room: float, points: float, weight: str = "normal") -> 
         if width(candidate, points, weight) <= room:
             return candidate
     return ""
+
+
+def wrapped(text: str, room: float, points: float) -> list[str]:
+    """The text in lines of at most ``room`` mm; a single word may be longer."""
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and width(longer, points) <= room:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines

@@ -142,9 +142,13 @@ class _Pen:
         styles = groupby(areas, lambda a: (a.fill, a.edge, a.width))
         for (fill, edge, width), group in styles:
             wide = 0.0 if edge == "none" else width * _PT
-            shapes = (_shape(self._pixels(area.points), wide) for area in group)
+            all_points = [self._pixels(area.points) for area in group]
+            shapes = (_shape(points, wide) for points in all_points)
             paths = "".join(f'<path d="M{shape}Z"/>' for shape in shapes)
             line = f' stroke-width="{wide:.2f}" stroke-linejoin="round"' if wide else ""
+            if not wide and all(map(_is_upright, all_points)):
+                # Neighbours on a page of any width leave no seam between them.
+                line = ' shape-rendering="crispEdges"'
             yield f"<g {_painted(fill, edge)}{line}>{paths}</g>\n"
 
     def _lines(self, lines: Iterable[Line]) -> Iterator[str]:
@@ -198,10 +202,15 @@ def _written(points: Iterable[Point]) -> str:
 
 def _shape(points: list[Point], width: float) -> str:
     """A polygon; the edges of a rectangle lie on the edges of the pixels."""
-    xs, ys = {x for x, _ in points}, {y for _, y in points}
-    if len(points) == 4 and len(xs) <= 2 and len(ys) <= 2:
+    if _is_upright(points):
         points = [(_snapped(x, width), _snapped(y, width)) for x, y in points]
     return _written(points)
+
+
+def _is_upright(points: list[Point]) -> bool:
+    """Is it a rectangle whose edges run along the pixels?"""
+    xs, ys = {x for x, _ in points}, {y for _, y in points}
+    return len(points) == 4 and len(xs) <= 2 and len(ys) <= 2
 
 
 def _stretch(points: list[Point], width: float) -> str:

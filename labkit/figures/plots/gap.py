@@ -9,7 +9,7 @@ from labkit.figures.paper import captions
 from labkit.figures.paper.captions import Entry
 from labkit.figures.paper.sheet import BOXES, GROUND, Box, Sheet, Size
 from labkit.figures.paper.style import MARKS, WINDOW
-from labkit.figures.plots import axes, scales, shares
+from labkit.figures.plots import axes, gap_series, scales
 from labkit.figures.plots.axes import Frame
 from labkit.figures.plots.scales import Scale
 from labkit.records.counts import GapSeries
@@ -33,40 +33,47 @@ def sheet(
     """
     shown = None if window is None or window.is_empty else window
     sheet, box = axes.opened(
-        size or shares.SIZE, [title or _title(window)], "", _entries(results, shown)
+        size or gap_series.SIZE,
+        [title] if title else _titles(window),
+        "",
+        _entries(results, shown),
     )
-    high = box.top + shares.ABOVE + (shares.GUESS if guess else 0.0)
-    y = Scale(0.0, 1.0, box.bottom - shares.UNDER, high)
+    high = box.top + gap_series.ABOVE + (gap_series.GUESS if guess else 0.0)
+    y = Scale(0.0, 1.0, box.bottom - gap_series.UNDER, high)
     windows = [each for each in (shown, guess) if each and not each.is_empty]
     frame = Frame(box, _scale(results, windows, box), y)
-    axes.upright(sheet, box, y, shares.QUARTERS, "failed requests")
+    axes.upright(sheet, box, y, gap_series.QUARTERS, "failed requests")
     if shown is not None:
         _theory(sheet, frame, shown)
     for series in results:
-        shares.draw(sheet, frame, series, frame.x.at)
+        gap_series.draw(sheet, frame, series, frame.x.at)
     if guess is not None:
         ends = frame.x.at(guess.start), frame.x.at(guess.end)
-        shares.bracket(sheet, frame, ends, _guessed(guess, window))
+        gap_series.bracket(sheet, frame, ends, _guessed(guess, window))
     stops = [stop for stop in scales.times(frame.x) if stop[0] >= 0.0]
     axes.across(sheet, box, frame.x, stops, "gap before the request")
     return sheet
 
 
-def _title(window: Window | None) -> str:
+def _titles(window: Window | None) -> list[str]:
+    """The finding, the fullest first."""
     if window is None:
-        return "Which gaps fail?"
+        return ["Which gaps fail?"]
     if window.is_empty:
-        return "No gap fails: the race window is empty"
-    span = f"{duration(window.start)} and {duration(window.end)}"
-    return f"Requests fail after a gap between {span}"
+        return ["No gap fails: the race window is empty", "No gap fails"]
+    start, end = duration(window.start), duration(window.end)
+    return [
+        f"Requests fail after a gap between {start} and {end}",
+        f"Gaps of {start} to {end} fail",
+    ]
 
 
 def _entries(results: Sequence[GapSeries], window: Window | None) -> Iterator[Entry]:
     if window is not None:
         words = f"race window, {duration(round(window.width, 9))}"
         yield Entry(words, captions.patch(WINDOW))
-        yield shares.theory_entry()
-    yield from shares.entries(results)
+        yield gap_series.theory_entry()
+    yield from gap_series.entries(results)
 
 
 def _scale(results: Sequence[GapSeries], windows: Sequence[Window], box: Box) -> Scale:
@@ -83,7 +90,7 @@ def _theory(sheet: Sheet, frame: Frame, window: Window) -> None:
     """The step from "never" to "always" and back."""
     (left, never), (right, always) = frame.at(-math.inf, 0.0), frame.at(math.inf, 1.0)
     start, end = frame.x.at(window.start), frame.x.at(window.end)
-    span = Box(start, always - shares.ABOVE, end, frame.box.bottom)
+    span = Box(start, always - gap_series.ABOVE, end, frame.box.bottom)
     sheet.box(span, WINDOW, layer=GROUND)
     step = ((start, never), (start, always), (end, always), (end, never))
     points = ((left, never), *step, (right, never))
@@ -102,6 +109,6 @@ def _guessed(guess: Window, truth: Window | None) -> str:
 
 def alt_text(results: Sequence[GapSeries], window: Window | None = None) -> str:
     """The figure in words, for those who cannot see it."""
-    heading = f"Failed requests against the gap before them. {_title(window)}"
+    heading = f"Failed requests against the gap before them. {_titles(window)[0]}"
     stop = "" if heading.endswith("?") else "."
-    return " ".join([heading + stop, *shares.sentences(results)])
+    return " ".join([heading + stop, *gap_series.sentences(results)])

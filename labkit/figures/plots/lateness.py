@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from labkit.figures.paper.captions import Entry
 from labkit.figures.paper.sheet import BOXES, GROUND, TOP, Box, Point, Sheet, Size, Word
 from labkit.figures.paper.style import BAND, INK, MARKS, PAPER
-from labkit.figures.plots import axes, scales, shares
+from labkit.figures.plots import axes, gap_series, scales
 from labkit.figures.plots.axes import DASHED, Frame
 from labkit.figures.plots.scales import Scale
 from labkit.records.counts import GapPoint, GapSeries
@@ -35,19 +35,19 @@ def sheet(
     at one lateness: a mark that names how far it is from the first series.
     """
     entries = _entries(results, theory is not None)
-    sheet, box = axes.opened(size or shares.SIZE, [title], "", entries)
+    sheet, box = axes.opened(size or gap_series.SIZE, [title], "", entries)
     frame = _frame(results, guess, box)
 
     def where(seconds: float) -> float:
         return frame.x.at(seconds) if seconds > 0 else box.left + _ASIDE / 2.0
 
-    stops = [stop for stop in shares.QUARTERS if stop[0] <= frame.y.high]
+    stops = [stop for stop in gap_series.QUARTERS if stop[0] <= frame.y.high]
     axes.upright(sheet, box, frame.y, stops, "failed requests")
     _same_segment(sheet, box)
     if theory is not None:
         _stairs(sheet, frame, theory)
     for series in results:
-        shares.draw(sheet, frame, series, where)
+        gap_series.draw(sheet, frame, series, where)
     if guess is not None:
         at = where(guess.gap), frame.y.at(guess.share)
         _mark(sheet, frame, at, _guessed(guess, results))
@@ -58,8 +58,8 @@ def sheet(
 
 def _entries(results: Sequence[GapSeries], has_theory: bool) -> Iterator[Entry]:
     if has_theory:
-        yield shares.theory_entry()
-    yield from shares.entries(results)
+        yield gap_series.theory_entry()
+    yield from gap_series.entries(results)
 
 
 def _frame(results: Sequence[GapSeries], guess: GapPoint | None, box: Box) -> Frame:
@@ -69,9 +69,9 @@ def _frame(results: Sequence[GapSeries], guess: GapPoint | None, box: Box) -> Fr
     x = Scale(0.75 * min(late), 1.25 * max(late), box.left + _ASIDE, box.right, True)
     counted = [point.interval[1] for point in points if point.trials > 1]
     most = max([*counted, *([guess.share] if guess else [])], default=0.0)
-    high = box.top + shares.ABOVE + (shares.GUESS if guess else 0.0)
+    high = box.top + gap_series.ABOVE + (gap_series.GUESS if guess else 0.0)
     top = _USUAL if most <= _USUAL else 1.0
-    return Frame(box, x, Scale(0.0, top, box.bottom - shares.UNDER, high))
+    return Frame(box, x, Scale(0.0, top, box.bottom - gap_series.UNDER, high))
 
 
 def _same_segment(sheet: Sheet, box: Box) -> None:
@@ -119,4 +119,4 @@ def _guessed(guess: GapPoint, results: Sequence[GapSeries]) -> str:
 def alt_text(results: Sequence[GapSeries]) -> str:
     """The figure in words, for those who cannot see it."""
     heading = "Failed requests against the time from a response to its FIN."
-    return " ".join([heading, *shares.sentences(results)])
+    return " ".join([heading, *gap_series.sentences(results)])

@@ -18,6 +18,6 @@ from labkit.lessons.long_goodbyes.ways import DEPLOYS as DEPLOYS
 from labkit.lessons.long_goodbyes.ways import WAYS as WAYS
 from labkit.lessons.long_goodbyes.ways import deploy as deploy
 from labkit.lessons.long_goodbyes.ways import deployed as deployed
-from labkit.lessons.long_goodbyes.ways import in_words as in_words
+from labkit.lessons.long_goodbyes.ways import failures as failures
 from labkit.lessons.long_goodbyes.ways import leaving as leaving
 from labkit.lessons.long_goodbyes.ways import short_lives as short_lives

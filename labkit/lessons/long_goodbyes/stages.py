@@ -141,14 +141,15 @@ def recorded() -> tuple[ProbeSeries, dict[str, Any]]:
     return ProbeSeries("Envoy", probes), told
 
 
-def counted(series: ProbeSeries) -> dict[Outcome, str]:
+def counted(series: ProbeSeries) -> list[dict[str, str]]:
     """For each outcome: how many probes had it, and after which gaps."""
-    told = {}
+    told = []
     for outcome in Outcome:
         gaps = [probe.gap for probe in series.probes if probe.outcome is outcome]
         if gaps:
             span = f"{1000 * min(gaps):.0f} to {1000 * max(gaps):.0f} ms"
-            told[outcome] = f"{len(gaps)} of {len(series.probes)} probes, {span}"
+            many = f"{len(gaps)} of {len(series.probes)}"
+            told.append({"outcome": str(outcome), "probes": many, "gap": span})
     return told
 
 

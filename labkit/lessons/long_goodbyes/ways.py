@@ -38,10 +38,13 @@ def short_lives(changes: Mapping[str, Any], requests: int = 2000) -> Run:
     return run(scenario, progress=False)
 
 
-def in_words(told: Run) -> str:
-    """Failures with their interval, as a phrase."""
+def failures(told: Run) -> dict[str, str]:
+    """Failures with their interval, for a table."""
     low, high = wilson(told.failed, told.requests)
-    return f"{told.failed} of {told.requests} failed, {low:.2%} to {high:.2%}"
+    return {
+        "failed": f"{told.failed} of {told.requests}",
+        "95 % interval": f"{low:.2%} to {high:.2%}",
+    }
 
 
 # -- a deploy under load -------------------------------------------------------------
@@ -79,11 +82,11 @@ def deploy(way: str, seed: int = 0) -> Scenario:
     return chain.replace("seed", seed).with_schedule(tuple(schedule))
 
 
-def deployed(way: str) -> str:
-    """What a deploy cost, by cause, as a phrase."""
+def deployed(way: str) -> dict[str, str]:
+    """What a deploy cost, by cause, as a row."""
     told = run(deploy(way), progress=False)
     causes = ", ".join(f"{n} {cause}" for cause, n in told.errors.items() if n)
-    return f"{in_words(told)}{f' ({causes})' if causes else ''}"
+    return {"the old one": way, **failures(told), "causes": causes}
 
 
 def leaving() -> Scenario:

@@ -146,11 +146,14 @@ def play(name: str, engine: str = "virtual", delay: float = DELAY) -> Teardown:
     return perform(told.client, told.server, delay=delay, engine=engine, title=title)
 
 
-def compared(name: str) -> str:
-    """A play in one line: what the client is told last, and whether sockets agree."""
+def compared(name: str) -> dict[str, str]:
+    """A play as a row: what the client is told last, and whether sockets agree."""
     virtual = play(name)
-    told = agree(virtual, play(name, "live"))
-    return f"{name:<15} {virtual.last_words(CLIENT):<24} {told}"
+    return {
+        "play": name,
+        "the client is told last": virtual.last_words(CLIENT),
+        "on real sockets": agree(virtual, play(name, "live")),
+    }
 
 
 def failing_write(told: Teardown) -> int:

@@ -128,10 +128,10 @@ class _Cast:
 def agree(virtual: Teardown, live: Teardown) -> str:
     """Did both worlds tell the same story? One phrase for a table."""
     if virtual.story() == live.story():
-        return "the same on real sockets"
+        return "the same"
     for mine, other in zip(virtual.story(), live.story(), strict=True):
         if mine != other:
-            return f"on real sockets {other} instead of {mine}"
+            return f"{other} instead of {mine}"
     raise AssertionError("stories differ but none of their parts does")
 
 

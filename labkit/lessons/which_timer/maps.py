@@ -8,11 +8,11 @@ from itertools import pairwise
 from labkit.experiments.gaps import measure_gaps, trial
 from labkit.lab import run
 from labkit.lessons.probes import first_loss
-from labkit.lessons.telling import order
 from labkit.lessons.which_timer.chains import readings
 from labkit.model import Grid, grid
 from labkit.settings import Scenario
-from labkit.theory import duration
+from labkit.tables import Tabular, tabular
+from labkit.theory import duration, ordering
 
 EVERY = 40  # stops a side of a square
 REQUESTS = 10_000
@@ -20,9 +20,12 @@ _SHORTEST, _LONGEST = 1.0, 120.0
 _AROUND = 4.0  # round trips on either side of the line, in a close-up
 
 
-def told_order(scenario: Scenario) -> str:
-    """Hop by hop who gives up first, a line each."""
-    return order(scenario)
+def told_order(scenario: Scenario) -> Tabular:
+    """Hop by hop who gives up first."""
+    return tabular(
+        {"hop": f"{near} → {far}", "who gives up first": ordering(scenario, hop)}
+        for hop, (near, far) in enumerate(pairwise(scenario.parties))
+    )
 
 
 def one_loss(scenario: Scenario) -> Scenario:
@@ -90,12 +93,16 @@ def _round_trip(scenario: Scenario) -> float:
     return max(2.0 * hop.link.delay for hop in scenario.hops) or 1e-3
 
 
-def read_aloud(requests: int = 1_000_000) -> dict[str, list[str]]:
+def read_aloud(requests: int = 1_000_000) -> Tabular:
     """The timers of each reading, and what they do, counted by the model."""
-    return {
-        name: [_set(chain), *_counted(chain.replace("traffic.requests", requests))]
+    rows = [
+        {"reading": name, "timers": _set(chain)}
+        | _counted(chain.replace("traffic.requests", requests))
         for name, chain in readings().items()
-    }
+    ]
+    return tabular(
+        rows, f"Of {requests:,} requests, and how many met a closing connection"
+    )
 
 
 def _set(scenario: Scenario) -> str:
@@ -109,11 +116,13 @@ def _set(scenario: Scenario) -> str:
     )
 
 
-def _counted(scenario: Scenario) -> list[str]:
+def _counted(scenario: Scenario) -> dict[str, str]:
     done = run(scenario, engine="model", progress=False)
     low, high = done.interval
-    share = f"{done.failed:,} of {done.requests:,} failed"
-    lines = [f"{share}, 95 % interval {low:.4%} to {high:.4%}"]
+    counted = {
+        "failed": f"{done.failed:,}",
+        "95 % interval": f"{low:.4%} to {high:.4%}",
+    }
     for (near, far), hop in zip(pairwise(scenario.parties), done.hops, strict=True):
-        lines.append(f"{near} → {far}: {hop.races:,} requests met a closing connection")
-    return lines
+        counted[f"met it, {near} → {far}"] = f"{hop.races:,}"
+    return counted

@@ -3,28 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from labkit.lessons.which_timer.maps import timers
 from labkit.reference import catalogue
 from labkit.settings import Hop, Link, Scenario
+from labkit.tables import Tabular, tabular
 from labkit.theory import duration, ordering
-
-
-@dataclass(frozen=True)
-class Neighbours:
-    """A table of pairs of products and who of each gives up first."""
-
-    rows: tuple[tuple[str, str, str], ...]
-
-    def __repr__(self) -> str:
-        return "\n".join(" | ".join(row) for row in self.rows)
-
-    def _repr_markdown_(self) -> str:
-        head, *body = (f"| {' | '.join(row)} |" for row in self.rows)
-        return "\n".join([head, "|---|---|---|", *body])
-
 
 # Beside the pairs of a panel: client, server, and the server's version if it is not
 # the newest. Older versions, the same program elsewhere, Istio.
@@ -37,15 +22,20 @@ _MORE = (
 )
 
 
-def neighbours(delay: float = 0.005) -> Neighbours:
+def neighbours(delay: float = 0.005) -> Tabular:
     """Products as nobody configured them: who keeps connections in front of whom.
 
     ``delay`` is the one-way delay between them, in seconds.
     """
     pairs = [*catalogue.presets().values(), *(_pair(*each) for each in _MORE)]
-    rows = [(_keeps(p.client), _keeps(p.server), _verdict(p, delay)) for p in pairs]
-    head = ("client end, in front", "server end, behind", "who gives up first")
-    return Neighbours((head, *rows))
+    return tabular(
+        {
+            "client end, in front": _keeps(pair.client),
+            "server end, behind": _keeps(pair.server),
+            "who gives up first": _verdict(pair, delay),
+        }
+        for pair in pairs
+    )
 
 
 def _pair(client: str, server: str, version: str | None) -> catalogue.Preset:

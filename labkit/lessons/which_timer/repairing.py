@@ -13,6 +13,7 @@ from labkit.lessons.verdict import Verdict, check
 from labkit.lessons.which_timer.chains import broken
 from labkit.lessons.which_timer.mistakes import hint
 from labkit.settings import Scenario
+from labkit.tables import Tabular, tabular
 from labkit.theory import margin, safe
 
 _NOT_YOURS = ("seed", "name", "traffic.", "origin.", "lab.")
@@ -150,20 +151,31 @@ _SHOWN = {
 }
 
 
-def told_knobs(number: int) -> str:
+def told_knobs(number: int) -> Tabular:
     """The knobs of the exercise of this number, with their values as it is given."""
     chain = broken()[number]
-    lines = ["The knobs of this exercise, as they are set (times in seconds):"]
-    for hop in range(len(chain.hops)):
-        for end, names in _SHOWN.items():
-            place = f"hop.{hop}.{end}"
-            told = (f"{name} {_shown(chain.get(f'{place}.{name}'))}" for name in names)
-            lines.append(f"  {place}.  {', '.join(told)}")
-    return "\n".join(lines)
+    ends = [f"hop.{hop}.{end}" for hop in range(len(chain.hops)) for end in _SHOWN]
+    names = dict.fromkeys(name for end in _SHOWN.values() for name in end)
+    rows = (
+        {"knob": name} | {end: _value(chain, end, name) for end in ends}
+        for name in names
+    )
+    return tabular(
+        rows, f"The knobs, as they are set (times in seconds). {_hops(chain)}"
+    )
 
 
-def _shown(value: object) -> str:
-    """As one writes it in Python; no limit is math.inf."""
+def _hops(chain: Scenario) -> str:
+    """What the numbers of the hops mean in this chain."""
+    pairs = pairwise(chain.parties)
+    return "; ".join(f"hop.{n}: {near} → {far}" for n, (near, far) in enumerate(pairs))
+
+
+def _value(chain: Scenario, end: str, name: str) -> str:
+    """As one writes it in Python; no limit is math.inf, what an end lacks is empty."""
+    if name not in _SHOWN[end.rpartition(".")[2]]:
+        return ""
+    value = chain.get(f"{end}.{name}")
     if isinstance(value, float):
         return f"{value:g}"
     return repr(list(value) if isinstance(value, tuple) else value)

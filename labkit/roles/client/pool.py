@@ -46,6 +46,7 @@ class ConnectionPool:
         self.hop = hop
         self.habit = habit
         self.state = PoolState(settings)
+        self._keeps_all = settings.max_idle == math.inf
         self.worker = worker
         self._codec = codec
         self._network = network
@@ -68,6 +69,7 @@ class ConnectionPool:
     def settings(self, settings: Pool) -> None:
         state = self.state
         state.settings = settings
+        self._keeps_all = settings.max_idle == math.inf
         for connection in state.surplus():
             self._close(connection, "max_idle")
         for connection in list(state.idle):
@@ -110,7 +112,7 @@ class ConnectionPool:
             if state.queue:
                 self._act()
         else:  # until what came with the response has been seen: a FIN, perhaps
-            after_delivery(loop, state.settings.reuse_delay, self._rested, connection)
+            after_delivery(loop, state.settings.reuse_delay, self._offer, connection)
 
     def lost(self, connection: Http1Connection) -> None:
         """The peer ended it: heard of now, unless a server of ours has written it."""
@@ -125,21 +127,18 @@ class ConnectionPool:
         if waiter is not None and not self._ends and not waiter.done():
             waiter.set_result(None)
 
-    def _rested(self, connection: Http1Connection) -> None:
-        if connection.state is RESTING:
-            self.state.wake(connection)
-            self._offer(connection)
-
     def _offer(self, connection: Http1Connection) -> None:
-        """It is idle: let it serve whoever waits, or be closed in its time."""
+        """It has rested, or is new: it serves whoever waits, or is closed in time."""
         state = self.state
+        if connection.state is RESTING:
+            state.wake(connection)
         if state.queue:
             self._act()
         if connection.state is IDLE:
-            if len(state.idle) > state.settings.max_idle:
-                self._close(connection, "max_idle")
-            else:
+            if self._keeps_all or len(state.idle) <= state.settings.max_idle:
                 self._arm(connection)
+            else:
+                self._close(connection, "max_idle")
 
     # -- acting ----------------------------------------------------------------
 

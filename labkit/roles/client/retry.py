@@ -38,6 +38,10 @@ def covers_status(policy: Retry, status: int, method: str) -> bool:
         ("5xx" in words and 500 <= status <= 599)
         or ("gateway-error" in words and 502 <= status <= 504)
         or ("retriable-4xx" in words and status == 409)
+        or (
+            "retriable-status-codes" in words
+            and status in policy.retriable_status_codes
+        )
     )
     return covered and policy.allows(method)
 

@@ -168,7 +168,6 @@ class Incoming:
         "_reader",
         "_source",
         "_taken",
-        "_unread",
         "attempts",
         "complete",
         "flags",
@@ -176,6 +175,7 @@ class Incoming:
         "http_version",
         "reason",
         "status",
+        "unread_bytes",
     )
 
     def __init__(
@@ -201,7 +201,7 @@ class Incoming:
 
     def _prepare_stream(self) -> None:
         self._pieces: deque[bytes] = deque()
-        self._unread = 0
+        self.unread_bytes = 0
         self._paused = False
         self._taken = False
         self._error: BaseException | None = None
@@ -240,8 +240,8 @@ class Incoming:
     def _take(self) -> bytes:
         piece = self._pieces.popleft()
         self._taken = True
-        self._unread -= len(piece)
-        if self._paused and self._unread <= LOW_WATER:
+        self.unread_bytes -= len(piece)
+        if self._paused and self.unread_bytes <= LOW_WATER:
             self._paused = False
             if not self._ended:
                 self._source.resume()
@@ -259,8 +259,8 @@ class Incoming:
     def feed(self, piece: bytes) -> None:
         """Another piece has arrived; too many unread ones make the sender wait."""
         self._pieces.append(piece)
-        self._unread += len(piece)
-        if self._unread > HIGH_WATER and not self._paused:
+        self.unread_bytes += len(piece)
+        if self.unread_bytes > HIGH_WATER and not self._paused:
             self._paused = True
             self._source.pause()
         self._wake()
