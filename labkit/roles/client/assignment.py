@@ -171,7 +171,8 @@ class PoolState:
         end_of_life = connection.opened + settings.max_connection_duration
         if end_of_life < end:
             end = end_of_life
-        return next_tick(end, settings.tick) if settings.tick else end
+        # Rounding may make a tick the earlier one, by the last digit.
+        return max(end, next_tick(end, settings.tick)) if settings.tick else end
 
     def why_expired(self, connection: Http1Connection, now: float) -> str:
         """The knob that ends this idle connection now, or nothing."""
