@@ -20,6 +20,8 @@ Seen = tuple[float, bytes | str]
 class Peer(asyncio.Protocol):
     """Notes what it hears and when; ``text`` is all bytes, ``seen`` what came when.
 
+    ``ends`` is how the other end left: "FIN", "RST", or both.
+
     ``script`` is called with the peer and what it reads, ``greet`` when there is a
     connection. ``closes``: does it close in return when the other end has closed?
     ``number`` is whatever its owner counts, ``served`` how often something came.
@@ -34,6 +36,7 @@ class Peer(asyncio.Protocol):
         self.script, self.greet, self.closes = script, greet, closes
         self.text = b""
         self.seen: list[Seen] = []
+        self.ends: list[str] = []
         self.began = self.last = 0.0
         self.number = self.served = self.pauses = 0
         self.is_lost = self.is_paused = False
@@ -56,13 +59,13 @@ class Peer(asyncio.Protocol):
             self.script(self, data)
 
     def eof_received(self) -> bool:
-        self._note("FIN")
+        self._leaves("FIN")
         return not self.closes
 
     def connection_lost(self, error: BaseException | None) -> None:
         self.is_lost, self.error = True, error
         if error is not None:
-            self._note("RST")
+            self._leaves("RST")
         self._news.set()
 
     def pause_writing(self) -> None:
@@ -79,17 +82,16 @@ class Peer(asyncio.Protocol):
         self.text += data
         self._note(data)
 
+    def _leaves(self, how: str) -> None:
+        self.ends.append(how)
+        self._note(how)
+
     def _note(self, what: bytes | str) -> None:
         self.last = asyncio.get_running_loop().time()
         self.seen.append((round((self.last - self.began) * 1000, 3), what))
         self._news.set()
 
     # -- what it knows -----------------------------------------------------------------
-
-    @property
-    def ends(self) -> list[str]:
-        """How the other end left: "FIN", "RST", or both."""
-        return [what for _, what in self.seen if isinstance(what, str)]
 
     @property
     def end(self) -> str | None:

@@ -57,8 +57,15 @@ WORKSPACE: dict[str, Any] = {
     },
     "metadata": {"id": "default"},
 }
+# Lines of prose of about 80 characters; code, pictures and tables keep their room.
+STYLE = """\
+.jp-RenderedMarkdown > :is(p, ul, ol, blockquote, details) {
+  max-width: 68ch;
+}
+"""
 # As JupyterLab calls the file of the workspace of that name.
 _WORKSPACE_FILE = "default-37a8.jupyterlab-workspace"
+_CSS = "custom"
 
 
 def running(folder: Path, name: str) -> str | None:
@@ -84,7 +91,9 @@ def serve(folder: Path, name: str, words: Sequence[str]) -> int:
     _take_settings(folder)
     _find_room(folder)
     _greet_kernels(folder)
-    server = LabApp.initialize_server(argv=_words(folder, name, words))
+    server = LabApp.initialize_server(
+        argv=_words(folder, name, words), static_custom_path=[str(folder / OWN / _CSS)]
+    )
     print(f"Open {server.local_url}; Ctrl-C ends", flush=True)
     server.identity_provider.token_generated = False  # it has been told
     server.start()
@@ -97,6 +106,7 @@ def _words(folder: Path, name: str, more: Sequence[str]) -> list[str]:
         f"--LabApp.default_url=/lab/tree/{name}",
         f"--LabApp.app_settings_dir={folder / OWN}",
         f"--LabApp.workspaces_dir={folder / OWN / 'workspaces'}",
+        "--LabApp.custom_css=True",
         f"--MappingKernelManager.cull_idle_timeout={_IDLE}",
         f"--MappingKernelManager.cull_interval={_STEP}",
         "--MappingKernelManager.cull_connected=True",
@@ -111,14 +121,16 @@ def _words(folder: Path, name: str, more: Sequence[str]) -> list[str]:
 def _take_settings(folder: Path) -> None:
     """The settings beside the course; a learner may change them there."""
     own = folder / OWN
-    _put(own / "overrides.json", SETTINGS)
-    _put(own / "workspaces" / _WORKSPACE_FILE, WORKSPACE)
+    _put(own / "overrides.json", json.dumps(SETTINGS, indent=1) + "\n")
+    workspace = json.dumps(WORKSPACE, indent=1) + "\n"
+    _put(own / "workspaces" / _WORKSPACE_FILE, workspace)
+    _put(own / _CSS / "custom.css", STYLE)
 
 
-def _put(file: Path, content: dict[str, Any]) -> None:
+def _put(file: Path, text: str) -> None:
     if not file.exists():
         file.parent.mkdir(exist_ok=True)
-        file.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        file.write_text(text, encoding="utf-8")
 
 
 def _greet_kernels(folder: Path) -> None:

@@ -58,10 +58,12 @@ _SHORTER = "--requests N makes it shorter"
 
 
 def _draw(done: Run, path: Path) -> None:
-    from labkit.figures import save, sequence
+    from labkit.figures import rollout, save, sequence
 
-    sheet = sequence.sheet(done, (178.0, 150.0))
-    save(sheet, path, title=done.scenario.name or "labkit", desc=done.summary())
+    sheet, told = sequence.sheet(done, (178.0, 150.0)), done.summary()
+    if done.has_several_servers:
+        sheet, told = rollout.sheet(done), rollout.alt_text(done)
+    save(sheet, path, title=done.scenario.name or "labkit", desc=told)
 
 
 def report(done: Run) -> str:

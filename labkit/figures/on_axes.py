@@ -10,6 +10,7 @@ from labkit.figures.diagrams import headline
 from labkit.figures.diagrams import lifelines as _lifelines
 from labkit.figures.diagrams import outcomes as _outcomes
 from labkit.figures.diagrams import phases as _phases
+from labkit.figures.diagrams import rollout as _rollout
 from labkit.figures.diagrams import sequence as _sequence
 from labkit.figures.diagrams import teardown as _teardown
 from labkit.figures.diagrams.run_like import RunLike
@@ -131,6 +132,7 @@ sequence = Figure(_sequence.sheet, headline.alt_text)
 lifelines = Figure(_lifelines.sheet, _lifelines.alt_text)
 teardown = Figure(_teardown.sheet, Teardown.summary)
 phases = FigureBeside(_phases.sheet, _phases.alt_text)
+rollout = Figure(_rollout.sheet, _rollout.alt_text)
 outcomes = Figure(_outcomes.sheet, _outcomes.alt_text)
 
 gap = Figure(_gap.sheet, _gap.alt_text)

@@ -11,13 +11,16 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Collection
+from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Protocol
 
-from labkit.net import Answer, Listening, Network
+from labkit.lab.fleet import Fleet
+from labkit.net import Listening, Network
 from labkit.net.ends import ends_of
 from labkit.net.link import Ends, Obituary
 from labkit.records.ledger import Ledger
+from labkit.roles.client.balancer import Balancer
 from labkit.roles.client.pool import ConnectionPool
 from labkit.roles.client.router import Router, Sender
 from labkit.roles.client.workers import Workers
@@ -31,11 +34,9 @@ from labkit.roles.traffic import Traffic
 from labkit.settings import Event, Hop, Link, Pool, Scenario, SettingsError, schedule
 from labkit.settings.personalities import HABITS, Habit
 
-# Seconds from the end of the old program's listening to the beginning of the new one's.
-DOWN = 1.0
-
 if TYPE_CHECKING:
     from labkit.proxies.slots import Seats
+    from labkit.roles.server.access_log import Access
 
 
 class LinkedNetwork(Network, Protocol):
@@ -50,8 +51,8 @@ class LinkedNetwork(Network, Protocol):
     def report_deaths(self, told: Obituary) -> None:
         """Whom to tell of connections that neither program has ended."""
 
-    def silence(self, hop: int) -> None:
-        """Lose every open connection of a hop without a word."""
+    def silence(self, hop: int, replica: int = 0) -> None:
+        """Lose every open connection of a server without a word."""
 
 
 class Chain:
@@ -59,7 +60,8 @@ class Chain:
 
     ``handler``, if given, takes the origin's place as the last program.
     ``on_done`` is called after each outcome of the chain's own traffic. ``seats``
-    are those of the real programs, None where every proxy is ours.
+    are those of the real programs, None where every proxy is ours. ``on_exchange`` and
+    ``on_access`` are told of requests from outside, as the first server sees them.
     """
 
     def __init__(
@@ -70,6 +72,8 @@ class Chain:
         handler: Handler | None = None,
         on_done: Callable[[], None] = lambda: None,
         seats: Seats | None = None,
+        on_exchange: Callable[[int], None] | None = None,
+        on_access: Callable[[Access], None] | None = None,
     ) -> None:
         # Apart from each other: every turn of a knob would check all events again.
         self._settings, self._schedule = (
@@ -79,6 +83,11 @@ class Chain:
         self._network = network
         self._ledger = ledger
         self._seats = seats
+        self._on_exchange, self._on_access = on_exchange, on_access
+        # Hops whose servers will get other addresses.
+        self._moving = {
+            int(event.path.split(".")[1]) for event in self._schedule if event.moves
+        }
         self.pools = {
             hop: self._workers(hop, settings.pool)
             for hop, settings in enumerate(scenario.hops)
@@ -95,9 +104,9 @@ class Chain:
         }
         last = handler or self.origin
         handlers[self._last] = last if seats is None else seats.greet(last)
-        self.servers = {
-            hop: HopServer(network, hop, settings.server, handlers[hop], ledger)
-            for hop, settings in enumerate(scenario.hops)
+        self.fleets = {
+            hop: self._fleet(hop, handlers[hop])
+            for hop in range(len(scenario.hops))
             if not self._is_real(hop)
         }
         self.traffic = Traffic(
@@ -139,17 +148,66 @@ class Chain:
     def _workers(self, hop: int, settings: Pool) -> Workers:
         several = settings.workers > 1
         numbers = range(1, settings.workers + 1) if several else (0,)
-        routers = [self._router(hop, settings, number) for number in numbers]
+        routers = [self._router(hop, number) for number in numbers]
         return Workers(routers, self._chance(f"workers of hop {hop}"))
 
-    def _router(self, hop: int, settings: Pool, worker: int) -> Router:
-        codec = BY_ENVOY if self._owner(hop) == "envoy" else BY_H11
-        ledger, habit = self._ledger, self._habit(hop)
-        pool = ConnectionPool(
-            self._network, hop, settings, ledger, habit, codec, worker
-        )
+    def _router(self, hop: int, worker: int) -> Router:
         chance = self._chance(f"retry of worker {worker}" if worker else "retry")
-        return Router(pool, ledger, chance, habit)
+        pool = self._client_end(hop, worker)
+        return Router(pool, self._ledger, chance, pool.habit)
+
+    def _client_end(self, hop: int, worker: int) -> ConnectionPool | Balancer:
+        """The pool of a hop, or one for each of several servers."""
+        server = self._settings.hops[hop].server
+        if server.replicas == 1 and hop not in self._moving:
+            return self._pool(hop, worker)
+        chance = self._chance(f"balance of hop {hop}, worker {worker}")
+        return Balancer(
+            partial(self._pool, hop, worker),
+            server.replicas,
+            server.balance,
+            self._ledger,
+            chance,
+            # Workers do not all begin with the same server.
+            turn=chance.randrange(server.replicas) if worker else 0,
+        )
+
+    def _pool(self, hop: int, worker: int, replica: int = 0) -> ConnectionPool:
+        return ConnectionPool(
+            self._network,
+            hop,
+            self._settings.hops[hop].pool,
+            self._ledger,
+            self._habit(hop),
+            BY_ENVOY if self._owner(hop) == "envoy" else BY_H11,
+            worker,
+            replica,
+        )
+
+    def _fleet(self, hop: int, handler: Handler) -> Fleet:
+        loop, ledger = asyncio.get_running_loop(), self._ledger
+        fleet = Fleet(
+            self._settings.hops[hop].server.replicas,
+            partial(self._server, hop, handler),
+            lambda replica: self._network.silence(hop, replica),
+            lambda replica, stage: ledger.happened(hop, replica, stage, loop.time()),
+        )
+        if hop in self.pools:
+            pools = self.pools[hop].pools
+            fleet.balancers = [pool for pool in pools if isinstance(pool, Balancer)]
+        return fleet
+
+    def _server(self, hop: int, handler: Handler, replica: int) -> HopServer:
+        settings = self._settings.hops[hop].server
+        server = HopServer(self._network, hop, settings, handler, self._ledger, replica)
+        if hop == 0:
+            server.on_exchange, server.on_access = self._on_exchange, self._on_access
+        return server
+
+    @property
+    def servers(self) -> dict[int, HopServer]:
+        """The first server of each hop, where they are ours."""
+        return {hop: fleet.members[0] for hop, fleet in self.fleets.items()}
 
     def _habit(self, hop: int) -> Habit | None:
         """That of the program that owns the pool of a hop, if it is a proxy."""
@@ -186,7 +244,7 @@ class Chain:
         if self._seats is not None and self._is_real(hop):
             return await self._seats.open(hop, behind[-1].address)
         reachable = self.origin.reachable if hop == self._last else "accept"
-        return await self.servers[hop].start(reachable)
+        return (await self.fleets[hop].start(reachable))[0]
 
     async def drive(self) -> None:
         """Send the scenario's traffic and play its schedule beside it."""
@@ -210,25 +268,22 @@ class Chain:
     async def happen(self, event: Event) -> None:
         """Let an event take place now; a deploy is over when the new program listens.
 
-        "drain": the server of a hop says goodbye with every response, with ever more
-        of them over ``value`` seconds, or just stops listening ("listeners").
-        "deploy": it stops listening and drains, and ``value`` seconds later its
-        program is replaced by a new one, which has an empty pool, too.
+        A new program of a proxy has an empty pool.
         """
         if event.action == "set":
             await self.set(event.path, event.value)
             return
         hop = int(event.path.split(".")[1])
-        server = self.servers[hop]
+        if event.action == "kill":
+            self._empty_pool_of(hop, "kill")
+        await self.fleets[hop].happen(event, self._chance(f"drain of hop {hop}"))
         if event.action == "deploy":
-            await server.replace(DOWN if event.value is None else event.value)
-            if hop + 1 in self.pools:
-                self.pools[hop + 1].empty("deploy")
-        elif event.value == "listeners":
-            await server.stop_listening()
-        else:
-            over = 0.0 if event.value in (None, "immediate") else event.value
-            server.drain(over, self._chance(f"drain of hop {hop}"))
+            self._empty_pool_of(hop, "deploy")
+
+    def _empty_pool_of(self, server: int, why: str) -> None:
+        """The program at the server end of a hop loses what it had further on."""
+        if server + 1 in self.pools:
+            self.pools[server + 1].empty(why)
 
     async def set(self, path: str, value: object) -> None:
         """Turn a knob of the running chain.
@@ -246,31 +301,18 @@ class Chain:
         self.traffic.settings = scenario.traffic
         self.traffic.failure = scenario.hops[0].pool.failure
         self.traffic.with_keys = scenario.origin.idempotency_keys
-        await self._reach(self.origin.reachable)
+        await self.fleets[self._last].reach(self.origin.reachable)
 
     def _set_hop(self, hop: int, settings: Hop) -> None:
-        pool, server = self.pools.get(hop), self.servers.get(hop)
+        pool, fleet = self.pools.get(hop), self.fleets.get(hop)
         if pool is not None and pool.settings != settings.pool:
             pool.settings = settings.pool
-        if server is not None and server.settings != settings.server:
-            server.settings = settings.server
+        if fleet is not None:
+            fleet.obey(settings.server)
         if hop in self.proxies:
             self.proxies[hop].failure = settings.pool.failure
         self._network.set_link(hop, settings.link)
         self._network.set_ends(hop, ends_of(settings.pool, settings.server))
-
-    async def _reach(self, answer: Answer) -> None:
-        """Let the last host answer SYNs in another way, if it is to.
-
-        Who cannot be reached any more has lost its connections as well: a program
-        that is gone has closed them, a host that is gone says nothing.
-        """
-        server = self.servers[self._last]
-        if server.answers_with == answer:
-            return
-        if answer == "drop":
-            self._network.silence(self._last)
-        await server.answer(answer, closes=answer == "refuse")
 
     async def close(self) -> None:
         """End every connection from the client's side on, then the network."""
@@ -281,8 +323,8 @@ class Chain:
         finally:
             if self._seats is not None:
                 await self._seats.leave()
-        for server in self.servers.values():
-            await server.close()
+        for fleet in self.fleets.values():
+            await fleet.close()
         await self._network.close()
 
 

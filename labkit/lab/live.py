@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
 from labkit import resources
 from labkit.clock import wind_up
-from labkit.lab.chain import DOWN, Chain
+from labkit.lab.chain import Chain
 from labkit.lab.engines import real_proxies
+from labkit.lab.fleet import DOWN
 from labkit.net.precise import precise_loop
 from labkit.records.ledger import EPOCH, Exchanges, Ledger
 from labkit.records.trace import ConnectionLife, Trace
@@ -226,11 +227,14 @@ class Lab:
         crew = real_proxies(self._scenario, "live", self.proxy)
         self._seats = None if crew is None else self._give_seats(crew, network)
         chain = Chain(
-            self._scenario, network, self._ledger, self._handler, seats=self._seats
+            self._scenario,
+            network,
+            self._ledger,
+            self._handler,
+            seats=self._seats,
+            on_exchange=self.on_exchange,
+            on_access=self.on_access,
         )
-        if 0 in chain.servers:
-            chain.servers[0].on_exchange = self.on_exchange
-            chain.servers[0].on_access = self.on_access
         try:
             listening = await chain.start()
             if crew is not None:
@@ -302,8 +306,48 @@ class Lab:
         if wait:
             self._do(_end_of(over))
 
-    async def _begin(self, action: str, hop: int, value: object) -> asyncio.Task[None]:
-        event = Event(action=action, path=f"hop.{hop}", value=value)
+    def kill(
+        self,
+        hop: int,
+        downtime: float = DOWN,
+        wait: bool = True,
+        replica: int | None = None,
+    ) -> None:
+        """Let the server of a hop crash, as the schedule's "kill" does.
+
+        Every connection ends with a RST, and SYNs are refused for ``downtime``
+        seconds; of several servers all crash, or the ``replica`` of this number. Comes
+        back when it is back, or at once without ``wait``. Raises as :meth:`drain` does.
+        """
+        over = self._do(self._begin("kill", hop, downtime, replica=replica))
+        if wait:
+            self._do(_end_of(over))
+
+    def outage(
+        self,
+        hop: int,
+        seconds: float = DOWN,
+        how: str = "refuse",
+        wait: bool = True,
+        replica: int | None = None,
+    ) -> None:
+        """Let the server of a hop be out of reach, as the schedule's "outage" does.
+
+        ``how``: "refuse" or "silence". Comes back when it can be reached again, or at
+        once without ``wait``. Raises as :meth:`drain` does.
+        """
+        over = self._do(self._begin("outage", hop, seconds, replica=replica, how=how))
+        if wait:
+            self._do(_end_of(over))
+
+    async def _begin(
+        self, action: str, hop: int, value: object, **more: Any
+    ) -> asyncio.Task[None]:
+        try:
+            event = Event(action=action, path=f"hop.{hop}", value=value, **more)
+        except SettingsError as error:
+            told = str(error).replace(f"{Event.where}.", f"{action}.", 1)
+            raise SettingsError(told) from None
         schedule.check_event(self._chain.scenario, event, action)
         if self._seats is not None:
             self._seats.refuse_goodbye(event.path)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from labkit.net.jitter import Jitter
 from labkit.records.ledger import Exchanges, HopCount
+from labkit.records.replicas import ReplicaEvent
 from labkit.records.trace import ConnectionLife, Exchange, Trace
 from labkit.settings import Pool, Scenario
 from labkit.tables import Tabular
@@ -26,6 +27,14 @@ class Book(Protocol):
     @property
     def lives(self) -> list[ConnectionLife]:
         """The connections, hop by hop, if they were kept."""
+
+    @property
+    def replicas(self) -> list[ReplicaEvent]:
+        """What became of the servers."""
+
+    @property
+    def chosen(self) -> Mapping[int, Mapping[int, int]]:
+        """By hop and request: which of several servers it was sent to last."""
 
     @property
     def hops(self) -> tuple[HopCount, ...]:
@@ -97,6 +106,30 @@ class Run:
     def hops(self) -> tuple[HopCount, ...]:
         """Opened, reused, races and retries of each hop."""
         return self._ledger.hops
+
+    @property
+    def replicas(self) -> list[ReplicaEvent]:
+        """Deploys, crashes and outages of servers, in the order of time."""
+        return self._ledger.replicas
+
+    def replica_of(self, exchange: Exchange, hop: int) -> int:
+        """Which of the servers of a hop a request was sent to last, from 0."""
+        return self._ledger.chosen.get(hop, {}).get(exchange.number, 0)
+
+    @property
+    def has_several_servers(self) -> bool:
+        """Did requests of some hop go to one of several servers?"""
+        return bool(self._ledger.chosen)
+
+    def servers(self, hop: int) -> dict[int, tuple[int, int]]:
+        """For each of several servers of a hop, by its number from 0: how many requests
+        were sent to it last, and how many of those failed. Empty where there is one."""
+        counts: dict[int, list[int]] = {}
+        for number, server in self._ledger.chosen.get(hop, {}).items():
+            count = counts.setdefault(server, [0, 0])
+            count[0] += 1
+            count[1] += self.exchanges.is_failed(number)
+        return {server: (n, failed) for server, (n, failed) in sorted(counts.items())}
 
     @property
     def ended(self) -> float:
@@ -235,6 +268,11 @@ class Run:
                 f"{count.reused} times reused, "
                 f"{count.races} races, {count.retries} retries"
             )
+        for number in self._ledger.chosen:
+            told[f"servers of {self.scenario.parties[number + 1]}"] = "; ".join(
+                f"{server + 1}: {n} requests, {failed} failed"
+                for server, (n, failed) in self.servers(number).items()
+            )
         if self.jitter is not None:
             told["timer jitter"] = f"{self.jitter.p99 * 1000:.2f} ms (99th percentile)"
         if self.caution:
@@ -273,6 +311,11 @@ class Run:
             "lab_seconds": self.lab_seconds,
             "wall_seconds": self.wall_seconds,
         }
+        for place in self._ledger.chosen:
+            report["hops"][place]["servers"] = [
+                {"number": server, "requests": n, "failed": failed}
+                for server, (n, failed) in self.servers(place).items()
+            ]
         if self.jitter is not None:
             report["jitter"] = self.jitter.p99
         return report

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from labkit.model.parameters import Ints
 from labkit.records.ledger import Exchanges, HopCount
+from labkit.records.replicas import ReplicaEvent
 from labkit.records.trace import ConnectionLife
 
 T = TypeVar("T")
@@ -62,6 +63,16 @@ class Tally:
     def lives(self) -> list[ConnectionLife]:
         """None: the model keeps counts."""
         return []
+
+    @property
+    def replicas(self) -> list[ReplicaEvent]:
+        """None: nothing happens to the model's servers."""
+        return []
+
+    @property
+    def chosen(self) -> Mapping[int, Mapping[int, int]]:
+        """None: the model's hops have one server each."""
+        return {}
 
     @property
     def requests(self) -> int:

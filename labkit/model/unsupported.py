@@ -118,6 +118,8 @@ def _of_a_hop(hop: Hop) -> Iterator[str]:
         yield f"link.jitter is {link.jitter:g}; the model's wires are all alike"
     if link.forget_after < math.inf:
         yield f"link.forget_after is {link.forget_after:g}; no middlebox in the model"
+    if server.replicas > 1:
+        yield f"server.replicas is {server.replicas}; the model's pools have one server"
     for end, lag in (("pool", pool.lag), ("server", server.lag)):
         if lag:
             yield f"{end}.lag is {lag:g}; the model's programs see at once what comes"

@@ -37,16 +37,20 @@ class Network(Protocol):
     """What carries the hops of a chain."""
 
     async def listen(
-        self, hop: int, factory: ProtocolFactory, answer: Answer = "accept"
+        self,
+        hop: int,
+        factory: ProtocolFactory,
+        answer: Answer = "accept",
+        replica: int = 0,
     ) -> Listening:
         """Open the server end of a hop behind its link.
 
         ``answer`` "refuse" is a host with nobody listening, "drop" one that
-        never answers a SYN.
+        never answers a SYN. Each ``replica`` has an address of its own, for good.
         """
 
     async def connect(
-        self, hop: int, factory: ProtocolFactory
+        self, hop: int, factory: ProtocolFactory, replica: int = 0
     ) -> tuple[asyncio.Transport, asyncio.Protocol]:
         """Dial the server end of a hop; done one round trip after the SYN.
 

@@ -114,9 +114,9 @@ class Endpoint(asyncio.Transport):
         """Close a client's own, unused socket together with this connection."""
         self._own_socket = sock
 
-    def fall_silent(self, hop: int) -> None:
-        """On this hop nothing arrives any more, in either direction."""
-        if self._wire.link.hop == hop:
+    def fall_silent(self, address: Address | None) -> None:
+        """To and from this address nothing arrives any more."""
+        if address in self._names:
             self._wire.forgotten = True
 
     @property

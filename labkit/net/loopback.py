@@ -58,7 +58,8 @@ class LoopbackNetwork:
         self._fixed = dict(fixed or {})
         self._links = Links(links, seed, trace)
         self._epoch = epoch if epoch is not None else _time_of_running_loop()
-        self._frontends: dict[int, Frontend] = {}
+        # By hop and replica.
+        self._frontends: dict[tuple[int, int], Frontend] = {}
         self._listenings: list[LoopbackListening] = []
         self._number_of: list[dict[PortPair, int]] = [{} for _ in self._links.settings]
         self._ports: dict[Flow, PortPair] = {}
@@ -112,20 +113,26 @@ class LoopbackNetwork:
         """Whom to tell of connections that neither program has ended."""
         self._links.report_deaths(told)
 
-    def silence(self, hop: int) -> None:
-        """Lose every open connection of a hop without a word, as a dead host does."""
-        for flow in self._ports:
-            if flow.wire.link.hop == hop:
+    def silence(self, hop: int, replica: int = 0) -> None:
+        """Lose every open connection of a host without a word, as a dead one does."""
+        listening = self._frontend(hop, replica).address[1]
+        for flow, ports in self._ports.items():
+            if ports[1] == listening:
                 flow.wire.forgotten = True
 
     # -- the contract of labkit.net ------------------------------------------------
 
     async def listen(
-        self, hop: int, factory: ProtocolFactory, answer: Answer = "accept"
+        self,
+        hop: int,
+        factory: ProtocolFactory,
+        answer: Answer = "accept",
+        replica: int = 0,
     ) -> LoopbackListening:
-        """Open the server end of a hop; the latest server of a hop gets the SYNs."""
+        """Open the server end of a hop; the latest server there gets the SYNs."""
+        frontend = self._frontend(hop, replica)
         if answer != "accept":
-            return self._open(hop, answer, None, None)
+            return self._open(frontend, answer, None, None)
         loop = asyncio.get_running_loop()
         sock = bind((LOOPBACK, 0))
         direct: Address = sock.getsockname()
@@ -138,24 +145,24 @@ class LoopbackNetwork:
 
         acceptor = Acceptor(loop, sock, take, self.report)
         try:
-            return self._open(hop, answer, direct, acceptor)
+            return self._open(frontend, answer, direct, acceptor)
         except BaseException:
             acceptor.close()
             raise
 
     async def listen_before(self, hop: int, direct: Address) -> LoopbackListening:
         """Open a hop's relay before a server that somebody else runs."""
-        return self._open(hop, "accept", direct, None)
+        return self._open(self._frontend(hop), "accept", direct, None)
 
     async def connect(
-        self, hop: int, factory: ProtocolFactory
+        self, hop: int, factory: ProtocolFactory, replica: int = 0
     ) -> tuple[asyncio.Transport, asyncio.Protocol]:
         """Dial the server end of a hop; see :class:`labkit.net.Network`.
 
         Raises TimeoutError when the kernel itself gives up on its SYNs, on
         Linux after two minutes.
         """
-        frontend = self._frontend(hop)
+        frontend = self._frontend(hop, replica)
         sock = tcp_socket()
         bound_buffers(sock)
         self._set_options(hop, sock, 0)
@@ -242,25 +249,25 @@ class LoopbackNetwork:
 
     def _open(
         self,
-        hop: int,
+        frontend: Frontend,
         answer: Answer,
         direct: Address | None,
         acceptor: Acceptor | None,
     ) -> LoopbackListening:
-        listening = LoopbackListening(self._frontend(hop), answer, direct, acceptor)
+        listening = LoopbackListening(frontend, answer, direct, acceptor)
         self._listenings.append(listening)
-        self._frontend(hop).open(listening)
+        frontend.open(listening)
         return listening
 
-    def _frontend(self, hop: int) -> Frontend:
+    def _frontend(self, hop: int, replica: int = 0) -> Frontend:
         if self._closed:
             raise RuntimeError("this network is closed")
-        frontend = self._frontends.get(hop)
+        frontend = self._frontends.get((hop, replica))
         if frontend is None:
             link = self._links.of(hop, asyncio.get_running_loop(), self.epoch)
-            port = self._fixed.get(hop, 0)
+            port = 0 if replica else self._fixed.get(hop, 0)
             frontend = Frontend(link, self.carry, self.report, port)
-            self._frontends[hop] = frontend
+            self._frontends[hop, replica] = frontend
         return frontend
 
     @property

@@ -57,7 +57,8 @@ class MemoryNetwork:
     ) -> None:
         self._links = Links(links, seed, trace)
         self._hosts = Hosts()
-        self._hop_address: dict[int, Address] = {}
+        # By hop and replica.
+        self._address: dict[tuple[int, int], Address] = {}
         self._hop_of: dict[Address, int] = {}
         self._dialled: dict[int, Endpoint] = {}
 
@@ -84,29 +85,35 @@ class MemoryNetwork:
         """Whom to tell of connections that neither program has ended."""
         self._links.report_deaths(told)
 
-    def silence(self, hop: int) -> None:
-        """Lose every open connection of a hop without a word, as a dead host does."""
+    def silence(self, hop: int, replica: int = 0) -> None:
+        """Lose every open connection of a host without a word, as a dead one does."""
+        address = self._address.get((hop, replica))
         for endpoint in self._hosts.endpoints:
-            endpoint.fall_silent(hop)
+            endpoint.fall_silent(address)
 
     # -- the contract of labkit.net ------------------------------------------------
 
     async def listen(
-        self, hop: int, factory: ProtocolFactory, answer: Answer = "accept"
+        self,
+        hop: int,
+        factory: ProtocolFactory,
+        answer: Answer = "accept",
+        replica: int = 0,
     ) -> MemoryListening:
         """Open the server end of a hop; see :class:`labkit.net.Network`."""
-        address = self._hop_address.get(hop)
+        address = self._address.get((hop, replica))
         if address is None:
             address = (LOOPBACK, self._hosts.free_port(LOOPBACK))
-            self._hop_address[hop], self._hop_of[address] = address, hop
+            self._address[hop, replica], self._hop_of[address] = address, hop
         return MemoryListening(self._hosts.open([address], factory, answer))
 
     async def connect(
-        self, hop: int, factory: ProtocolFactory
+        self, hop: int, factory: ProtocolFactory, replica: int = 0
     ) -> tuple[asyncio.Transport, asyncio.Protocol]:
         """Dial the server end of a hop; see :class:`labkit.net.Network`."""
         loop = _virtual(asyncio.get_running_loop())
-        endpoint = await self._dial(loop, self._hop_address[hop], self._hosts.client())
+        address = self._address[hop, replica]
+        endpoint = await self._dial(loop, address, self._hosts.client())
         return _started(endpoint, factory)
 
     def number(self, hop: int, transport: asyncio.BaseTransport) -> int:

@@ -10,6 +10,7 @@ from labkit.proxies.program import Program, Words
 from labkit.proxies.programs import NAMES, OURS, PROGRAMS
 from labkit.settings import Scenario
 from labkit.settings.fields import default_of, entries
+from labkit.settings.groups import MOVES
 from labkit.settings.validators import SettingsError, refusal
 
 
@@ -57,11 +58,25 @@ def check(scenario: Scenario, names: tuple[str, ...]) -> None:
             _check(program, f"hop.{hop}.server", server, program.server)
             _check(program, f"hop.{hop + 1}.pool", pool, program.pool)
             _check(program, f"hop.{hop + 1}.pool.retry", pool.retry, program.retry)
+            _check_behind(scenario, hop + 1)
     for index, event in enumerate(scenario.lab.schedule):
         if is_fixed(event.path, names):
             raise refusal(f"lab.schedule.{index}.path", event.path, _ELSEWHERE)
         if event.action != "set":
             refuse_goodbye(f"lab.schedule.{index}.path", event.path, names)
+
+
+def _check_behind(scenario: Scenario, hop: int) -> None:
+    """A real program was told of one address, which stays."""
+    replicas = scenario.hops[hop].server.replicas
+    if replicas > 1:
+        allowed = "1 behind a real proxy"
+        raise refusal(f"hop.{hop}.server.replicas", replicas, allowed)
+    for index, event in enumerate(scenario.lab.schedule):
+        if event.moves and event.path.split(".")[1] == str(hop):
+            [name, *_] = [name for name in MOVES if getattr(event, name) is not None]
+            allowed = "left out behind a real proxy, which knows one address"
+            raise refusal(f"lab.schedule.{index}.{name}", getattr(event, name), allowed)
 
 
 _ELSEWHERE = "a knob that no real proxy was started with"

@@ -66,6 +66,8 @@ SERVER: Words = {
     "accept_http_10": Directive("http_protocol_options.accept_http_10"),
     "tcp_keepalive": Directive("listener: tcp_keepalive"),
     "lag": only(0.0, "0, Envoy's loop is its own"),
+    "replicas": only(1, "1, there is one Envoy"),
+    "balance": only("round_robin", '"round_robin", unused: there is one Envoy'),
 }
 
 POOL: Words = {

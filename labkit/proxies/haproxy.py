@@ -71,6 +71,8 @@ SERVER: Words = {
     "accept_http_10": only(True, "true, HAProxy accepts HTTP/1.0"),
     "tcp_keepalive": Directive("option clitcpka"),
     "lag": only(0.0, "0, HAProxy's loop is its own"),
+    "replicas": only(1, "1, there is one HAProxy"),
+    "balance": only("round_robin", '"round_robin", unused: there is one HAProxy'),
 }
 
 POOL: Words = {

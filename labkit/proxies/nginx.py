@@ -85,6 +85,8 @@ SERVER: Words = {
     "accept_http_10": only(True, "true, nginx accepts HTTP/1.0"),
     "tcp_keepalive": Directive("listen: so_keepalive"),
     "lag": only(0.0, "0, nginx's loop is its own"),
+    "replicas": only(1, "1, there is one nginx"),
+    "balance": only("round_robin", '"round_robin", unused: there is one nginx'),
 }
 
 POOL: Words = {

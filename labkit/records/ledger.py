@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import overload
 
+from labkit.records.replicas import ReplicaEvent, Stage
 from labkit.records.trace import ConnectionLife, Exchange
 
 # By this header a request is known in the ledger, on whatever hop it is.
@@ -151,6 +152,10 @@ class Ledger:
         self._lives: dict[tuple[int, int], ConnectionLife] = {}
         # By hop and connection: when it ended, who ended it, and why.
         self._early_ends: dict[tuple[int, int], tuple[float, str, str]] = {}
+        # By hop: which of its servers a request was meant for last; where there are
+        # several. And what became of the servers.
+        self.chosen: dict[int, dict[int, int]] = {}
+        self.replicas: list[ReplicaEvent] = []
 
     @property
     def lives(self) -> list[ConnectionLife]:
@@ -232,7 +237,14 @@ class Ledger:
 
     # -- connections ---------------------------------------------------------------
 
-    def opened(self, hop: int, connection: int, now: float, worker: int = 0) -> None:
+    def opened(
+        self,
+        hop: int,
+        connection: int,
+        now: float,
+        worker: int = 0,
+        replica: int = 0,
+    ) -> None:
         """A connection was made, its SYN sent at ``now``, by one of several workers.
 
         Its client writes this down when it hears the answer; a server may have
@@ -242,7 +254,7 @@ class Ledger:
         if self._keep_lives:
             end, who, why = self._early_ends.pop((hop, connection), (None, "", ""))
             self._lives[hop, connection] = ConnectionLife(
-                hop, connection, now - self.epoch, end, who, why, worker=worker
+                hop, connection, now - self.epoch, end, who, why, 0, worker, replica
             )
 
     def closed(
@@ -281,6 +293,16 @@ class Ledger:
         if life is not None:
             used = life.requests + 1
             self._lives[hop, connection] = replace(life, requests=used)
+
+    # -- servers -------------------------------------------------------------------
+
+    def choose(self, number: int, hop: int, replica: int) -> None:
+        """A try of this request goes to this server of the hop."""
+        self.chosen.setdefault(hop, {})[number] = replica
+
+    def happened(self, hop: int, replica: int, stage: Stage, now: float) -> None:
+        """A server of a hop enters a stage of its life."""
+        self.replicas.append(ReplicaEvent(now - self.epoch, hop, replica, stage))
 
     # -- sums ----------------------------------------------------------------------
 

@@ -88,7 +88,8 @@ class ConnectionLife:
 
     ``closed`` is None while it lives; ``closed_by`` is "pool", "server" or
     "link", whoever moved first; ``why`` says which knob made it. ``worker`` is whose
-    pool it is in, from 1, and 0 where the hop has one pool.
+    pool it is in, from 1, and 0 where the hop has one pool; ``replica`` is the server
+    of the hop that it leads to, from 0.
     """
 
     hop: int
@@ -99,6 +100,7 @@ class ConnectionLife:
     why: str = ""
     requests: int = 0
     worker: int = field(default=0, repr=False)
+    replica: int = field(default=0, repr=False)
 
 
 _KINDS = tuple(Kind)

@@ -57,7 +57,10 @@ SCRIPTS = (
     *("execute-then-reset", "hang", "huge-head", "early-answer", "half-close"),
     *("refuse", "unreachable"),
 )
-ACTIONS = ("set", "deploy", "drain")
+ACTIONS = ("set", "deploy", "drain", "kill", "outage")
+
+# What makes a deploy one of Kubernetes' kind.
+MOVES = ("overlap", "readiness_delay", "pre_stop", "grace_period", "endpoint_lag")
 
 
 @settings_group
@@ -259,6 +262,14 @@ class Server(SettingsGroup):
     farewell: str = derived("fin", choice("fin", "rst", "408"), "how idleness ends")
     tick: float = derived(0.0, seconds(endless=False), "granularity of the idle timer")
     accept_http_10: bool = derived(True, flag(), "false: HTTP/1.0 gets a 426")
+    replicas: int = knob(
+        1, count(1, 100), "so many servers behind the last hop", fixed=True
+    )
+    balance: str = knob(
+        "round_robin",
+        choice("round_robin", "random"),
+        "which server a request, and each try of it, goes to",
+    )
     tcp_keepalive: dict[str, float] | None = knob(
         None, maybe(keepalive()), "the kernel's probes, on new connections"
     )
@@ -305,11 +316,27 @@ class Origin(SettingsGroup):
 class Event(SettingsGroup):
     """Something that happens to the running chain at a given second.
 
-    "set" turns the knob ``path`` to ``value``; "deploy" and "drain" happen to the
-    server of a hop, ``path`` is then such as "hop.1". "drain": its responses say
-    ``Connection: close``, all of them ("immediate"), ever more over ``value`` seconds,
-    or none, and it stops listening ("listeners"). "deploy": it stops listening and
-    drains, and ``value`` seconds (1) later another one takes its place.
+    "set" turns the knob ``path`` to ``value``; the others happen to the servers of a
+    hop, ``path`` is then such as "hop.1", or to one of them, ``replica`` (from 0).
+
+    "drain": its responses say ``Connection: close``, all of them ("immediate"), ever
+    more over ``value`` seconds, or none, and it stops listening ("listeners").
+
+    "deploy": it stops listening and drains, and ``value`` seconds (1) later another one
+    takes its place; of several servers one after the other. With any of ``overlap``,
+    ``readiness_delay``, ``pre_stop``, ``grace_period`` and ``endpoint_lag`` it is as in
+    Kubernetes: the new program has an address of its own and listens ``value`` seconds
+    after its start. It is sent requests from ``readiness_delay`` seconds after its
+    start on (not written: as soon as it listens), the old one until ``endpoint_lag``
+    seconds (0) after it was told to go. That one goes on as before for ``pre_stop``
+    seconds (0), then stops listening and drains, and is killed ``grace_period`` seconds
+    (30) after it was told to go; the pause counts (Kubernetes documentation, "Pod
+    Lifecycle"). With ``overlap`` the old one is told to go when the new one is sent
+    requests; without, the new one is started when the old one is gone.
+
+    "kill": it is gone at once, with a RST on every connection, and refuses for
+    ``value`` seconds (1). "outage": for ``value`` seconds (1) it cannot be reached;
+    ``how`` is "refuse" (its connections end by FIN) or "silence" (nothing answers).
     """
 
     where = "lab.schedule"
@@ -317,6 +344,32 @@ class Event(SettingsGroup):
     action: str = knob("set", choice(*ACTIONS), "what")
     path: str = knob("", text(100), "which knob, or which hop")
     value: Any = knob(None, plain_value(), "of the knob from then on")
+    replica: int | None = knob(
+        None, maybe(count(0, 99)), "which server of the hop; else all of them"
+    )
+    how: str | None = knob(
+        None, maybe(choice("refuse", "silence")), "what an outage looks like"
+    )
+    overlap: bool | None = knob(
+        None, maybe(flag()), "of a deploy: the new one is there before the old one goes"
+    )
+    readiness_delay: float | None = knob(
+        None, maybe(seconds(endless=False)), "from its start until it is sent requests"
+    )
+    pre_stop: float | None = knob(
+        None, maybe(seconds(endless=False)), "the old one goes on so long as before"
+    )
+    grace_period: float | None = knob(
+        None, maybe(seconds(endless=False)), "then the old one is killed"
+    )
+    endpoint_lag: float | None = knob(
+        None, maybe(seconds(endless=False)), "until no request is sent to the old one"
+    )
+
+    @property
+    def moves(self) -> bool:
+        """Is it a deploy to a new address, as in Kubernetes?"""
+        return any(getattr(self, name) is not None for name in MOVES)
 
 
 @settings_group

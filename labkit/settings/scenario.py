@@ -44,6 +44,7 @@ class Scenario(SettingsGroup):
         SettingsGroup.__post_init__(self)
         object.__setattr__(self, "hops", tuple(_placed(self.hops)))
         _check_names(self)
+        _check_replicas(self)
         if self.lab.schedule:
             schedule.check_schedule(self, self.lab.schedule)
 
@@ -112,6 +113,15 @@ def _check_names(scenario: Scenario) -> None:
         if hop.name and parties.count(hop.name) > 1:
             allowed = "a name that no other program of the chain has"
             raise refusal(f"hop.{index}.name", hop.name, allowed)
+
+
+def _check_replicas(scenario: Scenario) -> None:
+    """Several servers only at the last hop: several proxies have as many pools."""
+    for index, hop in enumerate(scenario.hops[:-1]):
+        if hop.server.replicas > 1:
+            allowed = "1 before the last hop"
+            path = f"hop.{index}.server.replicas"
+            raise refusal(path, hop.server.replicas, allowed)
 
 
 def _placed(hops: tuple[Hop, ...]) -> list[Hop]:

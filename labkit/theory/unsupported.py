@@ -47,6 +47,7 @@ def _refuse_hop(scenario: Scenario, index: int) -> None:
     )
     mute = pool.honours_hint and hint_is_silent(scenario, index)
     only(not mute, f"{where}.server.hint", True, "false for an Envoy, which gives none")
+    only(server.replicas == 1, f"{where}.server.replicas", server.replicas, "1")
     forgets = link.forget_after
     only(math.isinf(forgets), f"{where}.link.forget_after", forgets, "inf")
     only(pool.watch_fin, f"{where}.pool.watch_fin", False, "true")

@@ -50,3 +50,30 @@ def test_a_notebook_that_is_opened_and_saved_is_the_same_file(
     with page.expect_response(lambda answer: answer.request.method == "PUT"):
         page.keyboard.press("Control+s")
     assert (folder / name).read_bytes() == before
+
+
+# Of each paragraph how many characters a line of it holds, on average.
+PER_LINE = """paragraphs => paragraphs.map(each => {
+    const height = parseFloat(getComputedStyle(each).lineHeight);
+    return each.innerText.length / Math.max(1, Math.round(each.clientHeight / height));
+})"""
+
+
+def test_a_line_of_prose_holds_80_characters_at_most(
+    page: Page, course: tuple[Path, str]
+) -> None:
+    page.set_viewport_size({"width": 1920, "height": 1000})
+    lab.opened(page, f"{course[1]}&reset", names()[0])
+    prose = page.locator(".jp-RenderedMarkdown > p")
+    expect(prose.first).to_be_visible()
+    held = prose.evaluate_all(PER_LINE)
+    assert 60 < max(held) <= 80
+
+
+def test_a_link_to_the_next_notebook_opens_it(
+    page: Page, course: tuple[Path, str]
+) -> None:
+    lab.opened(page, f"{course[1]}&reset", names()[3])
+    page.locator(".jp-RenderedMarkdown a", has_text="04 Which timer").first.click()
+    tab = page.locator(".lm-TabBar-tab.lm-mod-current", has_text=names()[4])
+    expect(tab).to_be_visible()

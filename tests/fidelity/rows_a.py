@@ -69,8 +69,7 @@ async def client_says_keep_alive(stage: Stage) -> list[str]:
 
 @row("A3", "request field nominated in `Connection`")
 async def nominated_in_request(stage: Stage) -> list[str]:
-    client = await stage.client()
-    answer = await client.get("Connection: foo", "Foo: bar")
+    answer = await stage.get("Connection: foo", "Foo: bar")
     passed = "foo" in stage.seen[0].names
     return [status(answer), f"upstream {'sees' if passed else 'does not see'} it"]
 
@@ -78,8 +77,7 @@ async def nominated_in_request(stage: Stage) -> list[str]:
 @row("A4", "response field nominated in `Connection`")
 async def nominated_in_response(stage: Stage) -> list[str]:
     stage.script = answers(response("Connection: foo", "Foo: bar"))
-    client = await stage.client()
-    answer = await client.get()
+    answer = await stage.get()
     assert answer is not None
     passed = answer.get("foo") == "bar"
     return [says(answer), f"client {'sees' if passed else 'does not see'} it"]
@@ -233,8 +231,7 @@ ADDED_UPSTREAM = {"x-forwarded-proto", "x-request-id", "via", "x-forwarded-for"}
 
 @row("A15", "fields that the proxy adds")
 async def added_fields(stage: Stage) -> list[str]:
-    client = await stage.client()
-    answer = await client.get()
+    answer = await stage.get()
     assert answer is not None
     seen = stage.seen[0]
     # The lab's own proxy numbers its requests for the ledger.

@@ -243,8 +243,7 @@ async def executes_twice(stage: Stage) -> list[str]:
         for name, how in (("FIN", fin), ("RST", rst)):
             before = len(stage.seen)
             await anew(stage, drops(how))
-            client = await stage.client()
-            answer = await client.get(method=method)
+            answer = await stage.get(method=method)
             times = len(stage.seen) - before
             cases.append((f"{method}, {name}", f"{status(answer)}, executed {times} x"))
     return merged(cases)
@@ -253,8 +252,7 @@ async def executes_twice(stage: Stage) -> list[str]:
 @row("C11", "no retry left", {**FAR, RETRY: ["reset"]})
 async def no_retry_left(stage: Stage) -> list[str]:
     stage.script = drops(connections=9)
-    client = await stage.client()
-    answer = await client.get()
+    answer = await stage.get()
     entry = (await stage.log())[-1]
     return [says(answer), body(answer), str(entry), f"attempts {entry.attempts}"]
 
@@ -292,8 +290,7 @@ async def ten_at_once(stage: Stage) -> list[str]:
 @row("C14", "back-off before a retry", {**FAR, RETRY: ["reset"]})
 async def back_off(stage: Stage) -> list[str]:
     stage.script = drops()
-    client = await stage.client()
-    answer = await client.get()
+    answer = await stage.get()
     (heard,) = stage.events(1, 1, Direction.DOWNSTREAM, Kind.FIN)
     (again,) = stage.events(1, 2, Direction.UPSTREAM, Kind.SYN)
     assert heard.arrived is not None
@@ -316,8 +313,7 @@ async def retry_buffer(stage: Stage) -> list[str]:
     for size in (1_048_576, 1_100_000):
         lines = len(await stage.log(0))
         await anew(stage, drops())
-        client = await stage.client()
-        answer = await client.get(method="POST", body=b"x" * size)
+        answer = await stage.get(method="POST", body=b"x" * size)
         entry = (await stage.log(lines + 1))[-1]
         cases.append(
             f"{size} bytes: {status(answer)}, log {entry.flags}, "
@@ -481,8 +477,7 @@ async def half_a_head(stage: Stage) -> list[str]:
     ):
         lines = len(await stage.log(0))
         await anew(stage, says_then(data, fin))
-        client = await stage.client()
-        answer = await client.get()
+        answer = await stage.get()
         entry = (await stage.log(lines + 1))[-1]
         cases.append((name, f"{says(answer)}, {body(answer)}, {entry}"))
     return merged(cases)
@@ -509,8 +504,7 @@ NOBODY = ("connect-failure", "reset-before-request", "reset", "5xx", "gateway-er
     answer="refuse",
 )
 async def refused(stage: Stage) -> list[str]:
-    client = await stage.client()
-    answer = await client.get()
+    answer = await stage.get()
     (entry,) = await stage.log()
     return [says(answer), body(answer), f"{entry}, attempts {entry.attempts}"]
 
@@ -581,8 +575,7 @@ async def overflow(stage: Stage) -> list[str]:
 )
 async def timeouts(stage: Stage) -> list[str]:
     stage.script = answers_after(60.0)
-    client = await stage.client()
-    answer = await client.get()
+    answer = await stage.get()
     entry = (await stage.log())[-1]
     ends = [
         "FIN" if stage.end(1, each.number) is not None else "open"
@@ -641,8 +634,7 @@ async def retried_status(stage: Stage) -> list[str]:
         peer.say(STATUSES[stage.case] if len(stage.seen) == 1 else OK)
 
     stage.script = script
-    client = await stage.client()
-    answer = await client.get()
+    answer = await stage.get()
     (entry,) = await stage.log()
     used = [seen.connection for seen in stage.seen]
     end = "stays open" if stage.end(1) is None else "is closed"

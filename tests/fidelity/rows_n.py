@@ -63,8 +63,7 @@ async def client_end(stage: Stage, number: int = 0) -> str:
 
 @both("client says `Connection: close`")
 async def client_says_close(stage: Stage) -> list[str]:
-    client = await stage.client()
-    answer = await client.get("Connection: close")
+    answer = await stage.get("Connection: close")
     return [
         says(answer),
         await client_end(stage),
@@ -74,8 +73,7 @@ async def client_says_close(stage: Stage) -> list[str]:
 
 @both("client says `Connection: keep-alive` with a hint")
 async def client_says_keep_alive(stage: Stage) -> list[str]:
-    client = await stage.client()
-    answer = await client.get("Connection: keep-alive", "Keep-Alive: timeout=5, max=9")
+    answer = await stage.get("Connection: keep-alive", "Keep-Alive: timeout=5, max=9")
     return [
         says(answer),
         await client_end(stage),
@@ -129,8 +127,7 @@ async def the_race(stage: Stage) -> list[str]:
 )
 async def reads_and_closes(stage: Stage) -> list[str]:
     stage.script = drops({"FIN": fin, "RST": rst}[stage.case])
-    client = await stage.client()
-    answer = await client.get()
+    answer = await stage.get()
     return [says(answer), await client_end(stage), reads(stage)]
 
 
@@ -160,8 +157,7 @@ async def the_race_by_method(stage: Stage) -> list[str]:
 )
 async def executes_twice(stage: Stage) -> list[str]:
     stage.script = drops()
-    client = await stage.client()
-    answer = await client.get(method=stage.case)
+    answer = await stage.get(method=stage.case)
     return [status(answer), f"executed {len(stage.seen)} x"]
 
 
@@ -272,8 +268,7 @@ async def no_http(stage: Stage) -> list[str]:
         "nothing": b"",
     }
     stage.script = says_then(said[stage.case], fin)
-    client = await stage.client()
-    answer = await client.get()
+    answer = await stage.get()
     return [says(answer), await client_end(stage)]
 
 

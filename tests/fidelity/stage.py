@@ -186,6 +186,12 @@ class Stage:
         self.clients.append(client)
         return client
 
+    async def get(
+        self, *lines: str, method: str = "GET", body: bytes = b""
+    ) -> Message | None:
+        """A request of a new client; see :meth:`Client.get`."""
+        return await (await self.client()).get(*lines, method=method, body=body)
+
     async def wait(self, seconds: float) -> None:
         """Let time pass."""
         await asyncio.sleep(seconds)

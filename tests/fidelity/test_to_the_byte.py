@@ -57,6 +57,10 @@ def test_a16_what_is_written_both_ways_and_in_which_order() -> None:
     done = exchange(request("connection: close"))
     closing = PLAIN.replace(b"\r\n\r\n", b"\r\n" + CLOSE + b"\r\n")
     assert done.client.seen == [(0.0, closing), (0.0, "FIN")]
+    chunked = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"
+    done = exchange(GET, script=answers(chunked), wait=1.0)
+    head = PLAIN.replace(b"content-length: 2\r\n", b"")[:-4]
+    assert done.client.text == head + chunked.partition(b"\r\n")[2]
 
 
 def test_a6_the_hint_of_an_upstream_is_not_used_when_it_is_over() -> None:

@@ -18,6 +18,7 @@ from labkit.figures import (
     outcomes,
     phases,
     rates,
+    rollout,
     sequence,
     teardown,
 )
@@ -31,7 +32,13 @@ from labkit.theory import Window, queue_share
 from labkit.theory.phases import Outcome, Probe, ProbeSeries
 from tests.figures.counts import FIVE, grid, line, series
 from tests.figures.counts import scenario as scenario_of_two_timers
-from tests.figures.stories import late_write, one_lost_request, ran, scenario
+from tests.figures.stories import (
+    late_write,
+    one_lost_request,
+    ran,
+    rolled,
+    scenario,
+)
 
 FATES = {
     "GET": (Outcomes("no retry", 55, 21, 24, 0), Outcomes("reset", 70, 0, 8, 12, 10)),
@@ -82,6 +89,15 @@ DIAGRAMS: dict[str, Callable[[], Sheet]] = {
     ),
     "outcomes": lambda: outcomes.sheet(FATES),
     "outcomes on small paper": lambda: outcomes.sheet(FATES, (140.0, 60.0)),
+    "rollout": lambda: rollout.sheet(rolled()),
+    "rollout without overlap": lambda: rollout.sheet(
+        rolled(overlap=False, readiness_delay=0.2, pre_stop=0.5)
+    ),
+    "rollout of many, on small paper": lambda: rollout.sheet(
+        rolled(replicas=20), (150.0, 100.0)
+    ),
+    "rollout of nothing": lambda: rollout.sheet(ran()),
+    "a crash and an outage": lambda: rollout.sheet(rolled(action="kill"), hop=1),
     "phases": lambda: phases.sheet(GOODBYE, (PROBES,), guess=5.5),
     "phases without probes": lambda: phases.sheet(GOODBYE),
     "teardown": lambda: teardown.sheet(late_write()),

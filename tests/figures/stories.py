@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from matplotlib.axes import Axes
 
@@ -17,7 +18,18 @@ from labkit.records.trace import (
     Trace,
     WireEvent,
 )
-from labkit.settings import Hop, Link, Origin, Pool, Retry, Scenario, Server, Traffic
+from labkit.settings import (
+    Event,
+    Hop,
+    LabSettings,
+    Link,
+    Origin,
+    Pool,
+    Retry,
+    Scenario,
+    Server,
+    Traffic,
+)
 
 UP, DOWN = Direction.UPSTREAM, Direction.DOWNSTREAM
 
@@ -55,6 +67,22 @@ def scenario(
             for hop, delay in enumerate(delays)
         ),
         origin=Origin(service_time=service_time),
+    )
+
+
+def rolled(replicas: int = 3, action: str = "deploy", **more: Any) -> labkit.Run:
+    """Servers that are replaced one after the other, or that die all at once."""
+    if action == "deploy":
+        more = {"overlap": True, "endpoint_lag": 0.5} | more
+    event = Event(at=2.0, action=action, path="hop.1", value=1.0, **more)
+    server = Server(replicas=replicas)
+    return labkit.run(
+        Scenario(
+            traffic=Traffic(arrivals="periodic", rate=20.0, requests=200),
+            hops=(Hop(server=Server(personality="envoy")), Hop(server=server)),
+            origin=Origin(service_time=0.1),
+            lab=LabSettings(schedule=(event,)),
+        )
     )
 
 

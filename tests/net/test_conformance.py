@@ -116,9 +116,6 @@ class World:
             return passed == pytest.approx(seconds, abs=1e-9)
         return passed > seconds - 1e-6
 
-    def story(self) -> list[tuple[Kind, Direction]]:
-        return [(event.kind, event.direction) for event in self.trace]
-
 
 Body = Callable[[World], Awaitable[None]]
 Play = Callable[..., Trace]

@@ -2,7 +2,6 @@
 
 import pytest
 
-from labkit import Hop, Link, Pool, Scenario, Server, Traffic
 from labkit.proxies import PROGRAMS
 from labkit.records.trace import Direction, Kind
 from tests.proxies.chains import (
@@ -71,9 +70,10 @@ def test_a_retry_saves_it_in_a_second_attempt(name: str, method: str) -> None:
     done = run(racing(INSIDE).replace_all(changes), name)
     saved = done.exchanges[1]
     assert (saved.status, saved.executed, saved.connections) == (200, 1, (1, 2))
-    assert (done.failed, counts(done)[1][:3]) == (0, (2, 1, 1))
+    assert (saved.error, done.failed, counts(done)[1][:3]) == (None, 0, (2, 1, 1))
     # HAProxy 2.6 sometimes forgets to count the retry of a POST in its log.
-    assert saved.attempts == 2 or (name, method) == ("haproxy", "POST")
+    if (name, method) != ("haproxy", "POST"):
+        assert (saved.attempts, done.hops[1].retries) == (2, 1)
 
 
 @pytest.mark.parametrize(
@@ -116,62 +116,3 @@ def test_two_proxies_in_a_row_may_be_real_or_ours(proxy: str) -> None:
         assert counts(done) == [(1, 2, 0, 0), (1, 2, 0, 0), (2, 1, 1, 0)]
     if "haproxy" not in proxy and "nginx" not in proxy:
         assert story(done) == story(virtually(chain))
-
-
-# -- goodbyes ------------------------------------------------------------------------
-
-
-def test_every_connection_says_who_closed_it() -> None:
-    lives = run(racing(INSIDE)).lives
-    assert [(life.hop, life.closed_by) for life in lives] == [
-        (0, "pool"),
-        (1, "server"),
-    ]
-    assert lives[1].why == "unannounced close" and lives[1].requests == 2
-
-
-# Envoy drains and goes deaf before it closes: 0.8 s, 0.8 s, 0.8 s.
-GOODBYE = Server(
-    personality="envoy",
-    idle_timeout=0.8,
-    drain_timeout=0.8,
-    delayed_close_timeout=0.8,
-)
-
-
-@pytest.mark.parametrize("phase", ["open", "draining", "deaf", "gone"])
-def test_the_goodbye_on_hop_0_is_told_as_in_virtual_time(phase: str) -> None:
-    gap = {"open": 0.2, "draining": 1.2, "deaf": 2.0, "gone": 3.0}[phase]
-    scenario = Scenario(
-        traffic=Traffic(arrivals="gaps", gaps=(gap, 0.05), requests=3),
-        hops=(Hop(server=GOODBYE), Hop()),
-    )
-    real, ours = run(scenario), virtually(scenario)
-    assert story(real) == story(ours)
-    assert counts(real)[0] == counts(ours)[0]
-    assert (real.failed, real.hops[0].races) == ((1, 1) if phase == "deaf" else (0, 0))
-
-
-def test_the_timer_behind_a_programs_goodbye_is_told() -> None:
-    scenario = Scenario(
-        traffic=Traffic(arrivals="gaps", gaps=(3.0,), requests=2),
-        hops=(Hop(server=GOODBYE), Hop(pool=Pool(idle_timeout=0.3))),
-    )
-    lives = run(scenario).lives
-    first = [(life.hop, life.closed_by, life.why) for life in lives[::2]]
-    assert first == [(0, "server", "idle timeout"), (1, "pool", "idle_timeout")]
-
-
-@pytest.mark.parametrize(
-    ("program", "failed"), [("nginx", 0), ("haproxy", 0), ("envoy", 12)]
-)
-def test_a_timeout_below_the_round_trip_fails_what_it_fails_in_the_lab(
-    program: str, failed: int
-) -> None:
-    """An idle timer ends a connection that has had no request: Envoy's alone."""
-    server = Server(personality=program, idle_timeout=0.05)
-    asked = Scenario(
-        traffic=Traffic(arrivals="gaps", gaps=(0.25,), requests=12),
-        hops=(Hop(link=Link(delay=0.06), server=server), Hop()),
-    )
-    assert run(asked, program).failed == virtually(asked).failed == failed

@@ -190,7 +190,8 @@ def test_a_strangers_requests_are_booked_from_the_programs_log(name: str) -> Non
         assert fetch(lab.urls["proxy"]) == 502
     first, second = lab.exchanges
     assert told == [0, 1]
-    assert (first.status, first.executed) == (200, 1)
+    assert (first.status, first.flags, first.executed) == (200, "-", 1)
+    assert lab.ledger.hops[1].opened == 1
     assert (second.status, second.error, second.flags) == (502, error, flags)
     assert first.done is not None and 0 < first.done - first.sent < 5
 

@@ -130,6 +130,7 @@ SHOWN: dict[str, tuple[dict[str, Any], Any]] = {
     "server.hint": ({}, True),
     "server.farewell": ({"hop.N.server.idle_timeout": 0.3}, "rst"),
     "server.tick": ({"hop.N.server.idle_timeout": 0.3}, 2.0),
+    "server.balance": ({"hop.N.server.replicas": 3}, "random"),
     "server.accept_http_10": ({"traffic.http_version": "1.0"}, False),
 }
 # What only a client of one's own, or one personality, can show.
@@ -137,13 +138,14 @@ ELSEWHERE = {
     "request_headers_timeout": "a client that sends half a head",
     "stream_idle_timeout": "envoy alone looks at it",
 }
-NOWHERE = {"hop.1.server.accept_http_10"}  # the proxy speaks HTTP/1.1
+# The proxy speaks HTTP/1.1; several servers are behind the last hop alone.
+NOWHERE = {"hop.1.server.accept_http_10", "hop.0.server.balance"}
 
 FIXED = {
     *("name", "seed", "traffic.arrivals", "traffic.requests", "lab.horizon"),
     *("traffic.users", "hop.0.pool.workers", "hop.1.pool.workers"),
     *("hop.0.name", "hop.1.name", "hop.0.server.personality"),
-    "hop.1.server.personality",
+    *("hop.1.server.personality", "hop.0.server.replicas", "hop.1.server.replicas"),
 }
 
 

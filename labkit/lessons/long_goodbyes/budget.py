@@ -37,7 +37,7 @@ def check_leaving(scenario: object) -> Verdict:
     paths = turned(leaving(), chain)
     beside = [p for p in paths if p.startswith("hop.1.") and not p.endswith(".name")]
     if beside:
-        raise Refused(f"{beside[0]} was turned: only hop 0 is yours.")
+        raise Refused(f"{beside[0]} was turned: only client → proxy is yours.")
     chance = random.Random(7)
     for delay in WIRES:
         tried = chain.replace("hop.0.link.delay", delay)

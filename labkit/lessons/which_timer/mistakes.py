@@ -51,9 +51,10 @@ def hint(path: str, lost: Loss) -> str:
         return f"With this value of {path} not even a request alone is served."
     knob = path.split(".", 2)[2]
     if f"hop.{lost.hop}." not in path and lost.exchange.error != "Timeout":
+        near, far = lost.scenario.parties[lost.hop : lost.hop + 2]
         return (
-            f"You turned {path}; the hop that fails is hop {lost.hop}. "
-            "Each hop has its own two timers."
+            f"You turned {path}; the hop that fails is {near} → {far}, "
+            f"hop.{lost.hop}. Each hop has its own two timers."
         )
     if knob in _MISTAKES:
         return _MISTAKES[knob]

@@ -17,7 +17,10 @@ from labkit.settings.vocabulary import next_tick
 
 
 class PoolRequest(Protocol):
-    """A request that wants a connection."""
+    """A request that wants a connection; ``number`` is its row in the ledger."""
+
+    @property
+    def number(self) -> int: ...
 
     def begin(self, connection: Http1Connection) -> None:
         """Here it is; called in the very moment it becomes free."""
@@ -41,7 +44,8 @@ class PoolState:
     ``members`` are all open connections, ``idle`` those that may be handed out in
     the order they became so, ``resting`` those that soon will be, ``connecting``
     how many are on their way; ``expired`` were found too old to be handed out, and
-    are to be closed.
+    are to be closed; ``neighbours`` share its limits: the pools of the hop's other
+    servers.
     """
 
     def __init__(self, settings: Pool) -> None:
@@ -52,6 +56,7 @@ class PoolState:
         self.expired: list[tuple[Http1Connection, str]] = []
         self.queue: dict[PoolRequest, None] = {}
         self.connecting = 0
+        self.neighbours: tuple[PoolState, ...] = ()
 
     def __repr__(self) -> str:
         busy = len(self.members) - len(self.idle) - len(self.resting)
@@ -73,9 +78,10 @@ class PoolState:
         """Who serves the next request, busy from now on; None if nobody can."""
         idle = self.idle
         while idle:
-            newest = self.settings.reuse == "lifo"
-            connection = next(reversed(idle) if newest else iter(idle))
-            del idle[connection]
+            if self.settings.reuse == "lifo":
+                connection, _ = idle.popitem()
+            else:
+                del idle[connection := next(iter(idle))]
             why = self.why_expired(connection, now)
             # One that was made just now serves, or limits of 0 s would dial for ever.
             if not why or (not connection.served and connection.opened == now):
@@ -133,12 +139,21 @@ class PoolState:
         pending too, so a burst into an empty pool can overflow.
         """
         excess = len(self.queue) - self.settings.max_pending_requests
+        if self.neighbours:
+            excess += sum(len(each.queue) for each in self.neighbours)
+            excess = min(excess, len(self.queue))
         return self._dequeue(list(self.queue)[-int(excess) :]) if excess > 0 else []
 
     def _to_open(self, closing: int) -> int:
+        """Up to the limit; one in any case where the neighbours have all that is
+        allowed, so that nobody waits for ever (as Envoy's pools do)."""
         lacking = len(self.queue) - self.connecting - len(self.resting)
         taken = len(self.members) - closing + self.connecting
-        return int(max(0, min(lacking, self.settings.max_connections - taken)))
+        room = self.settings.max_connections - taken
+        if self.neighbours:
+            room -= sum(len(o.members) + o.connecting for o in self.neighbours)
+            room = room if taken else max(room, 1)
+        return int(max(0, min(lacking, room)))
 
     def not_connected(self) -> list[PoolRequest]:
         """One of those on their way failed: for whom no other is coming.

@@ -117,6 +117,10 @@ class Http1Connection(asyncio.Protocol):
         number = f" {self.number}" if self.number else ""
         return f"<Http1Connection{number} {self.state.value}, {self.served} served>"
 
+    def give_back(self) -> None:
+        """Whoever has it wants it no more."""
+        self._owner.release(self)
+
     @property
     def is_idle(self) -> bool:
         """May it be handed out?"""

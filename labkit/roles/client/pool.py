@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from dataclasses import replace
 
 from labkit.net import Network, after_delivery
 from labkit.records.ledger import Ledger
@@ -30,7 +31,8 @@ class ConnectionPool:
     connections too; ``watch_fin``, ``connect_timeout`` and ``reads_after_write_error``
     for new connections.
     ``habit`` is its owner's, for how connections end; ``codec`` its owner's way to
-    read responses; ``worker``: its number among several, from 1.
+    read responses; ``worker``: its number among several, from 1; ``replica``: the one
+    of the hop's servers that it leads to, from 0.
     """
 
     def __init__(
@@ -42,8 +44,10 @@ class ConnectionPool:
         habit: Habit | None = None,
         codec: ResponseCodec = BY_H11,
         worker: int = 0,
+        replica: int = 0,
     ) -> None:
         self.hop = hop
+        self.replica = replica
         self.habit = habit
         self.state = PoolState(settings)
         self._keeps_all = settings.max_idle == math.inf
@@ -54,6 +58,7 @@ class ConnectionPool:
         self._tasks: set[asyncio.Task[None]] = set()
         self._ends: set[Http1Connection] = set()
         self._closed = False
+        self._retired = ""
         self._all_gone: asyncio.Future[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -158,6 +163,8 @@ class ConnectionPool:
             request.fail(HopFailure("Overflow", "too many requests wait"))
 
     def _close(self, connection: Http1Connection, why: str) -> None:
+        if self._retired:
+            why = self._retired
         connection.close(why)
         self._forget(connection, "pool", why)
 
@@ -219,7 +226,7 @@ class ConnectionPool:
         )
         try:
             async with asyncio.timeout(None if limit == math.inf else limit):
-                await self._network.connect(self.hop, lambda: connection)
+                await self._network.connect(self.hop, lambda: connection, self.replica)
         except TimeoutError:
             self._not_connected("ConnectTimeout", f"no answer within {limit:g} s")
         except OSError as error:
@@ -230,7 +237,7 @@ class ConnectionPool:
     def _connected(self, connection: Http1Connection, began: float) -> None:
         number = self._network.number(self.hop, connection.transport)
         connection.number = number
-        self._ledger.opened(self.hop, number, began, self.worker)
+        self._ledger.opened(self.hop, number, began, self.worker, self.replica)
         if connection.is_closed:
             self._ledger.closed(self.hop, number, self._now(), "server", "")
             self._not_connected("ServerDisconnected", "closed when it was just open")
@@ -251,6 +258,12 @@ class ConnectionPool:
         """Close every idle connection; those in use live on."""
         for connection in list(self.state.idle):
             self._close(connection, why)
+
+    def retire(self, why: str) -> None:
+        """Its server gets no requests any more: idle connections end now, busy ones
+        with their answer, as Envoy drains the pool of a host that was removed."""
+        self._retired = why
+        self.settings = replace(self.settings, max_connection_duration=0.0)
 
     async def close(self) -> None:
         """Close every connection, fail what is under way, wait until all is gone."""

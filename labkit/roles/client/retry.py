@@ -15,6 +15,7 @@ from labkit.settings.personalities import Habit
 from labkit.settings.vocabulary import RETRIES_CUT, RETRIES_UNSENT
 
 _NO_CONNECTION: frozenset[Cause] = frozenset({"ConnectRefused", "ConnectTimeout"})
+_NOT_SENT_ON: frozenset[Cause] = frozenset({"Overflow", "NoUpstream"})
 
 
 def covers_failure(policy: Retry, failure: HopFailure, method: str) -> bool:
@@ -22,7 +23,7 @@ def covers_failure(policy: Retry, failure: HopFailure, method: str) -> bool:
 
     A request that never left may be sent again whatever its method.
     """
-    if failure.started or failure.interim or failure.cause == "Overflow":
+    if failure.started or failure.interim or failure.cause in _NOT_SENT_ON:
         return False
     if failure.cause == "Timeout" and not failure.per_try:
         return False

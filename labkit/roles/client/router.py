@@ -8,6 +8,7 @@ import random
 from typing import Protocol
 
 from labkit.records.ledger import Ledger
+from labkit.roles.client.balancer import Balancer
 from labkit.roles.client.connection import Http1Connection
 from labkit.roles.client.pool import ConnectionPool
 from labkit.roles.client.retry import (
@@ -32,7 +33,7 @@ class Router:
 
     def __init__(
         self,
-        pool: ConnectionPool,
+        pool: ConnectionPool | Balancer,
         ledger: Ledger,
         random: random.Random,
         habit: Habit | None = None,
@@ -153,6 +154,11 @@ class UpstreamRequest:
         request = self.request
         return f"<UpstreamRequest {request.number}: {request.method}, try {self.tries}>"
 
+    @property
+    def number(self) -> int:
+        """Its row in the ledger."""
+        return self.request.number
+
     def start(self) -> None:
         """Ask the pool for a connection."""
         if self._upload is None or self._upload.is_complete:
@@ -172,7 +178,7 @@ class UpstreamRequest:
             connection.ask(self.request, self, self._upload)
         except ValueError as error:
             self._connection = None
-            router.pool.release(connection)
+            connection.give_back()
             self._end_with(error)
             return
         self._arm_try()
@@ -342,7 +348,7 @@ class UpstreamRequest:
     def _give_back(self, connection: Http1Connection | None) -> None:
         """Now others may be served in its place."""
         if connection is not None:
-            self._router.pool.release(connection)
+            connection.give_back()
 
     # -- the end ---------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
+from labkit.roles.client.balancer import Balancer
 from labkit.roles.client.pool import ConnectionPool
 from labkit.roles.client.router import (
     RequestOutcome,
@@ -38,7 +39,7 @@ class Workers:
         return self if len(self.routers) > 1 else self.routers[0]
 
     @property
-    def pools(self) -> list[ConnectionPool]:
+    def pools(self) -> list[ConnectionPool | Balancer]:
         """Worker by worker."""
         return [router.pool for router in self.routers]
 

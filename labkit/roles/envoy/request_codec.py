@@ -177,9 +177,8 @@ def _any_request(head: bytes, is_tidy: bool, accept_10: bool) -> Request:
     refusal = _manager_refuses(method, target, has_host, options, special)
     if not is_tidy or authority is not None or len(hosts) != 1:
         head = _tidied(method, target, host, fields, is_old, length)
-    names = dict(fields)
-    label = next((v for n, v in names.items() if n.lower() == _LABEL), b"")
-    label = label if label.isdigit() else b""
+    labels = (value for name, value in fields if name.lower() == _LABEL)
+    label = next((value for value in labels if value.isdigit()), b"")
     return Request(
         head,
         method.decode("ascii"),

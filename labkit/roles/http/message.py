@@ -18,6 +18,7 @@ Cause = Literal[
     "ConnectionReset",
     "ConnectRefused",
     "ConnectTimeout",
+    "NoUpstream",
     "Overflow",
     "Timeout",
     "ProtocolError",
@@ -67,6 +68,7 @@ _VERDICTS: dict[Cause, _Verdict] = {
         "remote_connection_failure|delayed_connect_error:_Connection_refused",
     ),
     "ConnectTimeout": _Verdict("UF", 503, "connection timeout", "connection_timeout"),
+    "NoUpstream": _Verdict("UH", 503, "", "no_healthy_upstream"),
     "Overflow": _Verdict("UO", 503, "overflow", "overflow"),
     "Timeout": _Verdict("UT", 504, "response timeout", "response_timeout"),
     "ProtocolError": _Verdict("UPE", 502, "protocol error", "protocol_error"),
@@ -115,6 +117,8 @@ class HopFailure(Exception):
     def details(self) -> str:
         """Envoy's response code details."""
         detail = _VERDICTS[self.cause].detail
+        if self.cause == "NoUpstream":
+            return detail
         if self.cause == "Timeout":
             return "upstream_per_try_timeout" if self.per_try else detail
         when = "after" if self.started or self.interim else "before"
@@ -130,6 +134,8 @@ class HopFailure(Exception):
         """The text that Envoy sends with it."""
         if self.cause == "Timeout":
             return "upstream request timeout"
+        if self.cause == "NoUpstream":
+            return "no healthy upstream"
         again = "retried and the latest " if self.attempts > 1 else ""
         return (
             "upstream connect error or disconnect/reset before headers. "

@@ -93,7 +93,8 @@ class HopServer:
     """What listens at the server end of a hop.
 
     ``handler`` answers a request and is told its :class:`RequestContext`. ``settings``
-    may be replaced while the server runs; every connection obeys at once.
+    may be replaced while the server runs; every connection obeys at once. ``replica``
+    is its number among the servers of the hop.
     """
 
     def __init__(
@@ -103,8 +104,10 @@ class HopServer:
         settings: Server,
         handler: Handler,
         ledger: Ledger,
+        replica: int = 0,
     ) -> None:
         self.ledger = ledger
+        self.replica = replica
         self._network = network
         self._hop = hop
         self._settings = settings
@@ -116,6 +119,7 @@ class HopServer:
         self.on_exchange: Callable[[int], None] | None = None
         self.on_access: Callable[[Access], None] | None = None
         self._drain: Callable[[], bool] | None = None
+        self._empty: asyncio.Future[None] | None = None
         self._stamp = (-1, b"")
         self._web = web.Server(
             self._answer,
@@ -152,7 +156,9 @@ class HopServer:
     async def start(self, answer: Answer = "accept") -> Listening:
         """Listen behind the hop's link."""
         self.answers_with = answer
-        self._listening = await self._network.listen(self._hop, self._connect, answer)
+        self._listening = await self._network.listen(
+            self._hop, self._connect, answer, self.replica
+        )
         return self._listening
 
     async def answer(self, answer: Answer, closes: bool = False) -> None:
@@ -162,18 +168,13 @@ class HopServer:
         """
         await self.listening.close()
         if closes:
-            self._hang_up("outage")
+            self.hang_up("outage")
         await self.start(answer)
-
-    def _hang_up(self, why: str) -> None:
-        for connection in list(self._connections.values()):
-            connection.close_now(why)
 
     async def close(self) -> None:
         """Stop listening, cancel what runs, close every connection."""
-        if self._listening is not None:
-            await self._listening.close()
-        self._hang_up("the run is over")
+        await self._stop()
+        self.hang_up("the run is over")
         await self._web.shutdown(0)
 
     # -- connections ---------------------------------------------------------------
@@ -195,6 +196,12 @@ class HopServer:
     def left(self, connection: ConnectionLifecycle) -> None:
         """A connection is over."""
         self._connections.pop(connection.handler, None)
+        if self._empty is not None:
+            self._look_whether_empty(self._empty)
+
+    def _look_whether_empty(self, told: asyncio.Future[None]) -> None:
+        if not (self._connections or told.done()):
+            told.set_result(None)
 
     def closed_first(self, connection: ConnectionLifecycle, why: str) -> None:
         """Write down that this side closed first, and why."""
@@ -369,24 +376,42 @@ class HopServer:
         """Refuse new connections; those that exist are served as before (B15)."""
         await self.listening.close()
 
-    async def replace(self, seconds: float) -> None:
-        """A new program takes this one's place, ``seconds`` after it stopped listening.
-
-        Meanwhile the old one drains its connections; what it has not got rid of when
-        the new one listens, ends with it.
-        """
+    async def leave(self, why: str) -> list[ConnectionLifecycle]:
+        """Stop listening and drain; returns the connections that there were."""
         await self.stop_listening()
         old = list(self._connections.values())
         for connection in old:
             connection.leaves = _always
-            connection.leave("deploy")
+            connection.leave(why)
+        return old
+
+    async def emptied(self, at: float) -> None:
+        """Wait until no connection is left, or for this time of the loop."""
+        if not self._connections:
+            return
+        self._empty = self._loop.create_future()
         try:
-            await asyncio.sleep(seconds)
+            async with asyncio.timeout_at(at):
+                await self._empty
+        except TimeoutError:
+            pass
         finally:
-            for connection in old:
-                connection.close_now("deploy")
-            self._drain = None
-            await self.start(self.answers_with)
+            self._empty = None
+
+    def hang_up(self, why: str, with_reset: bool = False) -> None:
+        """End every connection at once."""
+        for connection in list(self._connections.values()):
+            connection.close_now(why, with_reset)
+
+    async def begin_again(self, answer: Answer) -> None:
+        """A new program listens, or whatever a SYN meets now; it drains nothing."""
+        self._drain = None
+        await self._stop()
+        await self.start(answer)
+
+    async def _stop(self) -> None:
+        if self._listening is not None:
+            await self._listening.close()
 
 
 def _always() -> bool:
