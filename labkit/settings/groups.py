@@ -173,9 +173,8 @@ class Pool(SettingsGroup):
 
     ``workers`` are programs side by side, with a pool each: every limit holds for one
     of them, and a request goes to any of them by chance. ``max_idle``: whoever comes
-    to rest beside so many is closed (Go's ``MaxIdleConnsPerHost``; nginx's
-    ``keepalive`` closes the one unused for longest). ``tick``: idle connections are
-    looked at in such steps, so they live up to one tick longer.
+    to rest beside so many is closed, as by Go's ``MaxIdleConnsPerHost``. ``tick``: idle
+    connections are looked at in such steps, so they live up to one tick longer.
     """
 
     where = "pool"
