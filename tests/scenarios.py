@@ -58,6 +58,7 @@ retries = some(
     num_retries=st.integers(0, 9),
     methods=st.just("any") | st.lists(tokens, max_size=3),
     max_interval=spans,
+    reused_only=st.booleans(),
     retriable_status_codes=st.lists(st.integers(400, 599), max_size=3),
 )
 probes = st.none() | st.fixed_dictionaries(
@@ -70,6 +71,11 @@ pools = some(
     max_requests_per_connection=counts,
     timeout=positive,
     reuse=st.sampled_from(["lifo", "fifo"]),
+    workers=st.integers(1, 1000),
+    max_idle=counts,
+    hint_margin=spans,
+    tick=spans,
+    reads_after_write_error=st.booleans(),
     watch_fin=st.booleans(),
     failure=st.sampled_from(["503", "502", "silent", "none"]),
     tcp_keepalive=probes,

@@ -16,10 +16,8 @@ def seconds_of(scenario: Scenario) -> float:
     """About how long the traffic of a scenario takes on real sockets."""
     traffic = scenario.traffic
     one = scenario.origin.service_time + sum(2 * h.link.delay for h in scenario.hops)
-    arrivals = max(0, -(-traffic.requests // traffic.burst) - 1)
-    if traffic.arrivals == "gaps":
-        return arrivals * (sum(traffic.gaps) / len(traffic.gaps) + one) + one
-    return arrivals / traffic.rate + one
+    turns = max(0, -(-traffic.requests // traffic.turn) - 1)
+    return turns * (traffic.mean_gap + one * traffic.waits) + one
 
 
 def side_by_side(scenarios: Iterable[Scenario], at_once: int) -> float:

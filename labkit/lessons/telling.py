@@ -17,7 +17,8 @@ def is_demonstration(run: Run) -> bool:
     """Was this run built request by request, so that its share of failures means
     nothing beyond itself and an interval of that share is no information?"""
     traffic = run.scenario.traffic
-    by_chance = traffic.arrivals == "poisson" or traffic.jitter > 0.0
+    thinks = traffic.arrivals == "users" and not traffic.gaps
+    by_chance = traffic.arrivals == "poisson" or thinks or traffic.jitter > 0.0
     return not by_chance and run.requests <= _FEW
 
 

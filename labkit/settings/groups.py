@@ -107,6 +107,23 @@ class Traffic(SettingsGroup):
             wanted = 'at least one gap where traffic.arrivals is "gaps"'
             raise refusal("traffic.gaps", [], wanted)
 
+    @property
+    def waits(self) -> bool:
+        """Does a request wait for the outcome of one before it?"""
+        return self.arrivals in ("gaps", "users")
+
+    @property
+    def turn(self) -> int:
+        """How many requests an arrival brings, or one turn of all users."""
+        return self.burst * (self.users if self.arrivals == "users" else 1)
+
+    @property
+    def mean_gap(self) -> float:
+        """Seconds between two arrivals, or from an outcome to the next, on average."""
+        if self.waits and self.gaps:
+            return sum(self.gaps) / len(self.gaps)
+        return 1.0 / self.rate
+
 
 @settings_group
 class Retry(SettingsGroup):
@@ -156,9 +173,8 @@ class Pool(SettingsGroup):
 
     ``workers`` are programs side by side, with a pool each: every limit holds for one
     of them, and a request goes to any of them by chance. ``max_idle``: whoever comes
-    to rest beside so many is closed (Go's ``MaxIdleConnsPerHost``; nginx's
-    ``keepalive`` closes the one unused for longest). ``tick``: idle connections are
-    looked at in such steps, so they live up to one tick longer.
+    to rest beside so many is closed, as by Go's ``MaxIdleConnsPerHost``. ``tick``: idle
+    connections are looked at in such steps, so they live up to one tick longer.
     """
 
     where = "pool"

@@ -88,10 +88,7 @@ def facts(scenario: Scenario, hop: int, words: str) -> str:
 
 def _gap(scenario: Scenario) -> float:
     """Between two arrivals, in seconds, on average."""
-    traffic = scenario.traffic
-    if traffic.arrivals == "gaps":
-        return max(1e-4, sum(traffic.gaps) / len(traffic.gaps))
-    return 1.0 / traffic.rate
+    return max(1e-4, scenario.traffic.mean_gap)
 
 
 class ModelView:
@@ -102,7 +99,7 @@ class ModelView:
     def live_part(self, scenario: Scenario) -> Scenario:
         """As many of its requests as a minute of real time has room for."""
         traffic = scenario.traffic
-        fitting = max(1, int(_LIVE_SECONDS * traffic.burst / _gap(scenario)))
+        fitting = max(1, int(_LIVE_SECONDS * traffic.turn / _gap(scenario)))
         return scenario.replace("traffic.requests", min(traffic.requests, fitting))
 
     def seconds(self, scenario: Scenario, counts: object) -> float:

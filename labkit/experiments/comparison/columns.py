@@ -116,20 +116,23 @@ def _measured(
             "allowed: a machine with nothing else to do"
         )
     note = (
-        f"{len(wanted)} chains of {CHAIN} arrivals; in "
+        f"{len(wanted)} chains of {_told(scenario)}; in "
         f"{measured.tries - len(measured.quiet)} of {measured.tries} tries {why}, "
         f"{len(measured.disturbed)} chains left out"
     )
     return Estimate(label, *_sums(scenario, measured.quiet), note=note)
 
 
+def _told(scenario: Scenario) -> str:
+    together = _first(scenario) // scenario.traffic.burst
+    return f"{CHAIN * together} arrivals"
+
+
 def side_by_side(scenario: Scenario) -> int:
     """How many chains run at once without being a load themselves."""
     traffic = scenario.traffic
-    rate = traffic.rate
-    if traffic.arrivals == "gaps":
-        rate = len(traffic.gaps) / max(sum(traffic.gaps), 1e-9)
-    return round(min(max(_FEWEST, _LOAD / (rate * traffic.burst)), _MOST))
+    rate = traffic.turn / max(traffic.mean_gap, 1e-9)
+    return round(min(max(_FEWEST, _LOAD / rate), _MOST))
 
 
 def chains(scenario: Scenario, requests: int) -> list[Scenario]:
@@ -143,17 +146,24 @@ def chains(scenario: Scenario, requests: int) -> list[Scenario]:
             "into short chains side by side"
         )
     traffic = scenario.traffic
-    length = CHAIN * traffic.burst
+    first = _first(scenario)
+    length = CHAIN * first
     cut = []
     for number in range(-(-requests // length)):
         changes: dict[str, object] = {
             "seed": scenario.seed + number,
-            "traffic.requests": length + traffic.burst,
+            "traffic.requests": length + first,
         }
         if traffic.arrivals == "gaps":
             changes["traffic.gaps"] = _turned(traffic.gaps, CHAIN * number)
         cut.append(scenario.replace_all(changes))
     return cut
+
+
+def _first(scenario: Scenario) -> int:
+    """About how many requests come before each user and each pool has had one."""
+    workers = max(hop.pool.workers for hop in scenario.hops)
+    return scenario.traffic.turn * workers
 
 
 def _turned(gaps: Sequence[float], steps: int) -> list[float]:
@@ -163,7 +173,7 @@ def _turned(gaps: Sequence[float], steps: int) -> list[float]:
 
 def _sums(scenario: Scenario, runs: Sequence[Run]) -> tuple[int, int]:
     """Requests and failures after the first arrival of each chain."""
-    first = scenario.traffic.burst
+    first = _first(scenario)
     rows = [run.exchanges for run in runs]
     requests = sum(len(book) - first for book in rows)
     failed = sum(
