@@ -167,12 +167,12 @@ class PanelModel:
         """The picture and its words; axes only for what asks for them."""
         if isinstance(self.view, Laid):
             return self.view.laid(counts, self._paper, live)
-        alt_text = self.view.draw(self.scenario, counts, self._ax, live)
-        figure = figure_of(self._ax)
+        alt_text = self.view.draw(self.scenario, counts, self.axes, live)
+        figure = figure_of(self.axes)
         return sheet_of(figure) or png(figure), alt_text
 
     @cached_property
-    def _ax(self) -> Axes:
+    def axes(self) -> Axes:
         """Axes that are drawn on again and again."""
         return blank(*self._paper)
 

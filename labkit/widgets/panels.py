@@ -81,11 +81,11 @@ class Panel(anywidget.AnyWidget):
         _open.add(self)
         self.model = model
         self._seen = 0
-        self._scheduled = False
+        self.is_scheduled = False
         self._is_turned = False
         self._refining: asyncio.Task[None] | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._shown: Shown | None = None
+        self.live_task: asyncio.Task[None] | None = None
+        self.shown: Shown | None = None
         super().__init__(size=list(model.size))
         self.on_msg(lambda _, content, buffers: self.receive(content))
         self._tell_knobs()
@@ -133,8 +133,8 @@ class Panel(anywidget.AnyWidget):
         self._moved(turned=True)
 
     def _moved(self, turned: bool = False) -> None:
-        self._is_turned = turned and self._task is None
-        if self._task is not None:
+        self._is_turned = turned and self.live_task is None
+        if self.live_task is not None:
             self.cancel()
             self._say("The live run was cancelled, for a control moved.")
         else:
@@ -145,20 +145,20 @@ class Panel(anywidget.AnyWidget):
 
     def _soon(self) -> None:
         """Draw once the messages that are waiting have been taken in."""
-        self._stop_refining()
-        if self._scheduled:
+        self.stop_refining()
+        if self.is_scheduled:
             return
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             self._redraw()
             return
-        self._scheduled = True
+        self.is_scheduled = True
         loop.call_later(_SETTLE, self._preview)
 
     def _preview(self) -> None:
         """What is known at once; the rest when the slider rests."""
-        self._scheduled = False
+        self.is_scheduled = False
         before = self.picture
         if self._draw(self.model.preview) is not None:
             if self.picture == before and self._is_turned:
@@ -180,7 +180,8 @@ class Panel(anywidget.AnyWidget):
         except Exception as error:
             self._complain(error)
 
-    def _stop_refining(self) -> None:
+    def stop_refining(self) -> None:
+        """What the model still counts for the last picture is dropped."""
         if self._refining is not None:
             self._refining.cancel()
             self._refining = None
@@ -201,7 +202,7 @@ class Panel(anywidget.AnyWidget):
 
     def _show(self, shown: Shown) -> None:
         """Everything in one message, so that nothing stands beside an older part."""
-        self._shown = shown
+        self.shown = shown
         with self.hold_sync():
             self.picture = shown.html
             self.verdicts = [
@@ -209,7 +210,7 @@ class Panel(anywidget.AnyWidget):
                 for each in shown.verdicts
             ]
             self._tell_values()
-            if self._task is None:
+            if self.live_task is None:
                 self.live = self._offer(shown)
 
     # -- what the browser is told -----------------------------------------------------
@@ -265,43 +266,43 @@ class Panel(anywidget.AnyWidget):
     def start_live(self) -> None:
         """Run the same setting on real sockets, in the kernel's own loop."""
         self.cancel()
-        self._stop_refining()
+        self.stop_refining()
         self._say("")
-        trial = LiveRun(self.model, self._shown, self._tell_live)
-        self._task = asyncio.get_running_loop().create_task(self._live(trial))
+        trial = LiveRun(self.model, self.shown, self._tell_live)
+        self.live_task = asyncio.get_running_loop().create_task(self._live(trial))
 
     async def _live(self, trial: LiveRun) -> None:
         try:
             shown, sentence = await trial.run()
-            self._task = None
+            self.live_task = None
             self._show(shown)
             self._say(sentence)
         except Exception as error:
-            self._task = None
+            self.live_task = None
             self._say(f"The live run failed: {error}")
-        if self._shown is not None and self._task is None:
-            self.live = self._offer(self._shown)
+        if self.shown is not None and self.live_task is None:
+            self.live = self._offer(self.shown)
 
     def _tell_live(self, told: Told) -> None:
-        if self._task is not None:  # one that was cancelled may speak once more
+        if self.live_task is not None:  # one that was cancelled may speak once more
             self.live = {"state": "running", "label": "Cancel", **told}
 
     def cancel(self) -> None:
         """End a live run that is under way."""
-        if self._task is None:
+        if self.live_task is None:
             return
-        self._task.cancel()
-        self._task = None
+        self.live_task.cancel()
+        self.live_task = None
         self._say("The live run was cancelled.")
-        if self._shown is not None:
-            self.live = self._offer(self._shown)
+        if self.shown is not None:
+            self.live = self._offer(self.shown)
 
     # -- ends -------------------------------------------------------------------------
 
     def close(self) -> None:
         """Take the panel away and end what it started."""
         self.cancel()
-        self._stop_refining()
+        self.stop_refining()
         super().close()
 
     # -- in an output -----------------------------------------------------------------
@@ -317,5 +318,5 @@ class Panel(anywidget.AnyWidget):
         self._show_still(update=False)
 
     def _show_still(self, update: bool) -> None:
-        if self._shown is not None:
-            outputs.picture(self.model_id, self._shown.still, update)
+        if self.shown is not None:
+            outputs.picture(self.model_id, self.shown.still, update)

@@ -226,7 +226,7 @@ def test_a_slider_shows_a_preview_first_and_the_whole_when_it_rests() -> None:
     async def main() -> list[str]:
         panel = labkit.Panel(small("rates"))
         seen: list[str] = []
-        panel.observe(lambda _: seen.append(_kind(panel._shown)), "picture")
+        panel.observe(lambda _: seen.append(_kind(panel.shown)), "picture")
         for value in ("0.3", "0.5", "2"):
             panel.receive({"do": "set", "path": RATE, "text": value})
         while len(seen) < 2:
@@ -255,8 +255,8 @@ def test_a_picture_that_cannot_live_has_no_button_for_it() -> None:
 
 def test_the_plain_picture_of_a_map_is_the_whole_one() -> None:
     panel = labkit.Panel(small("heatmap"))
-    assert panel._shown is not None
-    assert "0 of 300" in panel._shown.still.alt
+    assert panel.shown is not None
+    assert "0 of 300" in panel.shown.still.alt
 
 
 @pytest.mark.live
@@ -264,15 +264,15 @@ def test_a_live_run_is_compared_with_what_was_expected() -> None:
     async def main() -> str:
         panel = labkit.Panel(small("rates", scenario(rate=200.0, requests=20)))
         panel.start_live()
-        assert panel._task is not None
-        await panel._task
+        assert panel.live_task is not None
+        await panel.live_task
         return str(panel.said["text"])
 
     assert "of 20 requests failed" in asyncio.run(main())
 
 
 def _words(model: PanelModel) -> list[str]:
-    return [part for t in model._ax.texts for part in _parts(t.get_text())]
+    return [part for t in model.axes.texts for part in _parts(t.get_text())]
 
 
 def _parts(text: str) -> list[str]:

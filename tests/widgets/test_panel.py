@@ -37,8 +37,8 @@ def sliding(panel: labkit.Panel, path: str, value: float) -> dict[str, Any]:
 
 def test_behind_the_sliders_lies_a_plain_picture_with_its_words() -> None:
     panel = shown()
-    assert panel._shown is not None
-    data, metadata = panel._shown.still.bundle()
+    assert panel.shown is not None
+    data, metadata = panel.shown.still.bundle()
     assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
     assert "1 of 6 requests failed" in data["text/plain"]
     assert data["text/plain"].endswith("Run this cell for the sliders.")
@@ -151,7 +151,7 @@ def test_a_slider_that_is_dragged_draws_the_newest_value_only() -> None:
 def test_a_move_that_changes_nothing_in_the_picture_says_so() -> None:
     async def moved(panel: labkit.Panel) -> Any:
         panel.receive({"do": "set", "path": DEFAULT_PATHS[0], "text": "61"})
-        while panel._scheduled:
+        while panel.is_scheduled:
             await asyncio.sleep(0.001)
         return panel.said
 
@@ -178,7 +178,7 @@ def test_a_live_run_ends_when_it_is_cancelled_or_a_control_moves(
             await asyncio.sleep(0.01)
         panel.receive(sent)
         await asyncio.sleep(0.1)
-        panel._stop_refining()
+        panel.stop_refining()
         await asyncio.sleep(0.01)
         left = asyncio.all_tasks() - {asyncio.current_task()}
         return panel.said["text"], panel.live["state"], bool(left)
@@ -196,8 +196,8 @@ def test_a_live_run_is_compared_with_the_virtual_one() -> None:
         told: list[str] = []
         panel.observe(lambda change: told.append(change["new"].get("text", "")), "live")
         panel.receive({"do": "live"})
-        assert panel._task is not None
-        await panel._task
+        assert panel.live_task is not None
+        await panel.live_task
         panel.close()
         return panel.said["text"], told
 
