@@ -278,11 +278,20 @@ async def step(chance: random.Random, server: HopServer, client: Any) -> bool:
     elif does == "drain":
         server.drain()
     elif does == "deploy":
-        await server.replace(chance.choice(TIMES))
+        await deployed(server, chance.choice(TIMES))
     elif does == "turn":
         server.settings = any_server(chance, server.settings.personality)
     await asyncio.sleep(chance.choice(TIMES))
     return does not in ("fin", "rst")
+
+
+async def deployed(server: HopServer, seconds: float) -> None:
+    """A new program takes the place of the old one, as in a deploy of a chain."""
+    old = await server.leave("deploy")
+    await asyncio.sleep(seconds)
+    for connection in old:
+        connection.close_now("deploy")
+    await server.begin_again("accept")
 
 
 def lived_by_chance(seed: int, personality: str) -> list[dict[str, Any]]:
