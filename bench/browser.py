@@ -20,8 +20,8 @@ _WATCH = """picture => {
             requestAnimationFrame(() => setTimeout(() =>
                 resolve(performance.now() - window.keyDown)));
         });
-        watch.observe(box, {childList: true});
-        setTimeout(() => resolve(null), 5000);
+        watch.observe(box, {childList: true, subtree: true});
+        setTimeout(() => resolve(null), 1000);
     });
 }"""
 
@@ -29,7 +29,7 @@ _WATCH = """picture => {
 def slider_to_pixels(moves: int = 30) -> list[float]:
     """Seconds of each move of the landing page's second slider.
 
-    A move that changes no pixel brings no new picture and is left out.
+    A move that changes no pixel brings no new picture and is left out after a second.
     LookupError where there is no Chromium.
     """
     with (
@@ -42,12 +42,12 @@ def slider_to_pixels(moves: int = 30) -> list[float]:
         lab.run_all(page)
         panel = lab.panel_of(page)
         panel.locator(lab.PICTURE).first.evaluate(_WATCH)
-        panel.locator(".noUi-handle").nth(1).focus()
+        panel.get_by_role("slider").nth(1).focus()
         took: list[float] = []
         for move in range(moves):
             page.evaluate("() => { window.shown = window.nextPicture() }")
             # There and back again: every picture differs from the last.
-            page.keyboard.press("ArrowLeft" if move % 10 < 5 else "ArrowRight")
+            page.keyboard.press("PageDown" if move % 10 < 5 else "PageUp")
             milliseconds = page.evaluate("() => window.shown")
             if milliseconds is not None:
                 took.append(milliseconds / 1000)
