@@ -142,14 +142,17 @@ class _Pen:
         styles = groupby(areas, lambda a: (a.fill, a.edge, a.width))
         for (fill, edge, width), group in styles:
             wide = 0.0 if edge == "none" else width * _PT
-            all_points = [self._pixels(area.points) for area in group]
-            shapes = (_shape(points, wide) for points in all_points)
-            paths = "".join(f'<path d="M{shape}Z"/>' for shape in shapes)
-            line = f' stroke-width="{wide:.2f}" stroke-linejoin="round"' if wide else ""
-            if not wide and all(map(_is_upright, all_points)):
-                # Neighbours on a page of any width leave no seam between them.
-                line = ' shape-rendering="crispEdges"'
-            yield f"<g {_painted(fill, edge)}{line}>{paths}</g>\n"
+            outlines = [self._pixels(area.points) for area in group]
+            upright = [_is_upright(points) for points in outlines]
+            paths = "".join(
+                f'<path d="M{_shape(points, wide, snaps)}Z"/>'
+                for points, snaps in zip(outlines, upright, strict=True)
+            )
+            if wide:
+                look = f' stroke-width="{wide:.2f}" stroke-linejoin="round"'
+            else:  # neighbours on a page of any width leave no seam between them
+                look = ' shape-rendering="crispEdges"' if all(upright) else ""
+            yield f"<g {_painted(fill, edge)}{look}>{paths}</g>\n"
 
     def _lines(self, lines: Iterable[Line]) -> Iterator[str]:
         """Strokes of one look are one path: each part of it begins its dashes anew."""
@@ -200,9 +203,9 @@ def _written(points: Iterable[Point]) -> str:
     return " ".join(f"{_number(x)} {_number(y)}" for x, y in points)
 
 
-def _shape(points: list[Point], width: float) -> str:
-    """A polygon; the edges of a rectangle lie on the edges of the pixels."""
-    if _is_upright(points):
+def _shape(points: list[Point], width: float, snaps: bool) -> str:
+    """A polygon; the edges of one that ``snaps`` lie on the edges of the pixels."""
+    if snaps:
         points = [(_snapped(x, width), _snapped(y, width)) for x, y in points]
     return _written(points)
 

@@ -25,8 +25,8 @@ class Balancer:
     A server that does not answer stays in the turn: there are no health checks here.
 
     ``max_connections`` and ``max_pending_requests`` hold for all servers together; a
-    server to which there is no connection gets one in any
-    case. ``turn``: the server that is asked first.
+    server to which there is no connection gets one in any case. ``turn``: the server
+    that is asked first.
     """
 
     def __init__(

@@ -50,6 +50,7 @@ class ConnectionPool:
         self.replica = replica
         self.habit = habit
         self.state = PoolState(settings)
+        # Asked whenever a connection comes to rest: one look, and nothing is counted.
         self._keeps_all = settings.max_idle == math.inf
         self.worker = worker
         self._codec = codec
